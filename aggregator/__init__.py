@@ -1,0 +1,1 @@
+"""The feed: events of all venues consolidated into quotes, written to Redis and the tape."""

@@ -1,0 +1,321 @@
+"""Events of all venues in, consolidated quotes out. Pure: time is an argument, so the same events
+with the same times give the same quotes, live or replayed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from aggregator.rows import NEVER_NS, Row, SourceRecord
+from domain.errors import VenueProtocolError
+from domain.events import (
+    BookAudit,
+    BookSnapshot,
+    Event,
+    Liveness,
+    MarketState,
+    OraclePrice,
+    Trade,
+    VenueStatus,
+)
+from domain.ids import MarketId, SourceId, VenueId
+from domain.market import Market
+from domain.quote import BestQuote, Cause, VenueQuote, best_of
+
+AUDIT_TOLERANCE_DIVISOR: Final = 500
+"""REST lags the socket by a second or so: only 1/500 = 20 bps apart is a difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class VenueTrade:
+    venue: VenueId
+    trade: Trade
+    received_us: int
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened, for the metrics; only ever grows."""
+
+    audits: int = 0
+    audit_mismatches: int = 0
+    snapshots_asked: int = 0
+    quarantines: int = 0
+    unknown_markets: int = 0
+
+
+@dataclass(slots=True)
+class _Consolidated:
+    """All rows of one market, in venue order, and what was last said of it."""
+
+    rows: list[Row] = field(default_factory=list)
+    said: tuple[VenueQuote, ...] | None = None
+
+
+class Consolidator:
+    """Books and states of every (venue, market), the best of them, and why the others are left out.
+
+    ``max_age_ns`` by venue, in the order that breaks ties. Feed it with ``apply`` (one frame's
+    events) and ``advance`` (time), then take ``flush``. Owned by one task.
+    """
+
+    def __init__(self, max_age_ns: Mapping[VenueId, int]) -> None:
+        self._max_age_ns = dict(max_age_ns)
+        self._order = {venue: place for place, venue in enumerate(max_age_ns)}
+        self._sources: dict[SourceId, SourceRecord] = {}
+        self._rows: dict[tuple[VenueId, MarketId], Row] = {}
+        self._markets: dict[MarketId, _Consolidated] = {}
+        self._dirty: dict[MarketId, tuple[Cause, int]] = {}
+        self._suspects: dict[Row, None] = {}
+        self._trades: list[VenueTrade] = []
+        self._snapshots_wanted: list[tuple[SourceId, MarketId]] = []
+        self.counts = Counts()
+
+    # What is listed -----------------------------------------------------------------------------
+
+    def attach(self, source_id: SourceId, venue: VenueId, markets: Iterable[Market]) -> None:
+        """A source and the markets whose books it carries; they may be known from another one."""
+        source = SourceRecord(source_id, venue, self._max_age_ns[venue])
+        self._sources[source_id] = source
+        for market in markets:
+            row = self._rows.get((venue, market.market))
+            if row is None:
+                row = Row(venue, market)
+                self._rows[venue, market.market] = row
+                consolidated = self._markets.setdefault(market.market, _Consolidated())
+                consolidated.rows.append(row)
+                consolidated.rows.sort(key=lambda item: self._order[item.venue])
+            row.market = market
+            row.status = market.status
+            row.source = source
+            row.invalidate(None)
+            source.rows[market.market] = row
+            self._dirty[market.market] = ("status", 0)
+
+    def detach(self, source_id: SourceId, received_us: int) -> None:
+        """Forgets a source; its markets stay listed as ``connecting``."""
+        source = self._sources.pop(source_id)
+        for row in source.rows.values():
+            if row.source is source:
+                row.source = None
+                row.invalidate(None)
+                self._dirty[row.market.market] = ("status", received_us)
+
+    def unlist(self, venue: VenueId, market: MarketId, received_us: int) -> None:
+        """The venue does not list the market any more."""
+        row = self._rows.pop((venue, market), None)
+        if row is None:
+            return
+        if row.source is not None:
+            row.source.rows.pop(market, None)
+        self._suspects.pop(row, None)
+        self._markets[market].rows.remove(row)
+        self._dirty[market] = ("status", received_us)
+
+    def listed(self) -> Mapping[MarketId, Sequence[Market]]:
+        """Every market with what each venue says of it."""
+        return {
+            name: [row.market for row in consolidated.rows]
+            for name, consolidated in self._markets.items()
+            if consolidated.rows
+        }
+
+    def is_open(self, market: MarketId) -> bool:
+        return any(row.status == "open" for row in self._markets[market].rows)
+
+    def rows_of(self, venue: VenueId) -> Iterable[Row]:
+        return [row for (owner, _), row in self._rows.items() if owner == venue]
+
+    def sources_of(self, venue: VenueId) -> Iterable[SourceRecord]:
+        """Sources that carry books of the venue."""
+        return [s for s in self._sources.values() if s.venue == venue and s.rows]
+
+    # What happens -------------------------------------------------------------------------------
+
+    def apply(
+        self, source_id: SourceId, events: Sequence[Event], wall_us: int, mono_ns: int
+    ) -> None:
+        """The events of one frame or timer of one source. Unknown sources are ignored: their last
+        events may arrive after they were detached."""
+        source = self._sources.get(source_id)
+        if source is None:
+            return
+        source.last_frame_us = wall_us
+        rows, dirty, mark = source.rows, self._dirty, ("frame", wall_us)
+        for event in events:
+            if type(event) is tuple:
+                row = rows.get(event[0])
+                if row is not None and row.trusted:
+                    try:
+                        row.book.apply(event[1], event[2], event[3], event[4])
+                    except VenueProtocolError as error:
+                        self._distrust(row, error.code, wall_us)
+                        continue
+                    dirty[event[0]] = mark  # type: ignore[assignment]
+            else:
+                self._apply_rare(source, event, wall_us, mono_ns)
+
+    def _apply_rare(self, source: SourceRecord, event: Event, wall_us: int, mono_ns: int) -> None:
+        if isinstance(event, BookSnapshot):
+            self._on_snapshot(source, event, wall_us)
+        elif isinstance(event, Liveness):
+            source.live_ns = mono_ns
+            if source.stale:
+                source.stale = False
+                self._mark_all(source, "status", wall_us)
+        elif isinstance(event, VenueStatus):
+            self._on_status(source, event, wall_us)
+        elif isinstance(event, Trade):
+            self._on_trade(source, event, wall_us)
+        elif isinstance(event, MarketState):
+            self._on_market_state(source, event, wall_us)
+        elif isinstance(event, OraclePrice):
+            row = self._rows.get((source.venue, event.market))
+            if row is not None:
+                row.oracle_e18, row.oracle_source = event.price_e18, source
+                self._dirty.setdefault(event.market, ("frame", wall_us))
+        elif isinstance(event, BookAudit):
+            self._on_audit(source, event, mono_ns)
+
+    def _on_snapshot(self, source: SourceRecord, event: BookSnapshot, wall_us: int) -> None:
+        row = source.rows.get(event.market)
+        if row is None:
+            self.counts.unknown_markets += 1
+            return
+        row.book.snapshot(event.bids, event.asks, event.stamp)
+        row.trusted = True
+        row.doubt = None
+        self._dirty[event.market] = ("frame", wall_us)
+
+    def _on_status(self, source: SourceRecord, event: VenueStatus, wall_us: int) -> None:
+        source.state, source.reason = event.state, event.reason
+        if event.state == "connecting":
+            # The books go with the connection that numbered them.
+            source.stale = True
+            source.live_ns = NEVER_NS
+        if event.state != "live":
+            for row in source.rows.values():
+                row.invalidate(None)
+        self._mark_all(source, "status", wall_us)
+
+    def _on_trade(self, source: SourceRecord, event: Trade, wall_us: int) -> None:
+        row = self._rows.get((source.venue, event.market))
+        if row is not None and event.trade_id not in row.trade_ids:
+            row.trade_ids.append(event.trade_id)
+            self._trades.append(VenueTrade(source.venue, event, wall_us))
+
+    def _on_market_state(self, source: SourceRecord, event: MarketState, wall_us: int) -> None:
+        row = self._rows.get((source.venue, event.market))
+        if row is None:
+            self.counts.unknown_markets += 1
+            return
+        if event.status is not None:
+            row.status, row.status_reason = event.status, event.reason
+        if event.trusted is False:
+            self._distrust(row, event.reason, wall_us)
+        if event.change_24h is not None:
+            row.change_24h = event.change_24h
+        self._dirty[event.market] = ("status", wall_us)
+
+    def _distrust(self, row: Row, reason: str | None, wall_us: int) -> None:
+        row.invalidate(reason)
+        self._dirty[row.market.market] = ("status", wall_us)
+
+    def _on_audit(self, source: SourceRecord, event: BookAudit, mono_ns: int) -> None:
+        row = self._rows.get((source.venue, event.market))
+        if row is None or row.touch is None or not row.trusted or row.source is None:
+            return
+        self.counts.audits += 1
+        pairs = (
+            (event.bid_ticks, row.touch.bid_ticks),
+            (event.ask_ticks, row.touch.ask_ticks),
+        )
+        if any(_differ(theirs, ours) for theirs, ours in pairs):
+            self.counts.audit_mismatches += 1
+            if row.ask_snapshot(mono_ns):
+                self._want_snapshot(row)
+
+    def _want_snapshot(self, row: Row) -> None:
+        if row.source is not None:
+            self.counts.snapshots_asked += 1
+            self._snapshots_wanted.append((row.source.source_id, row.market.market))
+
+    def _mark_all(self, source: SourceRecord, cause: Cause, wall_us: int) -> None:
+        for market in source.rows.values():
+            self._dirty[market.market.market] = (cause, wall_us)
+
+    def advance(self, wall_us: int, mono_ns: int) -> None:
+        """The passing of time: sources grow stale, quarantines begin and end."""
+        for source in self._sources.values():
+            if not source.stale and source.age_exceeded(mono_ns):
+                source.stale = True
+                self._mark_all(source, "timer", wall_us)
+        for row in list(self._suspects):
+            was = row.cross_quarantined, row.outlier
+            row.judge_cross(mono_ns)
+            row.judge_outlier(mono_ns)
+            if row.wants_snapshot(mono_ns):
+                self._want_snapshot(row)
+            if (row.cross_quarantined, row.outlier) != was:
+                self.counts.quarantines += row.cross_quarantined and not was[0]
+                self._dirty.setdefault(row.market.market, ("timer", wall_us))
+            if not row.cross_score_ns and not row.outlier and not self._crossed(row):
+                del self._suspects[row]
+
+    @staticmethod
+    def _crossed(row: Row) -> bool:
+        return row.touch is not None and row.touch.crossed
+
+    # What comes out -----------------------------------------------------------------------------
+
+    def flush(self, mono_ns: int) -> list[BestQuote]:
+        """Every market of which there is something new to say, each once, the newest only."""
+        dirty, self._dirty = self._dirty, {}
+        said = []
+        for market, (cause, received_us) in dirty.items():
+            consolidated = self._markets[market]
+            for row in consolidated.rows:
+                self._refresh(row, received_us, mono_ns)
+            quotes = tuple([row.quote for row in consolidated.rows if row.quote is not None])
+            if quotes == consolidated.said:
+                continue
+            consolidated.said = quotes
+            change = next(
+                (row.change_24h for row in consolidated.rows if row.change_24h is not None), None
+            )
+            said.append(best_of(market, quotes, change, cause, received_us))
+        return said
+
+    def _refresh(self, row: Row, received_us: int, mono_ns: int) -> None:
+        """Brings the row's quote up to date; keeps the very object where nothing changed."""
+        if row.trusted:
+            row.read_touch(received_us)
+            was_outlier = row.outlier
+            row.judge_outlier(mono_ns)
+            if row.outlier and not was_outlier:
+                self.counts.quarantines += 1
+        if row not in self._suspects and (row.outlier or self._crossed(row)):
+            row.cross_seen_ns = mono_ns
+            self._suspects[row] = None
+        quote = row.venue_quote()
+        if quote != row.quote:
+            row.quote = quote
+
+    def forget_said(self) -> None:
+        """The next flush tells everything again."""
+        for market, consolidated in self._markets.items():
+            consolidated.said = None
+            self._dirty.setdefault(market, ("status", 0))
+
+    def trades(self) -> list[VenueTrade]:
+        drained, self._trades = self._trades, []
+        return drained
+
+    def snapshots_wanted(self) -> list[tuple[SourceId, MarketId]]:
+        drained, self._snapshots_wanted = self._snapshots_wanted, []
+        return drained
+
+
+def _differ(theirs: int | None, ours: int | None) -> bool:
+    if theirs is None or ours is None:
+        return (theirs is None) != (ours is None)
+    return abs(theirs - ours) * AUDIT_TOLERANCE_DIVISOR > theirs

@@ -1,0 +1,250 @@
+"""Quotes to Redis: one batch at a time, the newest of everything, the tape first.
+
+A batch goes out at once after quiet and then at most every ``MIN_SPACING_S``; at least every
+``REWRITE_MS`` all live quotes are written again and the tape carries a beat, so that both end with
+this process. Nothing is written without the leader's lease.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import RedisError
+
+from aggregator import resp
+from aggregator.conflate import TRADES_BOUND, Outbox
+from domain.ids import MarketId
+from domain.quote import BestQuote, price_data
+from runtime import channels, metrics
+from runtime.clock import mono_ns, wall_us
+from runtime.logs import get_logger
+from runtime.redis import CALL_TIMEOUT_S, fast_client
+from runtime.tasks import Backoff
+from runtime.wire import Cause, Envelope, encode_batch, encode_envelope
+
+MIN_SPACING_S: Final = 0.002
+RENEW_S: Final = 0.3
+RETRY_LEASE_S: Final = 0.1
+
+PUBLISHED: Final = metrics.Histogram(
+    "perptape_publish_seconds",
+    "Venue frame received to batch acknowledged by Redis",
+    buckets=metrics.LATENCY_BUCKETS,
+)
+BATCHES: Final = metrics.Counter("perptape_tape_batches_total", "Batches written to Redis")
+ENVELOPES: Final = metrics.Counter("perptape_tape_envelopes_total", "Envelopes put on the tape")
+WRITE_ERRORS: Final = metrics.Counter("perptape_publish_errors_total", "Batches Redis did not take")
+LIVE_QUOTES: Final = metrics.Gauge("perptape_quotes_live", "Markets with a live quote")
+LEADING: Final = metrics.Gauge("perptape_feed_leading", "1 while this feed holds the lease")
+CONFLATED: Final = metrics.Gauge("perptape_tape_conflated", "Envelopes replaced before being sent")
+TRADES_DROPPED: Final = metrics.Gauge("perptape_tape_trades_dropped", "Trades dropped unsent")
+
+# Extends the lease if it is still ours: nobody else may have taken it in between.
+_RENEW: Final = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
+return 0
+"""
+_RELEASE: Final = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+
+_log = get_logger(__name__)
+
+
+class NotLeader(Exception):
+    """Another feed holds the lease, or ours ran out."""
+
+
+class Publisher:
+    """Owns the sequence numbers and the writing connection. Call ``run`` once; ``publish_*`` from
+    the same loop at any time. ``on_lead`` is called whenever a new epoch begins: all that was
+    published before is forgotten and must be published again."""
+
+    def __init__(self, redis_url: str, on_lead: Callable[[], None]) -> None:
+        self._client = fast_client(redis_url)
+        self._on_lead = on_lead
+        self._identity = secrets.token_hex(8)
+        self._outbox = Outbox()
+        self._wake = asyncio.Event()
+        self._epoch = 0
+        self._lease_until_ns = 0
+        self._seqs: dict[str, int] = {}
+        self._live: dict[MarketId, bytes] = {}
+        self._changed: dict[MarketId, None] = {}
+        self._states: dict[str, bytes] = {}
+        self._oldest_received_us: int | None = None
+        metrics.QUEUE_BOUND.labels(queue="tape").set_function(
+            lambda: len(self._seqs) + TRADES_BOUND
+        )
+        metrics.QUEUE_HIGH_WATER.labels(queue="tape").set_function(lambda: self._outbox.high_water)
+        CONFLATED.set_function(lambda: self._outbox.conflated)
+        TRADES_DROPPED.set_function(lambda: self._outbox.dropped_trades)
+        LIVE_QUOTES.set_function(lambda: len(self._live))
+
+    @property
+    def epoch(self) -> int:
+        """0 until the lease was held for the first time."""
+        return self._epoch
+
+    def publish_quote(self, best: BestQuote) -> None:
+        """The ``price`` envelope to the tape and its key; without any live side the key goes."""
+        room = channels.price_room(best.market)
+        body = self.publish_room(room, best.cause, best.received_us, price_data(best))
+        if best.live:
+            key = channels.quote_key(best.market)
+            self._live[best.market] = resp.set_px(key, body, channels.QUOTE_TTL_MS)
+        else:
+            self._live.pop(best.market, None)
+        self._changed[best.market] = None
+
+    def publish_room(
+        self, room: str, cause: Cause, received_us: int, data: Mapping[str, Any] | Sequence[Any]
+    ) -> bytes:
+        """Any envelope to the tape; returns its bytes. ``received_us`` 0 means now."""
+        seq = self._seqs.get(room, self._epoch << 20) + 1
+        self._seqs[room] = seq
+        now_us = wall_us()
+        received_us = received_us or now_us
+        body = encode_envelope("update", room, seq, self._epoch, cause, received_us, now_us, data)
+        self._outbox.put(Envelope(room, seq, body))
+        if cause == "frame" and self._oldest_received_us is None:
+            self._oldest_received_us = received_us
+        self._wake.set()
+        return body
+
+    def publish_state(self, key: str, body: bytes) -> None:
+        """A key written again with every beat until it is replaced."""
+        self._states[key] = resp.set_px(key, body, channels.STATE_TTL_MS)
+
+    async def run(self) -> None:
+        """Takes the lease, writes until it is lost or Redis fails, starts again."""
+        backoff = Backoff(0.05, 1.0)
+        while True:
+            try:
+                await self._lead()
+                LEADING.set(1)
+                await self._write(backoff)
+            except NotLeader:
+                _log.warning("feed_lost_lease", epoch=self._epoch)
+            except (RedisError, OSError, TimeoutError) as error:
+                WRITE_ERRORS.inc()
+                delay_s = backoff.next_s()
+                _log.warning("redis_lost", error=repr(error), retry_in_s=round(delay_s, 3))
+                await asyncio.sleep(delay_s)
+            finally:
+                LEADING.set(0)
+
+    async def close(self) -> None:
+        """Gives the lease back, so that a successor need not wait for it to run out."""
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            release = self._client.register_script(_RELEASE)
+            await release(keys=[channels.FEED_LEADER], args=[self._identity])
+        await self._client.aclose()
+
+    async def _lead(self) -> None:
+        """Returns once the lease is held. A lease that had lapsed begins a new epoch, higher than
+        every one before, so that sequence numbers never fall and readers can tell."""
+        waiting = False
+        while True:
+            asked_ns = mono_ns()
+            if self._epoch and await self._renew(asked_ns):
+                return
+            if await self._client.set(
+                channels.FEED_LEADER, self._identity, nx=True, px=channels.LEASE_MS
+            ):
+                break
+            if not waiting:
+                waiting = True
+                _log.info("feed_stands_by", why="another feed holds the lease")
+            await asyncio.sleep(RETRY_LEASE_S)
+        self._lease_until_ns = asked_ns + channels.LEASE_MS * 1_000_000
+        last = int(await self._client.get(channels.FEED_EPOCH) or 0)
+        self._epoch = max(wall_us() // 1_000_000, last + 1, self._epoch + 1)
+        await self._client.set(channels.FEED_EPOCH, self._epoch)
+        self._seqs.clear()
+        self._live.clear()
+        self._changed.clear()
+        self._outbox.take()
+        _log.info("feed_leads", epoch=self._epoch)
+        self._on_lead()
+
+    async def _renew(self, asked_ns: int) -> bool:
+        renew = self._client.register_script(_RENEW)
+        kept = await renew(keys=[channels.FEED_LEADER], args=[self._identity, channels.LEASE_MS])
+        if kept:
+            self._lease_until_ns = asked_ns + channels.LEASE_MS * 1_000_000
+        return bool(kept)
+
+    async def _keep_lease(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_S)
+            # A failing Redis ends the lease by its own time; the writer notices first anyway.
+            with contextlib.suppress(RedisError, OSError, TimeoutError):
+                if not await self._renew(mono_ns()):
+                    self._lease_until_ns = 0
+
+    async def _write(self, backoff: Backoff) -> None:
+        connection: AbstractConnection = self._client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+        keeper = asyncio.create_task(self._keep_lease(), name="feed-lease")
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                await connection.connect()  # type: ignore[no-untyped-call]
+            rewrite_ns = 0
+            while True:
+                now_ns = mono_ns()
+                if now_ns >= self._lease_until_ns:
+                    raise NotLeader
+                self._wake.clear()
+                rewrite = now_ns >= rewrite_ns
+                if rewrite:
+                    rewrite_ns = now_ns + channels.REWRITE_MS * 1_000_000
+                if rewrite or len(self._outbox):
+                    await self._send(connection, rewrite)
+                    backoff.reset()
+                    await asyncio.sleep(MIN_SPACING_S)
+                left_s = (rewrite_ns - mono_ns()) / 1e9
+                if left_s > 0 and not self._wake.is_set():
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._wake.wait(), left_s)
+        finally:
+            keeper.cancel()
+            with contextlib.suppress(RedisError, OSError):
+                await connection.disconnect(nowait=True)
+
+    async def _send(self, connection: AbstractConnection, rewrite: bool) -> None:
+        """One batch: changed keys, the tape, then what is only written again.
+
+        The keys go unanswered; the beat behind them is answered and meets the same refusals (out of
+        memory, read-only). Raises RedisError or TimeoutError; the connection is unusable then.
+        """
+        envelopes = self._outbox.take()
+        changed, self._changed = self._changed, {}
+        received_us, self._oldest_received_us = self._oldest_received_us, None
+        sent_us = wall_us()
+        parts = [resp.REPLIES_OFF]
+        for market in changed:
+            parts.append(self._live.get(market) or resp.delete(channels.quote_key(market)))
+        parts += (
+            resp.REPLIES_ON,
+            resp.set_px(channels.FEED_BEAT, b"%d" % self._epoch, channels.STATE_TTL_MS),
+            resp.publish(channels.TAPE, encode_batch(self._epoch, sent_us, envelopes)),
+        )
+        replies = 3
+        if rewrite:
+            unchanged = [body for market, body in self._live.items() if market not in changed]
+            parts += [resp.REPLIES_OFF, *unchanged, *self._states.values(), resp.REPLIES_ON]
+            replies += 1
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            await connection.send_packed_command([b"".join(parts)])
+            for _ in range(replies):
+                await connection.read_response()
+        BATCHES.inc()
+        ENVELOPES.inc(len(envelopes))
+        if received_us is not None:
+            PUBLISHED.observe(max(0, wall_us() - received_us) / 1e6)

@@ -1,0 +1,183 @@
+"""What is known of one market at one venue and of one source, and when it may be used. Pure."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from domain.book import Book, Touch
+from domain.ids import SourceId, VenueId
+from domain.market import Market
+from domain.quote import VenueQuote, VenueState
+
+NEVER_NS: Final = -(2**63)
+
+ORACLE_BAND_DIVISOR: Final = 20
+"""A mid further than 1/20 = 5 % from the venue's own oracle price is an outlier."""
+OUTLIER_RELEASE_NS: Final = 10_000_000_000
+
+CROSS_SNAPSHOT_NS: Final = 2_000_000_000
+CROSS_QUARANTINE_NS: Final = 4_000_000_000
+CROSS_DECAY: Final = 4
+"""A crossed book is usual for a block or two. The score grows with the time it stays crossed and
+falls this many times faster: a fresh snapshot is asked for at the first limit, the book is
+quarantined at the second and released when the score is back at zero."""
+
+SNAPSHOT_SPACING_NS: Final = 5_000_000_000
+TRADE_IDS_KEPT: Final = 256
+
+
+@dataclass(slots=True)
+class SourceRecord:
+    """A connection. ``live_ns``: monotonic time of the last proof that its prices are current."""
+
+    source_id: SourceId
+    venue: VenueId
+    max_age_ns: int
+    rows: "dict[str, Row]" = field(default_factory=dict)
+    state: VenueState = "connecting"
+    reason: str | None = None
+    live_ns: int = NEVER_NS
+    stale: bool = True
+    last_frame_us: int | None = None
+
+    def age_exceeded(self, mono_ns: int) -> bool:
+        return mono_ns - self.live_ns > self.max_age_ns
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """A market at a venue. ``trusted``: the book holds a snapshot nothing has cast doubt on."""
+
+    venue: VenueId
+    market: Market
+    source: SourceRecord | None = None
+    book: Book = field(default_factory=Book)
+    trusted: bool = False
+    doubt: str | None = None
+    status: str = "open"
+    status_reason: str | None = None
+    touch: Touch | None = None
+    price_us: int | None = None
+    oracle_e18: int | None = None
+    oracle_source: SourceRecord | None = None
+    change_24h: float | None = None
+    cross_score_ns: int = 0
+    cross_seen_ns: int = 0
+    cross_quarantined: bool = False
+    outlier: bool = False
+    agrees_since_ns: int | None = None
+    snapshot_asked_ns: int = NEVER_NS
+    quote: VenueQuote | None = None
+    trade_ids: deque[str] = field(default_factory=lambda: deque(maxlen=TRADE_IDS_KEPT))
+
+    def state(self) -> tuple[VenueState, str | None]:
+        """(state, reason code) with the gravest cause first."""
+        source = self.source
+        if self.status != "open":
+            return ("closed" if self.status == "closed" else "halted"), (
+                self.status_reason or self.status.upper()
+            )
+        if source is None or (source.state == "connecting" and not self.trusted):
+            return "connecting", "CONNECTING"
+        if not self.trusted:
+            return "resyncing", self.doubt or reason_code(source.reason) or "NO_SNAPSHOT"
+        if source.stale:
+            return "stale", "STALE"
+        if self.cross_quarantined:
+            return "quarantined", "CROSSED"
+        if self.outlier:
+            return "quarantined", "OUTLIER"
+        return "live", None
+
+    def read_touch(self, received_us: int) -> None:
+        """Takes the book's touch over; ``price_us`` moves only with the prices or sizes."""
+        touch = self.book.touch()
+        if touch != self.touch:
+            self.touch = touch
+            self.price_us = received_us
+
+    def judge_outlier(self, mono_ns: int) -> None:
+        """Compares the mid with the venue's oracle price, where that is current."""
+        deviates = self._deviates()
+        if deviates is None:
+            return
+        if deviates:
+            self.outlier = True
+            self.agrees_since_ns = None
+        elif self.outlier:
+            if self.agrees_since_ns is None:
+                self.agrees_since_ns = mono_ns
+            elif mono_ns - self.agrees_since_ns >= OUTLIER_RELEASE_NS:
+                self.outlier = False
+                self.agrees_since_ns = None
+
+    def _deviates(self) -> bool | None:
+        """None while there is nothing to compare."""
+        touch, oracle, source = self.touch, self.oracle_e18, self.oracle_source
+        if not self.trusted or touch is None or oracle is None or source is None or source.stale:
+            return None
+        if touch.bid_ticks is None or touch.ask_ticks is None:
+            return None
+        twice_mid = (touch.bid_ticks + touch.ask_ticks) * self.market.tick.unit_e18
+        return abs(twice_mid - 2 * oracle) * ORACLE_BAND_DIVISOR > 2 * oracle
+
+    def judge_cross(self, mono_ns: int) -> None:
+        """Moves the score on by the time since it was last looked at."""
+        elapsed = mono_ns - self.cross_seen_ns
+        self.cross_seen_ns = mono_ns
+        if self.trusted and self.touch is not None and self.touch.crossed:
+            self.cross_score_ns = min(CROSS_QUARANTINE_NS, self.cross_score_ns + elapsed)
+        else:
+            self.cross_score_ns = max(0, self.cross_score_ns - CROSS_DECAY * elapsed)
+        if self.cross_score_ns >= CROSS_QUARANTINE_NS:
+            self.cross_quarantined = True
+        elif self.cross_score_ns == 0:
+            self.cross_quarantined = False
+
+    def wants_snapshot(self, mono_ns: int) -> bool:
+        """True, once a spacing, while the crossing lasts long enough to doubt the book."""
+        if self.cross_score_ns < CROSS_SNAPSHOT_NS or not self.trusted:
+            return False
+        return self.ask_snapshot(mono_ns)
+
+    def ask_snapshot(self, mono_ns: int) -> bool:
+        if mono_ns - self.snapshot_asked_ns < SNAPSHOT_SPACING_NS:
+            return False
+        self.snapshot_asked_ns = mono_ns
+        return True
+
+    def invalidate(self, doubt: str | None) -> None:
+        """Drops the levels: nothing of them may come back without a snapshot."""
+        self.book = Book()
+        self.touch = None
+        self.trusted = False
+        self.doubt = doubt
+        self.cross_score_ns = 0
+        self.cross_quarantined = False
+
+    def venue_quote(self) -> VenueQuote:
+        state, reason = self.state()
+        touch = self.touch
+        if state != "live" or touch is None:
+            return VenueQuote(
+                self.venue, state, reason, "book", None, None, None, None, None, self.price_us
+            )
+        unit, step = self.market.tick.unit_e18, self.market.step
+        return VenueQuote(
+            self.venue,
+            state,
+            reason,
+            "book",
+            None,
+            None if touch.bid_ticks is None else touch.bid_ticks * unit,
+            None if touch.ask_ticks is None else touch.ask_ticks * unit,
+            None if touch.bid_ticks is None else step.format(touch.bid_steps),
+            None if touch.ask_ticks is None else step.format(touch.ask_steps),
+            self.price_us,
+            touch.dropped_bids + touch.dropped_asks,
+        )
+
+
+def reason_code(reason: str | None) -> str | None:
+    """``"GAP: 3 messages missing"`` -> ``"GAP"``."""
+    return None if reason is None else reason.partition(":")[0]

@@ -1,0 +1,168 @@
+"""The feed role: connectors -> consolidator -> publisher, and nothing else."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+
+from aggregator import rooms
+from aggregator.consolidate import Consolidator
+from aggregator.publisher import Publisher
+from aggregator.venue_runner import VenueRunner
+from connectors import registry
+from connectors.base.protocol import VenueConnector
+from domain.events import Event
+from domain.ids import SourceId, VenueId
+from domain.quote import BestQuote, board_data
+from runtime import channels, metrics
+from runtime.clock import iso_ms, mono_ns, wall_us
+from runtime.settings import Settings
+from runtime.tasks import supervise
+
+ADVANCE_S: Final = 0.04
+BOARD_S: Final = 0.1
+VENUES_S: Final = 0.25
+VENUES_REPEAT_US: Final = 1_000_000
+
+FLUSH_SECONDS: Final = metrics.Histogram(
+    "perptape_flush_seconds",
+    "Consolidating and encoding one flush",
+    buckets=(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05),
+)
+AUDITS: Final = metrics.Gauge("perptape_book_audits", "Books compared with REST")
+MISMATCHES: Final = metrics.Gauge("perptape_book_audit_mismatches", "... that differed")
+QUARANTINES: Final = metrics.Gauge("perptape_quarantines", "Times a market was quarantined")
+
+
+class Feed:
+    """Joins the parts on one event loop. Events are applied at once and flushed when the loop has
+    taken in all frames that were waiting, so that a burst is consolidated once."""
+
+    def __init__(self, connectors: Sequence[VenueConnector], settings: Settings) -> None:
+        self._consolidator = Consolidator({c.venue: c.rules.max_age_ns for c in connectors})
+        self._publisher = Publisher(settings.require_redis_url(), self._publish_everything)
+        self._runners = [
+            VenueRunner(c, self._consolidator, self.sink, settings.market_filter)
+            for c in connectors
+        ]
+        self._flush_due = False
+        self._board: dict[str, BestQuote] = {}
+        self._reports: dict[VenueId, tuple[rooms.VenueReport, int]] = {}
+        self._venues_said_us = 0
+        counts = self._consolidator.counts
+        AUDITS.set_function(lambda: counts.audits)
+        MISMATCHES.set_function(lambda: counts.audit_mismatches)
+        QUARANTINES.set_function(lambda: counts.quarantines)
+
+    def sink(
+        self, source_id: SourceId, events: Sequence[Event], received_us: int, now_ns: int
+    ) -> None:
+        """What drivers call with every frame's events."""
+        self._consolidator.apply(source_id, events, received_us, now_ns)
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if not self._flush_due:
+            self._flush_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        started_ns = mono_ns()
+        for best in self._consolidator.flush(started_ns):
+            self._publisher.publish_quote(best)
+            self._board[best.market] = best
+        for market, rows in rooms.trade_rows(self._consolidator.trades()).items():
+            self._publisher.publish_room(channels.trades_room(market), "frame", 0, rows)
+        for source_id, market in self._consolidator.snapshots_wanted():
+            for runner in self._runners:
+                runner.resync(source_id, market)
+        FLUSH_SECONDS.observe((mono_ns() - started_ns) / 1e9)
+
+    def _publish_everything(self) -> None:
+        """A new epoch: readers know nothing of it yet."""
+        self._consolidator.forget_said()
+        self._board.clear()
+        self._venues_said_us = 0
+        self._say_markets()
+        self._say_venues()
+        self._flush_soon()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(supervise("publisher", self._publisher.run)),
+                group.create_task(supervise("advance", self._advance)),
+                group.create_task(supervise("board", self._say_board)),
+                group.create_task(supervise("venues", self._keep_venues)),
+                *(group.create_task(supervise(f"{r.venue}", r.run)) for r in self._runners),
+            ]
+            await stop.wait()
+            for task in tasks:
+                task.cancel()
+        await self._publisher.close()
+        for runner in self._runners:
+            await runner.close()
+
+    async def _advance(self) -> None:
+        while True:
+            await asyncio.sleep(ADVANCE_S)
+            self._consolidator.advance(wall_us(), mono_ns())
+            self._flush_soon()
+
+    async def _say_board(self) -> None:
+        """The ``prices`` room: what changed, at most ten times a second."""
+        while True:
+            await asyncio.sleep(BOARD_S)
+            if not self._board:
+                continue
+            changed, self._board = self._board, {}
+            newest = max(changed.values(), key=lambda best: best.received_us)
+            self._publisher.publish_room(
+                channels.PRICES_ROOM,
+                newest.cause,
+                newest.received_us,
+                {market: board_data(best) for market, best in changed.items()},
+            )
+
+    async def _keep_venues(self) -> None:
+        while True:
+            await asyncio.sleep(VENUES_S)
+            self._say_markets()
+            self._say_venues()
+
+    def _say_markets(self) -> None:
+        rows = rooms.market_rows(self._consolidator)
+        self._publisher.publish_state(channels.MARKETS_STATE, orjson.dumps(rows))
+
+    def _say_venues(self) -> None:
+        """The ``venues`` room: on every change of state and once a second."""
+        now_us = wall_us()
+        changed = False
+        for runner in self._runners:
+            report = rooms.venue_report(self._consolidator, runner.venue, runner.trouble)
+            before, since_us = self._reports.get(runner.venue, (None, now_us))
+            if not rooms.same_trouble(before, report):
+                changed, since_us = True, now_us
+            self._reports[runner.venue] = (report, since_us)
+        if not changed and now_us - self._venues_said_us < VENUES_REPEAT_US:
+            return
+        self._venues_said_us = now_us
+        data: dict[str, Any] = {
+            venue: {
+                "state": report.state,
+                "reason": report.reason,
+                "since": iso_ms(since_us),
+                "markets": report.markets,
+                "last_frame_us": report.last_frame_us,
+            }
+            for venue, (report, since_us) in self._reports.items()
+        }
+        body = self._publisher.publish_room(channels.VENUES_ROOM, "status", now_us, data)
+        self._publisher.publish_state(channels.VENUES_STATE, body)
+
+
+async def main(settings: Settings, stop: asyncio.Event) -> None:
+    """Runs the feed until ``stop``. Raises SettingsError for what no restart can mend."""
+    await Feed(registry.build(settings), settings).run(stop)

@@ -1,0 +1,120 @@
+"""Keeps one venue running: its market list, a driver for every source, new and changed markets."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from aggregator.consolidate import Consolidator
+from connectors.base.driver import Sink, SourceDriver
+from connectors.base.protocol import Source, VenueConnector
+from domain.errors import VenueProtocolError, VenueUnavailable
+from domain.ids import MarketId, SourceId, VenueId
+from domain.market import Market
+from runtime.clock import wall_us
+from runtime.logs import get_logger
+from runtime.tasks import Backoff, supervise
+
+REFRESH_S: Final = 30.0
+FIRST_RETRY_S: Final = 0.25
+QUICK_RETRY_S: Final = 2.0
+QUICK_RETRIES: Final = 30
+SLOW_RETRY_S: Final = 10.0
+
+_log = get_logger(__name__)
+
+
+class VenueRunner:
+    """``run`` for ever. ``trouble``: why the market list cannot be had now, None when it can."""
+
+    def __init__(
+        self,
+        connector: VenueConnector,
+        consolidator: Consolidator,
+        sink: Sink,
+        market_filter: frozenset[str] | None,
+    ) -> None:
+        self.venue: VenueId = connector.venue
+        self.trouble: str | None = None
+        self._connector = connector
+        self._consolidator = consolidator
+        self._sink = sink
+        self._filter = market_filter
+        self._known: dict[MarketId, Market] = {}
+        self._drivers: dict[SourceId, tuple[SourceDriver, asyncio.Task[None]]] = {}
+
+    def resync(self, source_id: SourceId, market: MarketId) -> None:
+        """Asks the source for a fresh book, if it is one of this venue."""
+        if source_id in self._drivers:
+            self._drivers[source_id][0].resync(market)
+
+    async def run(self) -> None:
+        quick, slow = Backoff(FIRST_RETRY_S, QUICK_RETRY_S), Backoff(FIRST_RETRY_S, SLOW_RETRY_S)
+        try:
+            while True:
+                try:
+                    listed = await self._connector.load_markets()
+                except (VenueUnavailable, VenueProtocolError) as error:
+                    self._note(f"{error.code}: {error.message}")
+                    delay_s = (quick if quick.failures < QUICK_RETRIES else slow).next_s()
+                    await asyncio.sleep(max(delay_s, getattr(error, "retry_after_s", None) or 0.0))
+                    continue
+                self._note(None)
+                quick.reset()
+                slow.reset()
+                self._reconcile(listed)
+                await asyncio.sleep(REFRESH_S)
+        finally:
+            for _, task in self._drivers.values():
+                task.cancel()
+            self._drivers.clear()
+            self._known.clear()
+
+    async def close(self) -> None:
+        await self._connector.close()
+
+    def _note(self, trouble: str | None) -> None:
+        if trouble != self.trouble:
+            if trouble is None:
+                _log.info("markets_loaded", venue=self.venue)
+            else:
+                _log.warning("markets_unavailable", venue=self.venue, reason=trouble)
+        self.trouble = trouble
+
+    def _reconcile(self, listed: Sequence[Market]) -> None:
+        """Starts sources for what is new, restarts those whose scales changed, forgets the rest.
+
+        A market that merely changed its status keeps its source: the stream says so earlier.
+        """
+        wanted = {m.market: m for m in listed if self._filter is None or m.market in self._filter}
+        for name in [name for name in self._known if name not in wanted]:
+            del self._known[name]
+            self._consolidator.unlist(self.venue, name, wall_us())
+            _log.info("market_unlisted", venue=self.venue, market=name)
+        rescaled = {
+            name
+            for name, market in self._known.items()
+            if not market.same_scales(wanted[name]) or market.symbol != wanted[name].symbol
+        }
+        again: dict[MarketId, Market] = {}
+        for source_id, (driver, task) in list(self._drivers.items()):
+            carried = {market.market for market in driver.source.markets}
+            if carried & rescaled:
+                _log.warning("market_rescaled", venue=self.venue, source=source_id)
+                task.cancel()
+                del self._drivers[source_id]
+                self._consolidator.detach(source_id, wall_us())
+                again.update({n: wanted[n] for n in carried if n in wanted})
+        fresh = {n: m for n, m in wanted.items() if n not in self._known} | again
+        self._known = wanted
+        if fresh:
+            self._start(self._connector.sources(list(fresh.values())))
+            _log.info("markets_listed", venue=self.venue, new=len(fresh), all=len(wanted))
+
+    def _start(self, sources: Sequence[Source]) -> None:
+        for source in sources:
+            driver = SourceDriver(source, self._sink)
+            self._consolidator.attach(source.source_id, self.venue, source.markets)
+            task = asyncio.create_task(
+                supervise(source.source_id, driver.run), name=source.source_id
+            )
+            self._drivers[source.source_id] = (driver, task)

@@ -1,0 +1,1 @@
+"""Venues: their wire formats turned into domain events, one folder each."""

@@ -1,0 +1,1 @@
+"""What all venues share: the session protocol, its driver, REST, the market map."""

@@ -1,0 +1,97 @@
+"""What a venue must offer, and the sans-I/O session that the driver runs."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
+
+from domain.events import Event
+from domain.ids import MarketId, SourceId, VenueId
+from domain.market import Market
+
+MAX_FRAME_BYTES: Final = 8 * 1024 * 1024
+"""No venue sends more in one frame: the longest known is a market list of some 300 KB."""
+
+
+@dataclass(frozen=True, slots=True)
+class WsTransport:
+    """One WebSocket."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTransport:
+    """A poll: every outgoing text is a path, fetched with GET and handed back as an HttpReply."""
+
+    fetch: Callable[[str], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    path: str
+    body: bytes
+
+
+Frame: TypeAlias = str | bytes | HttpReply
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a session wants its connection closed and made anew."""
+
+    code: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}" if self.detail else self.code
+
+
+class Session(Protocol):
+    """The protocol of one connection, fed with bytes and time; it never waits or reads a clock.
+
+    After ``receive``, ``advance`` or ``resync`` drain ``events`` and ``outgoing``, look at
+    ``failure``, and call ``advance`` again at ``next_deadline_ns`` at the latest. ``healthy``: the
+    connection does what it is for, so that the next failure starts a new series of retries.
+    """
+
+    def receive(self, frame: Frame, wall_us: int, mono_ns: int) -> None: ...
+    def advance(self, mono_ns: int) -> None: ...
+    def resync(self, market: MarketId, mono_ns: int) -> None: ...
+    def events(self) -> list[Event]: ...
+    def outgoing(self) -> list[str]: ...
+    def next_deadline_ns(self) -> int: ...
+    @property
+    def failure(self) -> Failure | None: ...
+    @property
+    def healthy(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A transport and the session that speaks over it, for some markets of a venue.
+
+    ``new_session(mono_ns)`` is called for every connection: nothing outlives a lost one.
+    """
+
+    source_id: SourceId
+    transport: WsTransport | HttpTransport
+    new_session: Callable[[int], Session]
+    markets: tuple[Market, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VenueRules:
+    """How long data of a venue may be used. ``max_age_ns``: since the last proof of liveness."""
+
+    max_age_ns: int
+
+
+class VenueConnector(Protocol):
+    """One venue. ``load_markets`` raises VenueUnavailable or VenueProtocolError."""
+
+    venue: VenueId
+    rules: VenueRules
+
+    async def load_markets(self) -> Sequence[Market]: ...
+    def sources(self, markets: Sequence[Market]) -> Sequence[Source]: ...
+    async def close(self) -> None: ...

@@ -1,0 +1,91 @@
+"""Venue REST: bounded time, size and rate; every failure is one of two exceptions."""
+
+import asyncio
+from typing import Final
+
+import httpx
+
+from domain.errors import VenueProtocolError, VenueUnavailable
+from runtime.clock import mono_ns
+
+TIMEOUT_S: Final = 10.0
+CONNECT_TIMEOUT_S: Final = 4.0
+MAX_BODY_BYTES: Final = 16 * 1024 * 1024
+_DEFAULT_RETRY_AFTER_S: Final = 10.0
+
+
+class RestClient:
+    """GETs of one venue, at most ``per_second`` on average with bursts of one second's worth."""
+
+    def __init__(self, base_url: str, per_second: float) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=base_url,
+            timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=4),
+        )
+        self._interval_ns = int(1e9 / per_second)
+        self._free_ns = 0
+        self._banned_until_ns = 0
+
+    async def get(self, path: str) -> bytes:
+        """The body of a 200 answer.
+
+        Raises VenueUnavailable (``UNREACHABLE``, ``TIMEOUT``, ``RATE_LIMITED``, ``HTTP_<status>``)
+        or VenueProtocolError ``BODY_TOO_LARGE``.
+        """
+        await self._take_turn()
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self._fetch(path)
+        except (TimeoutError, httpx.TimeoutException):
+            raise VenueUnavailable("TIMEOUT", f"no answer to GET {path}") from None
+        except httpx.HTTPError as error:
+            raise VenueUnavailable("UNREACHABLE", f"{self.host}: {error}") from None
+
+    @property
+    def host(self) -> str:
+        return self._client.base_url.netloc.decode("ascii")
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _take_turn(self) -> None:
+        now_ns = mono_ns()
+        if now_ns < self._banned_until_ns:
+            left_s = (self._banned_until_ns - now_ns) / 1e9
+            raise VenueUnavailable(
+                "RATE_LIMITED", f"{self.host} asked to wait", retry_after_s=left_s
+            )
+        turn_ns = max(self._free_ns, now_ns - 1_000_000_000)
+        self._free_ns = turn_ns + self._interval_ns
+        if turn_ns > now_ns:
+            await asyncio.sleep((turn_ns - now_ns) / 1e9)
+
+    async def _fetch(self, path: str) -> bytes:
+        async with self._client.stream("GET", path) as response:
+            if response.status_code in (403, 418, 429):
+                wait_s = _retry_after_s(response.headers.get("retry-after"))
+                self._banned_until_ns = mono_ns() + int(wait_s * 1e9)
+                raise VenueUnavailable(
+                    "RATE_LIMITED",
+                    f"{self.host} answered {response.status_code}",
+                    retry_after_s=wait_s,
+                )
+            if response.status_code != 200:
+                raise VenueUnavailable(
+                    f"HTTP_{response.status_code}", f"{self.host} refused GET {path}"
+                )
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    raise VenueProtocolError("BODY_TOO_LARGE", f"GET {path} is too large")
+            return bytes(body)
+
+
+def _retry_after_s(header: str | None) -> float:
+    """Seconds of a Retry-After header; a date or nonsense counts as the default."""
+    if header is not None and header.isascii() and header.isdigit():
+        return min(float(header), 300.0)
+    return _DEFAULT_RETRY_AFTER_S

@@ -1,0 +1,69 @@
+"""Compares books with REST, one at a time: what the socket lost without a trace shows here."""
+
+from collections.abc import Sequence
+
+import orjson
+
+from connectors.base.protocol import Failure, Frame, HttpReply
+from connectors.dydx import constants as c
+from connectors.dydx import parse
+from domain.errors import PerpError
+from domain.events import BookAudit, Event
+from domain.ids import MarketId
+from domain.market import Market
+
+PATH = "/v4/orderbooks/perpetualMarket/"
+
+
+class AuditSession:
+    """A poll session: every interval the next market's REST book. Emits BookAudit only."""
+
+    def __init__(self, markets: Sequence[Market], mono_ns: int) -> None:
+        self._markets = {PATH + market.symbol: market for market in markets}
+        self._turn = list(self._markets)
+        self._next_ns = mono_ns + c.AUDIT_INTERVAL_NS
+        self._events: list[Event] = []
+        self._outgoing: list[str] = []
+        self._failure: Failure | None = None
+        self._healthy = False
+
+    @property
+    def failure(self) -> Failure | None:
+        return self._failure
+
+    @property
+    def healthy(self) -> bool:
+        return self._healthy
+
+    def receive(self, frame: Frame, wall_us: int, mono_ns: int) -> None:
+        if not isinstance(frame, HttpReply):
+            raise TypeError("a poll session takes HTTP replies only")
+        market = self._markets[frame.path]
+        try:
+            bid, ask = parse.best_of(orjson.loads(frame.body), market)
+        except (PerpError, KeyError, TypeError, ValueError) as error:
+            self._failure = Failure("GARBAGE", f"{frame.path}: {error!r}")
+            return
+        self._healthy = True
+        self._events.append(BookAudit(market.market, bid, ask))
+
+    def advance(self, mono_ns: int) -> None:
+        if self._turn and mono_ns >= self._next_ns:
+            path = self._turn.pop(0)
+            self._turn.append(path)
+            self._outgoing.append(path)
+            self._next_ns = mono_ns + c.AUDIT_INTERVAL_NS
+
+    def resync(self, market: MarketId, mono_ns: int) -> None:
+        """Nothing is held here that could be out of step."""
+
+    def events(self) -> list[Event]:
+        drained, self._events = self._events, []
+        return drained
+
+    def outgoing(self) -> list[str]:
+        drained, self._outgoing = self._outgoing, []
+        return drained
+
+    def next_deadline_ns(self) -> int:
+        return self._next_ns

@@ -1,0 +1,121 @@
+"""dYdX v4: lists markets by REST and deals them out over as many sockets as the limits ask for."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+import orjson
+
+from connectors.base.markets import MarketMap
+from connectors.base.protocol import HttpTransport, Source, VenueRules, WsTransport
+from connectors.base.rest import RestClient
+from connectors.dydx import constants as c
+from connectors.dydx import parse
+from connectors.dydx.audit import AuditSession
+from connectors.dydx.messages import WireMarket
+from connectors.dydx.session import DydxSession
+from domain.errors import PerpError, VenueProtocolError
+from domain.ids import SourceId
+from domain.market import Market
+from runtime.logs import get_logger
+from runtime.metrics import Gauge
+from runtime.net import check_url
+from runtime.settings import Settings, SettingsError
+
+MARKETS_PATH: Final = "/v4/perpetualMarkets"
+LISTED: Final = Gauge("perptape_dydx_markets", "Markets the indexer lists", ["mapping"])
+_log = get_logger(__name__)
+
+
+class DydxConnector:
+    """See ``connectors.base.protocol.VenueConnector``."""
+
+    venue = c.VENUE
+    rules = VenueRules(max_age_ns=c.HEIGHT_MAX_AGE_NS)
+
+    def __init__(self, ws_url: str, http_url: str, chain_id: str, market_map: MarketMap) -> None:
+        self._ws_url = ws_url
+        self._rest = RestClient(http_url, c.REST_PER_SECOND)
+        self._chain_id = chain_id
+        self._map = market_map
+        self._sockets = 0
+        self._unmapped: frozenset[str] = frozenset()
+
+    async def load_markets(self) -> Sequence[Market]:
+        """Every listed market that the table maps; the others are counted and logged with why."""
+        body = await self._rest.get(MARKETS_PATH)
+        try:
+            rows = orjson.loads(body)["markets"]
+            tickers = list(rows)
+        except (ValueError, KeyError, TypeError) as error:
+            raise VenueProtocolError("GARBAGE", f"market list: {error!r}") from None
+        markets = list(self._mapped(rows))
+        self._tell_unmapped(tickers, {market.symbol for market in markets})
+        return markets
+
+    def _mapped(self, rows: Mapping[str, WireMarket]) -> Iterator[Market]:
+        for ticker, raw in rows.items():
+            canonical = self._map.canonical(c.VENUE, ticker)
+            # A market in final settlement never trades again; it would only hold a subscription.
+            if canonical is None or raw.get("status") == "FINAL_SETTLEMENT":
+                continue
+            try:
+                yield parse.market(raw, canonical, self._chain_id)
+            except (PerpError, KeyError, TypeError, ValueError, ArithmeticError) as error:
+                _log.warning("market_unreadable", venue=c.VENUE, symbol=ticker, error=repr(error))
+
+    def _tell_unmapped(self, tickers: Sequence[str], mapped: set[str]) -> None:
+        unmapped = frozenset(
+            ticker for ticker in tickers if self._map.canonical(c.VENUE, ticker) is None
+        )
+        LISTED.labels(mapping="mapped").set(len(mapped))
+        LISTED.labels(mapping="unmapped").set(len(unmapped))
+        for ticker in sorted(unmapped - self._unmapped):
+            reason = self._map.reason(c.VENUE, ticker)
+            _log.info("market_unmapped", venue=c.VENUE, symbol=ticker, reason=reason)
+        self._unmapped = unmapped
+
+    def sources(self, markets: Sequence[Market]) -> Sequence[Source]:
+        """Sockets of at most 32 books each, the first with the market states, and one audit."""
+        sources: list[Source] = []
+        for start in range(0, len(markets), c.SUBSCRIPTIONS_PER_CHANNEL):
+            group = tuple(markets[start : start + c.SUBSCRIPTIONS_PER_CHANNEL])
+            sources.append(
+                Source(
+                    SourceId(f"{c.VENUE}:ws:{self._sockets}"),
+                    WsTransport(self._ws_url),
+                    partial(DydxSession, group, () if sources else markets),
+                    group,
+                )
+            )
+            self._sockets += 1
+        sources.append(
+            Source(
+                SourceId(f"{c.VENUE}:audit:{self._sockets}"),
+                HttpTransport(self._rest.get),
+                partial(AuditSession, tuple(markets)),
+                (),
+            )
+        )
+        return sources
+
+    async def close(self) -> None:
+        await self._rest.close()
+
+
+def from_settings(settings: Settings, market_map: MarketMap) -> DydxConnector:
+    """Raises SettingsError when the network has no indexer of its own and none is configured."""
+    ws_url = settings.dydx_ws_url or c.WS_URLS.get(settings.network)
+    http_url = settings.dydx_http_url or c.HTTP_URLS.get(settings.network)
+    if ws_url is None or http_url is None:
+        raise SettingsError(
+            "DYDX_URL_MISSING",
+            f"network {settings.network} needs PERP_DYDX_WS_URL and PERP_DYDX_HTTP_URL",
+        )
+    allow_private = settings.private_urls_allowed
+    return DydxConnector(
+        check_url("PERP_DYDX_WS_URL", ws_url, "wss", allow_private=allow_private),
+        check_url("PERP_DYDX_HTTP_URL", http_url, "https", allow_private=allow_private),
+        settings.dydx_chain_id or c.CHAIN_IDS[settings.network],
+        market_map,
+    )

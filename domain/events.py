@@ -1,0 +1,112 @@
+"""What venues emit. Connectors make these, the aggregator consumes them; nothing else passes.
+
+Prices are integers of the market's tick, sizes integers of its step. ``stamp`` orders the changes
+of one book on one connection (dYdX: the message id); a higher stamp is newer.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from domain.ids import MarketId
+from domain.market import Market, MarketStatus
+
+Levels: TypeAlias = tuple[tuple[int, int], ...]
+"""((price_ticks, size_steps), ...), best first as the venue sent them; order is not relied on."""
+
+BookDelta: TypeAlias = tuple[MarketId, bool, int, int, int]
+"""(market, is_bid, price_ticks, size_steps, stamp): the new total at one price, 0 removes it.
+A plain tuple because it is the hot path: one is made for every level of every update."""
+
+SourceState = Literal["connecting", "live", "resyncing"]
+
+
+@dataclass(frozen=True, slots=True)
+class BookSnapshot:
+    """The whole book of a market; replaces what was known and makes it valid again."""
+
+    market: MarketId
+    stamp: int
+    bids: Levels
+    asks: Levels
+
+
+@dataclass(frozen=True, slots=True)
+class BookAudit:
+    """The best prices another channel of the venue reports, to compare with the book held here."""
+
+    market: MarketId
+    bid_ticks: int | None
+    ask_ticks: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OraclePrice:
+    """The price the venue's contracts use. ``price_e18``: quote currency x 1e18."""
+
+    market: MarketId
+    price_e18: int
+    venue_time_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A public trade. ``price`` and ``size``: decimal strings as the venue sent them (a
+    deleveraging price need not be on the tick grid). ``side``: of the taker."""
+
+    market: MarketId
+    trade_id: str
+    price: str
+    size: str
+    side: Literal["BUY", "SELL"]
+    time_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketState:
+    """What changed of a market: None means unchanged.
+
+    ``trusted``: False takes the market out of the best price (its book is being replaced, or the
+    venue's data contradict its metadata) until a new BookSnapshot; ``reason`` says why.
+    ``change_24h``: fraction, 0.01 = 1 % up.
+    """
+
+    market: MarketId
+    status: MarketStatus | None = None
+    trusted: bool | None = None
+    reason: str | None = None
+    change_24h: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MarketListed:
+    """The venue's description of a market, new or changed."""
+
+    market: Market
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """Proof that the prices of this source are current: dYdX a block height, Gains any frame."""
+
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VenueStatus:
+    """State of the whole source. Any state but ``live`` makes every book of it invalid."""
+
+    state: SourceState
+    reason: str | None = None
+
+
+Event: TypeAlias = (
+    BookDelta
+    | BookSnapshot
+    | BookAudit
+    | OraclePrice
+    | Trade
+    | MarketState
+    | MarketListed
+    | Liveness
+    | VenueStatus
+)

@@ -1,0 +1,161 @@
+"""Quotes: what one venue shows of a market now, and the best over all venues."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from domain.ids import MarketId, VenueId
+from domain.units import format_e18
+
+QuoteKind = Literal["book", "oracle"]
+VenueState = Literal[
+    "connecting", "live", "resyncing", "stale", "quarantined", "closed", "halted"
+]  # fmt: skip
+Cause = Literal["frame", "timer", "status"]
+
+
+@dataclass(frozen=True, slots=True)
+class VenueQuote:
+    """One venue's touch. Prices and sizes are None unless ``state`` is ``live``.
+
+    ``bid_e18``, ``ask_e18``: quote currency x 1e18. Sizes: base units as decimal strings.
+    ``price_us``: wall clock at which the frame that last set the touch arrived.
+    ``dropped``: levels passed over to uncross the book. ``reason``: a code, why it is not live.
+    """
+
+    venue: VenueId
+    state: VenueState
+    reason: str | None
+    kind: QuoteKind
+    pool: str | None
+    bid_e18: int | None
+    ask_e18: int | None
+    bid_size: str | None
+    ask_size: str | None
+    price_us: int | None
+    dropped: int = 0
+
+    @property
+    def eligible(self) -> bool:
+        return self.state == "live"
+
+
+@dataclass(frozen=True, slots=True)
+class BestQuote:
+    """Best bid and ask over the eligible venues; ``quotes`` holds every venue in its order."""
+
+    market: MarketId
+    bid: VenueQuote | None
+    ask: VenueQuote | None
+    quotes: tuple[VenueQuote, ...]
+    change_24h: float | None
+    cause: Cause
+    received_us: int
+
+    @property
+    def bid_e18(self) -> int | None:
+        return None if self.bid is None else self.bid.bid_e18
+
+    @property
+    def ask_e18(self) -> int | None:
+        return None if self.ask is None else self.ask.ask_e18
+
+    @property
+    def live(self) -> bool:
+        """Whether there is any price at all."""
+        return self.bid is not None or self.ask is not None
+
+    @property
+    def crossed(self) -> bool:
+        bid, ask = self.bid_e18, self.ask_e18
+        return bid is not None and ask is not None and bid >= ask
+
+    @property
+    def mid(self) -> str | None:
+        """Exact decimal string; None unless both sides exist."""
+        bid, ask = self.bid_e18, self.ask_e18
+        if bid is None or ask is None:
+            return None
+        # The half of an odd sum needs one digit more than 1e-18; venues' ticks never reach it.
+        return format_e18((bid + ask) // 2)
+
+    @property
+    def spread_bps(self) -> float | None:
+        """(ask - bid) / mid in bps, 4 decimals; negative when crossed."""
+        bid, ask = self.bid_e18, self.ask_e18
+        if bid is None or ask is None:
+            return None
+        return round((ask - bid) / (ask + bid) * 20_000, 4)
+
+
+def best_of(
+    market: MarketId,
+    quotes: tuple[VenueQuote, ...],
+    change_24h: float | None,
+    cause: Cause,
+    received_us: int,
+) -> BestQuote:
+    """The consolidated quote. ``quotes`` stands in venue order, which decides equal prices."""
+    bid = ask = None
+    for quote in quotes:
+        if not quote.eligible:
+            continue
+        if quote.bid_e18 is not None and (bid is None or quote.bid_e18 > (bid.bid_e18 or 0)):
+            bid = quote
+        if quote.ask_e18 is not None and (
+            ask is None or ask.ask_e18 is None or quote.ask_e18 < ask.ask_e18
+        ):
+            ask = quote
+    return BestQuote(market, bid, ask, quotes, change_24h, cause, received_us)
+
+
+def _price(value_e18: int | None) -> str | None:
+    return None if value_e18 is None else format_e18(value_e18)
+
+
+def price_data(best: BestQuote) -> Mapping[str, object]:
+    """``data`` of the ``price`` envelope."""
+    return {
+        "bid": _price(best.bid_e18),
+        "bid_venue": best.bid.venue if best.bid else None,
+        "bid_size": best.bid.bid_size if best.bid else None,
+        "ask": _price(best.ask_e18),
+        "ask_venue": best.ask.venue if best.ask else None,
+        "ask_size": best.ask.ask_size if best.ask else None,
+        "mid": best.mid,
+        "spread_bps": best.spread_bps,
+        "crossed": best.crossed,
+        "quality": {
+            "venues": sum(quote.eligible for quote in best.quotes),
+            "excluded": [
+                {"venue": quote.venue, "reason": quote.reason}
+                for quote in best.quotes
+                if not quote.eligible
+            ],
+        },
+        "venues": {
+            quote.venue: {
+                "bid": _price(quote.bid_e18),
+                "ask": _price(quote.ask_e18),
+                "kind": quote.kind,
+                "pool": quote.pool,
+                "price_us": quote.price_us,
+                "state": quote.state,
+                "dropped_levels": quote.dropped,
+            }
+            for quote in best.quotes
+        },
+    }
+
+
+def board_data(best: BestQuote) -> Mapping[str, object]:
+    """A row of the ``prices`` envelope."""
+    return {
+        "bid": _price(best.bid_e18),
+        "ask": _price(best.ask_e18),
+        "bid_venue": best.bid.venue if best.bid else None,
+        "ask_venue": best.ask.venue if best.ask else None,
+        "spread_bps": best.spread_bps,
+        "crossed": best.crossed,
+        "change_24h": best.change_24h,
+    }

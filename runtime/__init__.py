@@ -1,0 +1,1 @@
+"""Plumbing without any business rule: settings, clocks, logs, metrics, tasks, Redis names, wire."""

@@ -1,0 +1,60 @@
+"""Every Redis key, channel and room name. Nobody spells one anywhere else."""
+
+from typing import Final, Literal
+
+from domain.ids import MarketId
+
+TAPE: Final = "tape"
+"""Pub/sub: batches of envelopes, and a beat at least every ``BEAT_MS``."""
+
+VENUES_STATE: Final = "venues"
+"""String, the ``venues`` envelope, ``STATE_TTL_MS``."""
+
+MARKETS_STATE: Final = "markets"
+"""String, JSON rows of ``GET /v1/markets``, ``STATE_TTL_MS``."""
+
+FEED_EPOCH: Final = "feed:epoch"
+"""Integer, the highest epoch ever given to a feed."""
+
+FEED_LEADER: Final = "feed:leader"
+"""String, who publishes; ``LEASE_MS``, renewed by its holder."""
+
+FEED_BEAT: Final = "feed:beat"
+"""String, the epoch of the feed that writes; ``STATE_TTL_MS``."""
+
+QUOTE_PREFIX: Final = "quote:"
+
+QUOTE_TTL_MS: Final = 100
+REWRITE_MS: Final = 40
+"""Live quotes are written again this often: within 50 ms, with room for a late timer."""
+BEAT_MS: Final = 40
+BEAT_LOST_MS: Final = 250
+STATE_TTL_MS: Final = 1_000
+LEASE_MS: Final = 900
+
+PRICES_ROOM: Final = "prices"
+VENUES_ROOM: Final = "venues"
+
+RoomKind = Literal["price", "prices", "venues", "trades"]
+
+
+def quote_key(market: MarketId | str) -> str:
+    return QUOTE_PREFIX + market
+
+
+def price_room(market: MarketId | str) -> str:
+    return f"price:{market}"
+
+
+def trades_room(market: MarketId | str) -> str:
+    return f"trades:{market}"
+
+
+def room_kind(room: str) -> str:
+    """``price:BTC-USD`` -> ``price``: also the name of the room's Socket.IO event."""
+    return room.partition(":")[0]
+
+
+def room_market(room: str) -> str:
+    """``price:BTC-USD`` -> ``BTC-USD``; empty for rooms without a market."""
+    return room.partition(":")[2]

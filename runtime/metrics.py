@@ -1,0 +1,31 @@
+"""Prometheus metrics shared by all roles and the port they are read from."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+__all__ = ["Counter", "Gauge", "Histogram"]
+
+LATENCY_BUCKETS: Final = (
+    0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+)  # fmt: skip
+
+TASK_CRASHES: Final = Counter(
+    "perptape_task_crashes_total", "Supervised tasks that ended with an exception", ["task"]
+)
+LOOP_LAG: Final = Histogram(
+    "perptape_loop_lag_seconds",
+    "How late the event loop wakes a timer",
+    buckets=LATENCY_BUCKETS,
+)
+LOOP_LAG_LAST: Final = Gauge("perptape_loop_lag_last_seconds", "Newest event-loop lag")
+QUEUE_DEPTH: Final = Gauge("perptape_queue_depth", "Items waiting in a bounded queue", ["queue"])
+QUEUE_HIGH_WATER: Final = Gauge(
+    "perptape_queue_high_water", "Most items a bounded queue has held", ["queue"]
+)
+QUEUE_BOUND: Final = Gauge("perptape_queue_bound", "Bound of a queue", ["queue"])
+
+
+def serve_metrics(port: int) -> None:
+    """Serves ``/metrics`` on the loopback interface from a thread of its own."""
+    start_http_server(port, addr="127.0.0.1")

@@ -1,0 +1,36 @@
+"""Checks of configured URLs before anything connects to them."""
+
+import ipaddress
+from typing import Final
+from urllib.parse import urlsplit
+
+from runtime.settings import SettingsError
+
+_PLAIN: Final = {"https": "http", "wss": "ws"}
+
+
+def check_url(name: str, url: str, scheme: str, *, allow_private: bool) -> str:
+    """``url`` itself when it may be used for the setting ``name``.
+
+    ``scheme`` is the encrypted one (``https``, ``wss``); its plain form and loopback, private or
+    link-local addresses need ``allow_private``. Raises SettingsError ``BAD_URL``.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != scheme and not (allow_private and parts.scheme == _PLAIN[scheme]):
+        raise SettingsError("BAD_URL", f"{name}: {scheme}:// expected, not {url!r}")
+    if not parts.hostname:
+        raise SettingsError("BAD_URL", f"{name}: no host in {url!r}")
+    if not allow_private and _is_private(parts.hostname):
+        raise SettingsError(
+            "BAD_URL", f"{name}: {parts.hostname} is private; PERP_ALLOW_PRIVATE_URLS allows it"
+        )
+    return url
+
+
+def _is_private(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return False

@@ -1,0 +1,31 @@
+"""Redis clients. A frozen server must cost 250 ms, not minutes: no client retries by itself."""
+
+from typing import Final
+
+import redis.asyncio as aioredis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+CALL_TIMEOUT_S: Final = 0.25
+
+
+def fast_client(url: str) -> "aioredis.Redis":
+    """For calls that must answer or fail within 250 ms."""
+    return aioredis.Redis.from_url(
+        url,
+        socket_timeout=CALL_TIMEOUT_S,
+        socket_connect_timeout=CALL_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=False,
+    )
+
+
+def subscriber_client(url: str) -> "aioredis.Redis":
+    """For pub/sub: waits without limit between messages, so liveness is the caller's to watch."""
+    return aioredis.Redis.from_url(
+        url,
+        socket_timeout=None,
+        socket_connect_timeout=CALL_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=False,
+    )

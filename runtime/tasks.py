@@ -1,0 +1,141 @@
+"""How a role runs: signals, supervised tasks with backoff, a watchdog of the event loop."""
+
+import asyncio
+import contextlib
+import gc
+import random
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Final, NoReturn, TypeAlias
+
+import uvloop
+
+from domain.errors import InvariantViolation
+from runtime import metrics
+from runtime.clock import mono_ns
+from runtime.logs import configure_logs, get_logger
+from runtime.settings import Settings, SettingsError, load_settings
+
+RoleMain: TypeAlias = Callable[[Settings, asyncio.Event], Awaitable[None]]
+
+_WATCH_S: Final = 0.1
+_STOP_S: Final = 8.0
+_log = get_logger(__name__)
+
+
+class Backoff:
+    """Exponential delays with jitter: ``first_s`` doubling to ``cap_s``, each times 0.5 to 1."""
+
+    def __init__(self, first_s: float, cap_s: float) -> None:
+        self._first_s = first_s
+        self._cap_s = cap_s
+        self._failures = 0
+
+    @property
+    def failures(self) -> int:
+        return self._failures
+
+    def reset(self) -> None:
+        self._failures = 0
+
+    def next_s(self) -> float:
+        base = min(self._cap_s, self._first_s * float(1 << min(self._failures, 30)))
+        self._failures += 1
+        return base * random.uniform(0.5, 1.0)
+
+
+async def supervise(
+    name: str, run: Callable[[], Awaitable[None]], *, first_s: float = 0.2, cap_s: float = 10.0
+) -> None:
+    """Runs ``run`` again with backoff whenever it raises; ends when it returns.
+
+    An InvariantViolation is a bug and passes through: the role ends and the supervisor starts a
+    clean one.
+    """
+    backoff = Backoff(first_s, cap_s)
+    while True:
+        started_ns = mono_ns()
+        try:
+            await run()
+            return
+        except InvariantViolation:
+            raise
+        except Exception as error:
+            metrics.TASK_CRASHES.labels(task=name).inc()
+            if mono_ns() - started_ns > 30_000_000_000:
+                backoff.reset()
+            delay_s = backoff.next_s()
+            _log.exception("task_crashed", task=name, error=repr(error), retry_in_s=delay_s)
+            await asyncio.sleep(delay_s)
+
+
+async def sleep_or_stop(stop: asyncio.Event, seconds: float) -> bool:
+    """Waits; True as soon as ``stop`` is set."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+    return stop.is_set()
+
+
+async def _watch_loop() -> None:
+    while True:
+        before_ns = mono_ns()
+        await asyncio.sleep(_WATCH_S)
+        lag_s = max(0.0, (mono_ns() - before_ns) / 1e9 - _WATCH_S)
+        metrics.LOOP_LAG.observe(lag_s)
+        metrics.LOOP_LAG_LAST.set(lag_s)
+
+
+async def _run(role: str, main: RoleMain, settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    watch = asyncio.create_task(_watch_loop(), name="loop-watch")
+    work = asyncio.create_task(_as_coroutine(main(settings, stop)), name=role)
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            _, late = await asyncio.wait({work}, timeout=_STOP_S)
+            if late:
+                _log.warning("stop_timed_out", seconds=_STOP_S)
+                work.cancel()
+        await work
+    finally:
+        watch.cancel()
+        stopping.cancel()
+
+
+async def _as_coroutine(awaitable: Awaitable[None]) -> None:
+    await awaitable
+
+
+def run_role(role: str, main: RoleMain) -> NoReturn:
+    """Runs one role in this process until SIGINT or SIGTERM. Exit codes: 0 asked to stop, 2 bad
+    settings, 1 anything else."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(f"perptape: {error}", file=sys.stderr)
+        sys.exit(2)
+    configure_logs(role, settings.log_level)
+    try:
+        metrics.serve_metrics(settings.metrics_port)
+    except OSError as error:
+        print(f"perptape: metrics port {settings.metrics_port}: {error}", file=sys.stderr)
+        sys.exit(1)
+    # What exists after the imports lives as long as the process: keep the collector out of it.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        uvloop.run(_run(role, main, settings))
+    except SettingsError as error:
+        print(f"perptape: {error}", file=sys.stderr)
+        sys.exit(2)
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        sys.exit(1)
+    except Exception as error:
+        _log.exception("role_crashed", error=repr(error))
+        sys.exit(1)
+    sys.exit(0)

@@ -1,0 +1,82 @@
+"""Bytes that pass between roles: envelopes and tape batches.
+
+A batch is one JSON document, laid out so that a reader can cut the envelopes out of it unparsed:
+``{"epoch":E,"feed_us":T,"index":[[room,seq,length],..],"envelopes":[{..},{..}]}``. ``length``
+counts the bytes of the envelope at the same position; envelopes are separated by one comma. A
+beat is a batch without envelopes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import orjson
+
+Cause = Literal["frame", "timer", "status"]
+
+_ENVELOPES: Final = b',"envelopes":['
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One message of a room: its name, its ``seq`` and its JSON bytes."""
+
+    room: str
+    seq: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one tape message holds. ``feed_us``: when the feed sent it."""
+
+    epoch: int
+    feed_us: int
+    envelopes: tuple[Envelope, ...]
+
+
+def encode_envelope(
+    kind: Literal["snapshot", "update"],
+    room: str,
+    seq: int,
+    epoch: int,
+    cause: Cause,
+    received_us: int,
+    published_us: int,
+    data: Mapping[str, Any] | Sequence[Any],
+) -> bytes:
+    """The envelope every room sends, fields in the published order."""
+    return orjson.dumps(
+        {
+            "type": kind,
+            "room": room,
+            "seq": seq,
+            "epoch": epoch,
+            "cause": cause,
+            "received_us": received_us,
+            "published_us": published_us,
+            "data": data,
+        }
+    )
+
+
+def encode_batch(epoch: int, feed_us: int, envelopes: Sequence[Envelope]) -> bytes:
+    index = [[item.room, item.seq, len(item.body)] for item in envelopes]
+    head = orjson.dumps({"epoch": epoch, "feed_us": feed_us, "index": index})
+    return head[:-1] + _ENVELOPES + b",".join([item.body for item in envelopes]) + b"]}"
+
+
+def decode_batch(raw: bytes) -> Batch:
+    """Raises ValueError when ``raw`` is no batch."""
+    cut = raw.find(_ENVELOPES)
+    if cut < 0:
+        raise ValueError("not a tape batch")
+    head = orjson.loads(raw[:cut] + b"}")
+    position = cut + len(_ENVELOPES)
+    envelopes = []
+    for room, seq, length in head["index"]:
+        envelopes.append(Envelope(room, seq, raw[position : position + length]))
+        position += length + 1
+    if envelopes and raw[position - 1 :] != b"]}":
+        raise ValueError("tape batch is cut short")
+    return Batch(head["epoch"], head["feed_us"], tuple(envelopes))
