@@ -140,17 +140,17 @@ class Consolidator:
         if source is None:
             return
         source.last_frame_us = wall_us
-        rows, dirty, mark = source.rows, self._dirty, ("frame", wall_us)
+        mark: tuple[Cause, int] = ("frame", wall_us)
         for event in events:
             if type(event) is tuple:
-                row = rows.get(event[0])
+                market, is_bid, price_ticks, size_steps, stamp = event
+                row = source.rows.get(market)
                 if row is not None and row.trusted:
                     try:
-                        row.book.apply(event[1], event[2], event[3], event[4])
+                        row.book.apply(is_bid, price_ticks, size_steps, stamp)
+                        self._dirty[market] = mark
                     except VenueProtocolError as error:
                         self._distrust(row, error.code, wall_us)
-                        continue
-                    dirty[event[0]] = mark  # type: ignore[assignment]
             else:
                 self._apply_rare(source, event, wall_us, mono_ns)
 

@@ -211,7 +211,8 @@ class Publisher:
                 left_s = (rewrite_ns - mono_ns()) / 1e9
                 if left_s > 0 and not self._wake.is_set():
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), left_s)
+                        async with asyncio.timeout(left_s):
+                            await self._wake.wait()
         finally:
             keeper.cancel()
             with contextlib.suppress(RedisError, OSError):

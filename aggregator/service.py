@@ -22,7 +22,8 @@ from runtime.tasks import supervise
 
 ADVANCE_S: Final = 0.04
 BOARD_S: Final = 0.1
-VENUES_S: Final = 0.25
+VENUES_S: Final = 0.1
+MARKETS_S: Final = 0.4
 VENUES_REPEAT_US: Final = 1_000_000
 
 FLUSH_SECONDS: Final = metrics.Histogram(
@@ -96,6 +97,7 @@ class Feed:
                 group.create_task(supervise("advance", self._advance)),
                 group.create_task(supervise("board", self._say_board)),
                 group.create_task(supervise("venues", self._keep_venues)),
+                group.create_task(supervise("markets", self._keep_markets)),
                 *(group.create_task(supervise(f"{r.venue}", r.run)) for r in self._runners),
             ]
             await stop.wait()
@@ -129,8 +131,12 @@ class Feed:
     async def _keep_venues(self) -> None:
         while True:
             await asyncio.sleep(VENUES_S)
-            self._say_markets()
             self._say_venues()
+
+    async def _keep_markets(self) -> None:
+        while True:
+            await asyncio.sleep(MARKETS_S)
+            self._say_markets()
 
     def _say_markets(self) -> None:
         rows = rooms.market_rows(self._consolidator)

@@ -3,8 +3,7 @@ crosses."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from domain.errors import VenueProtocolError
 from domain.events import Levels
@@ -12,9 +11,11 @@ from domain.events import Levels
 MAX_LEVELS: Final = 20_000
 """A side this deep is a flood, not a market: a snapshot has 100 levels a side."""
 
+_ANY_BID: Final = -1
+_ANY_ASK: Final = 2**256
 
-@dataclass(frozen=True, slots=True)
-class Touch:
+
+class Touch(NamedTuple):
     """Best prices of the uncrossed view; None where a side is empty.
 
     ``dropped_bids`` and ``dropped_asks`` count the levels the view passed over to uncross.
@@ -43,13 +44,25 @@ class Book:
     newer level may vanish and the older one be right after all. Source: the venue's front-end.
     """
 
-    __slots__ = ("_ask_ticks", "_asks", "_bid_ticks", "_bids")
+    __slots__ = (
+        "_ask_edge",
+        "_ask_ticks",
+        "_asks",
+        "_bid_edge",
+        "_bid_ticks",
+        "_bids",
+        "_touch",
+    )
 
     def __init__(self) -> None:
         self._bids: dict[int, tuple[int, int]] = {}
         self._asks: dict[int, tuple[int, int]] = {}
         self._bid_ticks: list[int] = []
         self._ask_ticks: list[int] = []
+        self._touch: Touch | None = None
+        # Changes behind these prices leave the touch as it is.
+        self._bid_edge = _ANY_BID
+        self._ask_edge = _ANY_ASK
 
     def snapshot(self, bids: Levels, asks: Levels, stamp: int) -> None:
         """Replaces everything."""
@@ -57,22 +70,29 @@ class Book:
         self._asks = {ticks: (steps, stamp) for ticks, steps in asks if steps}
         self._bid_ticks = sorted(self._bids)
         self._ask_ticks = sorted(self._asks)
+        self._touch = None
 
     def apply(self, is_bid: bool, price_ticks: int, size_steps: int, stamp: int) -> None:
         """Sets the total at one price; 0 removes the level, which need not exist.
 
         Raises VenueProtocolError ``BOOK_TOO_DEEP`` when a side exceeds MAX_LEVELS.
         """
-        levels = self._bids if is_bid else self._asks
+        if is_bid:
+            levels, ordered = self._bids, self._bid_ticks
+            if price_ticks >= self._bid_edge:
+                self._touch = None
+        else:
+            levels, ordered = self._asks, self._ask_ticks
+            if price_ticks <= self._ask_edge:
+                self._touch = None
         if size_steps:
             if price_ticks not in levels:
-                ordered = self._bid_ticks if is_bid else self._ask_ticks
                 if len(ordered) >= MAX_LEVELS:
                     raise VenueProtocolError("BOOK_TOO_DEEP", f"more than {MAX_LEVELS} levels")
                 insort(ordered, price_ticks)
             levels[price_ticks] = (size_steps, stamp)
-        elif levels.pop(price_ticks, None) is not None:
-            ordered = self._bid_ticks if is_bid else self._ask_ticks
+        elif price_ticks in levels:
+            del levels[price_ticks]
             del ordered[bisect_left(ordered, price_ticks)]
 
     @property
@@ -95,6 +115,16 @@ class Book:
 
     def touch(self) -> Touch:
         """Best bid and ask of the uncrossed view."""
+        touch = self._touch
+        if touch is None:
+            self._touch = touch = self._find_touch()
+            if touch.bid_ticks is None or touch.ask_ticks is None or touch.crossed:
+                self._bid_edge, self._ask_edge = _ANY_BID, _ANY_ASK
+            else:
+                self._bid_edge, self._ask_edge = touch.bid_ticks, touch.ask_ticks
+        return touch
+
+    def _find_touch(self) -> Touch:
         bids, asks = self._bid_ticks, self._ask_ticks
         if bids and asks and bids[-1] < asks[0]:
             bid, ask = bids[-1], asks[0]

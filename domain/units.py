@@ -1,7 +1,7 @@
 """The only scale conversions. Prices and sizes on the wire are decimal strings and become integers
 by string arithmetic; a float never stands in between."""
 
-import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
@@ -10,13 +10,15 @@ from domain.errors import InputError
 E18: Final = 10**18
 BPS: Final = 10_000
 
-_PLAIN: Final = re.compile(r"(0|[1-9][0-9]{0,27})(?:\.([0-9]{1,36}))?", re.ASCII)
 _CACHE_BOUND: Final = 16_384
 
 
+_POWERS: Final = tuple(int("1" + "0" * exponent) for exponent in range(64))
+
+
 def power10(exponent: int) -> int:
-    """10 to a non-negative power, as an integer."""
-    return int(10**exponent)
+    """10 to a power of 0 to 63, as an integer."""
+    return _POWERS[exponent]
 
 
 def parse_decimal(text: str) -> tuple[int, int]:
@@ -25,13 +27,18 @@ def parse_decimal(text: str) -> tuple[int, int]:
     Accepts unsigned plain ASCII decimals of at most 28 integer and 36 fractional digits.
     Raises InputError ``BAD_DECIMAL`` for anything else (exponents, signs, blanks, NaN).
     """
-    match = _PLAIN.fullmatch(text)
-    if match is None:
+    whole, point, fraction = text.partition(".")
+    digits = whole + fraction
+    if (
+        not whole.isdigit()
+        or not text.isascii()
+        or (point and not fraction.isdigit())
+        or (whole[0] == "0" and whole != "0")
+        or len(whole) > 28
+        or len(fraction) > 36
+    ):
         raise InputError("BAD_DECIMAL", f"not a plain decimal: {text[:60]!r}")
-    whole, fraction = match.groups()
-    if fraction is None:
-        return int(whole), 0
-    return int(whole + fraction), len(fraction)
+    return int(digits), len(fraction)
 
 
 def format_decimal(digits: int, decimals: int) -> str:
@@ -68,6 +75,21 @@ def normalise_increment(text: str) -> str:
         raise InputError("BAD_INCREMENT", f"not a number: {text[:60]!r}") from None
 
 
+class _Memo(dict[str, int]):
+    """Results of a parser, remembered up to a bound; a hit costs one dictionary look-up."""
+
+    def __init__(self, parse: Callable[[str], int]) -> None:
+        super().__init__()
+        self._parse = parse
+
+    def __missing__(self, text: str) -> int:
+        value = self._parse(text)
+        if len(self) >= _CACHE_BOUND:
+            self.clear()
+        self[text] = value
+        return value
+
+
 class Grid:
     """Multiples of one positive increment (a tick of price, a step of size) as integers.
 
@@ -75,7 +97,11 @@ class Grid:
     ``unit_e18`` is the increment in 1e-18 units, which makes grids of different venues comparable.
     """
 
-    __slots__ = ("_cache", "_decimals", "_unit", "increment", "unit_e18")
+    __slots__ = ("_decimals", "_unit", "increment", "parse", "unit_e18")
+
+    parse: Callable[[str], int]
+    """Decimal string -> count of increments. Raises InputError ``OFF_GRID`` when it is no multiple,
+    ``BAD_DECIMAL`` when no number. Strings of a live book repeat, so they are remembered."""
 
     def __init__(self, increment: str) -> None:
         digits, decimals = parse_decimal(normalise_increment(increment))
@@ -87,35 +113,21 @@ class Grid:
         self._unit = digits
         self._decimals = decimals
         self.unit_e18 = digits * power10(18 - decimals)
-        self._cache: dict[str, int] = {}
-
-    def parse(self, text: str) -> int:
-        """Decimal string -> count of increments.
-
-        Raises InputError ``OFF_GRID`` when it is no multiple, ``BAD_DECIMAL`` when no number.
-        Strings of a live book repeat, so results are remembered up to a bound.
-        """
-        try:
-            return self._cache[text]
-        except KeyError:
-            value = self._parse(text)
-            if len(self._cache) >= _CACHE_BOUND:
-                self._cache.clear()
-            self._cache[text] = value
-            return value
+        self.parse = _Memo(self._parse).__getitem__
 
     def _parse(self, text: str) -> int:
         digits, decimals = parse_decimal(text)
         if decimals <= self._decimals:
-            scaled = digits * power10(self._decimals - decimals)
+            scaled, rest = digits * _POWERS[self._decimals - decimals], 0
         else:
-            scaled, rest = divmod(digits, power10(decimals - self._decimals))
-            if rest:
-                raise InputError("OFF_GRID", f"{text} is no multiple of {self.increment}")
-        count, rest = divmod(scaled, self._unit)
-        if rest:
-            raise InputError("OFF_GRID", f"{text} is no multiple of {self.increment}")
-        return count
+            scaled, rest = divmod(digits, _POWERS[decimals - self._decimals])
+        if rest == 0:
+            if self._unit == 1:
+                return scaled
+            count, rest = divmod(scaled, self._unit)
+            if rest == 0:
+                return count
+        raise InputError("OFF_GRID", f"{text} is no multiple of {self.increment}")
 
     def format(self, count: int) -> str:
         """Count of increments -> minimal decimal string."""

@@ -73,7 +73,8 @@ async def supervise(
 async def sleep_or_stop(stop: asyncio.Event, seconds: float) -> bool:
     """Waits; True as soon as ``stop`` is set."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stop.wait()
     return stop.is_set()
 
 

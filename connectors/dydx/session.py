@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from connectors.base.protocol import Failure, Frame, HttpReply
+from connectors.base.protocol import Failure, Frame
 from connectors.dydx import constants as c
 from connectors.dydx import parse
 from connectors.dydx.subscriptions import Subscription, SubscriptionTable
@@ -30,7 +30,8 @@ from domain.ids import MarketId
 from domain.market import Market
 from domain.units import normalise_increment
 
-_MALFORMED: Final = (PerpError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
+_MALFORMED: Final = (PerpError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+_SIDES: Final = (("bids", True), ("asks", False))
 _IN_BRACKETS: Final = re.compile(r"\((v4_[a-z_]+)-(.+)\)")
 
 
@@ -46,10 +47,20 @@ class DydxSession:
         self._symbols = {market.market: market.symbol for market in self._markets.values()}
         self._states = {market.symbol: market for market in states}
         self._subs = SubscriptionTable(self._markets, mono_ns, with_markets=bool(self._states))
-        self._events: list[Event] = [VenueStatus("connecting", "subscribing")]
+        self._books = {
+            market.symbol: (
+                market.market,
+                market.tick.parse,
+                market.step.parse,
+                self._subs.book(market.symbol),
+            )
+            for market in self._markets.values()
+        }
+        self._events: list[Event] = []
         self._outgoing: list[str] = []
         self._failure: Failure | None = None
         self._connected = False
+        self._opened_ns = mono_ns
         self._expected_id = 0
         self._missing: dict[int, int] = {}
         self._last_frame_ns = mono_ns
@@ -76,34 +87,33 @@ class DydxSession:
         return drained
 
     def next_deadline_ns(self) -> int:
+        if not self._connected:
+            return self._opened_ns + c.GREETING_NS
         deadlines = [self._last_frame_ns + c.SILENT_NS, self._height_ns + c.NO_HEIGHT_NS]
         if self._missing:
             deadlines.append(next(iter(self._missing.values())) + c.HOLE_NS)
-        if self._connected:
-            deadlines.append(self._subs.next_deadline_ns())
+        deadlines.append(self._subs.next_deadline_ns())
         return min(deadlines)
 
     def receive(self, frame: Frame, wall_us: int, mono_ns: int) -> None:
         """One WebSocket message."""
         self._last_frame_ns = mono_ns
+        message = None
         try:
-            if isinstance(frame, HttpReply):
-                raise TypeError("a WebSocket session takes no HTTP reply")
-            message = orjson.loads(frame)
-            kind = message["type"]
+            message = orjson.loads(frame)  # type: ignore[arg-type]  # a reply is malformed here
             message_id = message["message_id"]
-            if type(message_id) is not int or message_id < 0:
-                raise TypeError("message_id is no count")
-        except _MALFORMED:
-            self._unreadable(mono_ns)
-            return
-        if message_id == self._expected_id:
-            self._expected_id += 1
-        elif not self._accept_out_of_order(message_id, mono_ns) and kind != "error":
-            # Only errors repeat a number; any other frame was seen and would undo newer ones.
-            return
-        try:
-            self._dispatch(kind, message, message_id, mono_ns)
+            if type(message_id) is not int:
+                raise TypeError("message_id is no integer")
+            if message_id == self._expected_id:
+                self._expected_id = message_id + 1
+            elif not self._accept_out_of_order(message_id, mono_ns) and message["type"] != "error":
+                # Only errors repeat a number; any other frame was seen and would undo newer ones.
+                return
+            # The hot path: nine of ten frames are one level of one book.
+            if message["type"] == "channel_data" and message["channel"] == "v4_orderbook":
+                self._book_update(message["id"], message["contents"], message_id)
+            else:
+                self._dispatch(message["type"], message, message_id, mono_ns)
         except _MALFORMED:
             self._unreadable(mono_ns, message)
 
@@ -139,12 +149,8 @@ class DydxSession:
         self, channel: str, message: dict[str, Any], parts: Any, stamp: int, mono_ns: int
     ) -> None:
         if channel == "v4_orderbook":
-            symbol = message["id"]
-            market = self._markets[symbol]
-            # Between a resubscribe and its snapshot the old levels no longer matter.
-            if self._subs.book_has_snapshot(symbol):
-                for part in parts:
-                    self._book_update(market, part, stamp)
+            for part in parts:
+                self._book_update(message["id"], part, stamp)
         elif channel == "v4_block_height":
             for part in parts:
                 self._on_height(int(part["blockHeight"]), mono_ns)
@@ -156,13 +162,19 @@ class DydxSession:
             for part in parts:
                 self._on_markets(part)
 
-    def _book_update(self, market: Market, part: dict[str, Any], stamp: int) -> None:
-        price, size, market_id = market.tick.parse, market.step.parse, market.market
+    def _book_update(self, symbol: str, part: dict[str, Any], stamp: int) -> None:
+        market_id, price, size, subscription = self._books[symbol]
+        # Between a resubscribe and its snapshot the old levels no longer matter.
+        if not subscription.has_snapshot:
+            return
         append = self._events.append
-        for level in part.get("bids", ()):
-            append((market_id, True, price(level[0]), size(level[1]), stamp))
-        for level in part.get("asks", ()):
-            append((market_id, False, price(level[0]), size(level[1]), stamp))
+        for side, is_bid in _SIDES:
+            if side in part:
+                for level in part[side]:
+                    ticks = price(level[0])
+                    if not ticks:
+                        raise ValueError("a level has no positive price")
+                    append((market_id, is_bid, ticks, size(level[1]), stamp))
 
     def _on_subscribed(self, message: dict[str, Any], stamp: int, mono_ns: int) -> None:
         channel, contents = message["channel"], message["contents"]
@@ -259,14 +271,16 @@ class DydxSession:
         """Timers: holes, silence, subscriptions to ask again, books to fetch again."""
         if self._failure is not None:
             return
-        if mono_ns - self._last_frame_ns >= c.SILENT_NS:
+        if not self._connected and mono_ns - self._opened_ns >= c.GREETING_NS:
+            self._failure = Failure("NO_GREETING", "no readable first frame")
+        elif mono_ns - self._last_frame_ns >= c.SILENT_NS:
             self._failure = Failure("SILENT", "no frame for 6 s")
         elif mono_ns - self._height_ns >= c.NO_HEIGHT_NS:
             self._failure = Failure("NO_HEIGHT", "no new block for 20 s")
         elif self._hole(mono_ns):
             self._resync_all("GAP", f"{len(self._missing)} messages missing", mono_ns)
         elif self._connected:
-            late, lost = self._subs.expire(mono_ns)
+            late, lost = self._subs.expire(mono_ns, lossy=bool(self._missing))
             for missing in list(self._missing)[:lost]:
                 del self._missing[missing]
             for subscription in late:
@@ -299,7 +313,7 @@ class DydxSession:
         market = self._markets[subscription.symbol]
         self._events.append(MarketState(market.market, trusted=False, reason=reason))
 
-    def _unreadable(self, mono_ns: int, message: dict[str, Any] | None = None) -> None:
+    def _unreadable(self, mono_ns: int, message: Any) -> None:
         """Counts a frame that cannot be read; what it may have changed is fetched again."""
         self._garbage_ns.append(mono_ns)
         if (
@@ -308,7 +322,7 @@ class DydxSession:
         ):
             self._failure = Failure("GARBAGE", f"{c.GARBAGE_BUDGET} unreadable frames")
             return
-        if message is None:
+        if not isinstance(message, dict) or type(message.get("message_id")) is not int:
             return  # its number will be missed
         subscription = self._subs.find(message.get("channel"), message.get("id"))
         if subscription is None:

@@ -77,8 +77,8 @@ class SubscriptionTable:
             return self._table.get((channel, ""))
         return self._table.get((channel, symbol)) if isinstance(symbol, str) else None
 
-    def book_has_snapshot(self, symbol: str) -> bool:
-        return self._table["v4_orderbook", symbol].has_snapshot
+    def book(self, symbol: str) -> Subscription:
+        return self._table["v4_orderbook", symbol]
 
     def books_complete(self) -> bool:
         """Every book the venue did not refuse has its snapshot."""
@@ -132,8 +132,8 @@ class SubscriptionTable:
         subscription.retry_ns = mono_ns + subscription.timeout_ns
         self._double_timeout(subscription)
 
-    def expire(self, mono_ns: int) -> tuple[list[Subscription], int]:
-        """Gives up waiting where the time is over.
+    def expire(self, mono_ns: int, *, lossy: bool) -> tuple[list[Subscription], int]:
+        """Gives up waiting where the time is over. ``lossy``: messages are known to be missing.
 
         Returns the books whose replacement is late and the number of subscribes that were never
         answered: each of them accounts for one missing message id.
@@ -143,7 +143,8 @@ class SubscriptionTable:
         for item in self._table.values():
             if item.phase is _Phase.ASKED and mono_ns - item.sent_ns >= item.timeout_ns:
                 lost += 1
-                self._double_timeout(item)
+                if not lossy:
+                    self._double_timeout(item)
                 # Whether the server counts us as subscribed is unknown, so leave first.
                 item.phase = _Phase.LEAVE
             elif item.phase is _Phase.LEAVING and mono_ns - item.sent_ns >= item.timeout_ns:

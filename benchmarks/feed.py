@@ -1,0 +1,173 @@
+"""How fast the feed is: dYdX frames through parse, book and touch, and one flush to Redis.
+
+Budget: at most 5 times the time of ``orjson.loads`` alone on the same frames in the same run.
+Frames are captured from the sandbox's indexer over a socket (unbatched, one level a frame, as the
+feed subscribes) and, beside them, the recorded ETH-USD batches of the real one.
+"""
+
+import asyncio
+import statistics
+import time  # noqa: TID251 - a benchmark measures with the clock itself
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import httpx
+import orjson
+from websockets.asyncio.client import connect
+
+from aggregator import resp
+from aggregator.consolidate import Consolidator
+from benchmarks.support import ROOT, sandbox
+from connectors.base import markets as market_table
+from connectors.dydx import parse
+from connectors.dydx.session import DydxSession
+from domain.events import VenueStatus
+from domain.ids import MarketId, SourceId, VenueId
+from domain.market import Market
+from domain.quote import price_data
+from domain.units import Grid
+from runtime.wire import Envelope, encode_batch, encode_envelope
+
+FRAMES = 20_000
+ROUNDS = 9
+BUDGET = 5.0
+SOURCE = SourceId("dydx:ws:0")
+DYDX = VenueId("dydx")
+RECORDED = ROOT / "tests" / "data" / "dydx" / "abacus" / "v4_orderbook_eth_sequence.jsonl"
+
+
+async def capture(ws_url: str, http_url: str) -> tuple[list[Market], list[bytes]]:
+    """The busiest 32 markets of the replica and the frames of a connection that follows them."""
+    table = market_table.load()
+    async with httpx.AsyncClient() as client:
+        rows = (await client.get(f"{http_url}/v4/perpetualMarkets")).json()["markets"]
+    listed = [
+        parse.market(row, canonical, "sandbox")
+        for ticker, row in rows.items()
+        if (canonical := table.canonical(DYDX, ticker)) is not None and row["status"] == "ACTIVE"
+    ][:32]
+    frames: list[bytes] = []
+    session = DydxSession(listed, (), 0)
+    async with connect(ws_url, compression=None, max_size=None) as socket:
+        while len(frames) < FRAMES:
+            frame = await socket.recv(decode=False)
+            frames.append(frame)
+            session.receive(frame, 0, 0)
+            session.events()
+            for text in session.outgoing():
+                await socket.send(text)
+    return listed, frames
+
+
+def run_feed(listed: Sequence[Market], frames: Sequence[bytes]) -> float:
+    """Seconds for session, books and the touch after every frame."""
+    session = DydxSession(listed, (), 0)
+    consolidator = Consolidator({DYDX: 10**18})
+    consolidator.attach(SOURCE, DYDX, listed)
+    rows = {row.market.market: row for row in consolidator.rows_of(DYDX)}
+    started = time.process_time()
+    for frame in frames:
+        session.receive(frame, 1, 1)
+        events = session.events()
+        if events:
+            consolidator.apply(SOURCE, events, 1, 1)
+            first = events[0]
+            if type(first) is tuple:
+                rows[first[0]].book.touch()
+    return time.process_time() - started
+
+
+def run_loads(frames: Sequence[bytes]) -> float:
+    started = time.process_time()
+    for frame in frames:
+        orjson.loads(frame)
+    return time.process_time() - started
+
+
+def compare(name: str, frames: Sequence[bytes], work: Callable[[], float]) -> None:
+    """Interleaved rounds; medians and the spread of the ratios."""
+    run_loads(frames), work()
+    ours, reference = [], []
+    for _ in range(ROUNDS):
+        reference.append(run_loads(frames))
+        ours.append(work())
+    ratios = sorted(a / b for a, b in zip(ours, reference, strict=True))
+    ratio = statistics.median(ratios)
+    per_second = len(frames) / statistics.median(ours)
+    verdict = "within" if ratio <= BUDGET else "OVER"
+    print(
+        f"{name}: {per_second:,.0f} frames/s through parse, book and touch; "
+        f"{ratio:.2f} x orjson.loads ({ratios[0]:.2f} to {ratios[-1]:.2f}); "
+        f"{verdict} the budget of {BUDGET:.0f} x"
+    )
+
+
+def recorded() -> tuple[list[Market], list[bytes]]:
+    """The recorded ETH-USD sequence behind the greeting it lacks."""
+    eth = Market(DYDX, MarketId("ETH-USD"), "ETH-USD", Grid("0.001"), Grid("0.000001"))
+    prologue = [
+        b'{"type":"connected","connection_id":"x","message_id":0}',
+        *(
+            b'{"type":"unsubscribed","connection_id":"x","message_id":%d,"channel":"v4_trades",'
+            b'"id":"BTC-USD"}' % number
+            for number in (1, 2, 3)
+        ),
+    ]
+    return [eth], prologue + Path(RECORDED).read_bytes().splitlines()
+
+
+def flush_cost(listed: Sequence[Market], frames: Sequence[bytes]) -> None:
+    """One flush of 1, 8 and 32 changed markets: consolidate, encode, build the Redis bytes."""
+    session = DydxSession(listed, (), 0)
+    consolidator = Consolidator({DYDX: 10**18})
+    consolidator.attach(SOURCE, DYDX, listed)
+    for frame in frames:
+        session.receive(frame, 1, 1)
+        consolidator.apply(SOURCE, session.events(), 1, 1)
+    consolidator.apply(SOURCE, [VenueStatus("live")], 1, 1)
+    rows = [row for row in consolidator.rows_of(DYDX) if row.trusted]
+    consolidator.flush(1)
+    one_load = statistics.median(run_loads(frames) for _ in range(3)) / len(frames)
+    print("one flush, from changed books to the bytes for Redis (reference: one orjson.loads):")
+    for count in (1, 8, 32):
+        costs = []
+        for turn in range(1, 300):
+            for row in rows[:count]:
+                best = row.book.raw_best[0]
+                if best is not None:
+                    consolidator.apply(SOURCE, [(row.market.market, True, best, turn, 9)], 1, 1)
+            costs.append(_one_flush(consolidator))
+        cost = statistics.median(costs)
+        print(
+            f"  {count:>2} markets: {cost * 1e6:,.0f} us, {cost / count * 1e6:.1f} us a market"
+            f" = {cost / count / one_load:.1f} x"
+        )
+
+
+def _one_flush(consolidator: Consolidator) -> float:
+    started = time.process_time()
+    envelopes, parts = [], []
+    for best in consolidator.flush(2):
+        room = f"price:{best.market}"
+        body = encode_envelope("update", room, 1, 1, "frame", 1, 2, price_data(best))
+        envelopes.append(Envelope(room, 1, body))
+        parts.append(resp.set_px(room, body, 100))
+    parts.append(resp.publish("tape", encode_batch(1, 2, envelopes)))
+    b"".join(parts)
+    elapsed = time.process_time() - started
+    if not envelopes:
+        raise SystemExit("nothing was flushed: the measurement is void")
+    return elapsed
+
+
+def main() -> None:
+    with sandbox(rate=20) as (ws_url, http_url):
+        listed, frames = asyncio.run(capture(ws_url, http_url))
+    compare("sandbox, unbatched", frames, lambda: run_feed(listed, frames))
+    eth, batches = recorded()
+    compare("recorded ETH-USD batches", batches, lambda: run_feed(eth, batches))
+    flush_cost(listed, frames)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""What the benchmarks share: free ports, child processes, percentiles, CPU shares."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time  # noqa: TID251 - a benchmark measures with the clock itself
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def child(
+    arguments: Sequence[str], env: Mapping[str, str], log: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A child process of its own group, ended with it; its output goes to ``log``."""
+    with contextlib.ExitStack() as stack:
+        output = stack.enter_context(log.open("wb")) if log else subprocess.DEVNULL
+        process = subprocess.Popen(
+            arguments,
+            cwd=ROOT,
+            env={**os.environ, **env},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+@contextlib.contextmanager
+def sandbox(rate: float, **env: str) -> Iterator[tuple[str, str]]:
+    """The venue replicas; yields the dYdX (WebSocket, HTTP) URLs once they answer."""
+    dydx, control, metrics = free_port(), free_port(), free_port()
+    variables = {
+        "PERP_SANDBOX_DYDX_PORT": str(dydx),
+        "PERP_SANDBOX_CONTROL_PORT": str(control),
+        "PERP_METRICS_PORT": str(metrics),
+        "PERP_SANDBOX_RATE": str(rate),
+        **env,
+    }
+    with child([sys.executable, "-m", "perptape", "sandbox"], variables):
+        wait_for_port(dydx)
+        yield f"ws://127.0.0.1:{dydx}/v4/ws", f"http://127.0.0.1:{dydx}"
+
+
+@contextlib.contextmanager
+def program(**env: str) -> Iterator[Path]:
+    """``perptape run`` in a fresh data folder; yields the folder once ``ready`` was printed."""
+    with tempfile.TemporaryDirectory(prefix="perptape-bench-") as folder:
+        variables = {
+            "PERP_DATA_DIR": folder,
+            "PERP_HTTP_PORT": str(free_port()),
+            "PERP_METRICS_PORT": str(free_port()),
+            **env,
+        }
+        log = Path(folder) / "run.log"
+        with child([sys.executable, "-m", "perptape", "run"], variables, log):
+            deadline = time.monotonic() + 60
+            while b"ready http" not in log.read_bytes():
+                if time.monotonic() > deadline:
+                    raise SystemExit(f"not ready within 60 s:\n{log.read_text()}")
+                time.sleep(0.05)
+            yield Path(folder)
+
+
+def wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"nothing listens on port {port}")
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """Nearest-rank percentile of an ordered sequence."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def summary(values: Sequence[float], unit: str = "ms") -> str:
+    ordered = sorted(values)
+    figures = {
+        "p50": percentile(ordered, 0.5),
+        "p99": percentile(ordered, 0.99),
+        "p99.9": percentile(ordered, 0.999),
+        "max": ordered[-1],
+    }
+    return "  ".join(f"{name} {value:.2f} {unit}" for name, value in figures.items())
+
+
+class CpuShares:
+    """CPU seconds of some process trees and of the whole machine between two moments."""
+
+    def __init__(self, trees: Mapping[str, int]) -> None:
+        self._trees = dict(trees)
+        self._before = self._read()
+        self._total = self._machine()
+        self._at = time.monotonic()
+
+    def _read(self) -> dict[str, float]:
+        return {name: _tree_seconds(pid) for name, pid in self._trees.items()}
+
+    @staticmethod
+    def _machine() -> float:
+        times = psutil.cpu_times()
+        return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
+
+    def report(self) -> str:
+        """Shares of one core since the start, with ``else`` for everything not named."""
+        elapsed = time.monotonic() - self._at
+        after = self._read()
+        shares = {name: (after[name] - self._before[name]) / elapsed for name in self._trees}
+        shares["else"] = (self._machine() - self._total) / elapsed - sum(shares.values())
+        return "  ".join(f"{name} {share:.0%}" for name, share in shares.items())
+
+
+def _tree_seconds(pid: int) -> float:
+    seconds = 0.0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for each in [process, *process.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = each.cpu_times()
+                seconds += times.user + times.system
+    return seconds
