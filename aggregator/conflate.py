@@ -1,43 +1,45 @@
-"""What waits to be sent: the newest envelope of each state room, trades in order. Pure."""
+"""What waits to be sent: the newest item of each state room, stream items in order. Pure."""
 
 from collections import deque
-from typing import Final
+from typing import Final, Generic, TypeVar
 
-from runtime.channels import room_kind
-from runtime.wire import Envelope
+STREAM_BOUND: Final = 4_096
+"""Streams (trades) are best effort: beyond this the oldest items go, counted."""
 
-TRADES_BOUND: Final = 4_096
-"""Trades are best effort: beyond this the oldest go, counted."""
+T = TypeVar("T")
 
 
-class Outbox:
-    """State rooms hold one envelope at most, so that a slow Redis costs freshness, never memory."""
+class Outbox(Generic[T]):
+    """State rooms hold one item at most, so that a slow reader costs freshness, never memory."""
 
     def __init__(self) -> None:
-        self._newest: dict[str, Envelope] = {}
-        self._trades: deque[Envelope] = deque()
-        self.dropped_trades = 0
+        self._newest: dict[str, T] = {}
+        self._stream: deque[T] = deque()
+        self.dropped = 0
         self.conflated = 0
         self.high_water = 0
 
     def __len__(self) -> int:
-        return len(self._newest) + len(self._trades)
+        return len(self._newest) + len(self._stream)
 
-    def put(self, envelope: Envelope) -> None:
-        if room_kind(envelope.room) == "trades":
-            if len(self._trades) >= TRADES_BOUND:
-                self._trades.popleft()
-                self.dropped_trades += 1
-            self._trades.append(envelope)
-        else:
-            # Taking the old one out first keeps the order of publication.
-            if self._newest.pop(envelope.room, None) is not None:
-                self.conflated += 1
-            self._newest[envelope.room] = envelope
+    def put_newest(self, room: str, item: T) -> None:
+        """Replaces what waits of the room."""
+        # Taking the old one out first keeps the order of publication.
+        if self._newest.pop(room, None) is not None:
+            self.conflated += 1
+        self._newest[room] = item
         self.high_water = max(self.high_water, len(self))
 
-    def take(self) -> list[Envelope]:
-        taken = [*self._newest.values(), *self._trades]
+    def put_stream(self, item: T) -> None:
+        if len(self._stream) >= STREAM_BOUND:
+            self._stream.popleft()
+            self.dropped += 1
+        self._stream.append(item)
+        self.high_water = max(self.high_water, len(self))
+
+    def take(self) -> list[T]:
+        """Everything that waits, state first."""
+        taken = [*self._newest.values(), *self._stream]
         self._newest.clear()
-        self._trades.clear()
+        self._stream.clear()
         return taken

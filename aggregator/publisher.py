@@ -15,7 +15,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from aggregator import resp
-from aggregator.conflate import TRADES_BOUND, Outbox
+from aggregator.conflate import STREAM_BOUND, Outbox
 from domain.ids import MarketId
 from domain.quote import BestQuote, price_data
 from runtime import channels, metrics
@@ -70,7 +70,7 @@ class Publisher:
         self._client = fast_client(redis_url)
         self._on_lead = on_lead
         self._identity = secrets.token_hex(8)
-        self._outbox = Outbox()
+        self._outbox: Outbox[Envelope] = Outbox()
         self._wake = asyncio.Event()
         self._epoch = 0
         self._lease_until_ns = 0
@@ -80,11 +80,11 @@ class Publisher:
         self._states: dict[str, bytes] = {}
         self._oldest_received_us: int | None = None
         metrics.QUEUE_BOUND.labels(queue="tape").set_function(
-            lambda: len(self._seqs) + TRADES_BOUND
+            lambda: len(self._seqs) + STREAM_BOUND
         )
         metrics.QUEUE_HIGH_WATER.labels(queue="tape").set_function(lambda: self._outbox.high_water)
         CONFLATED.set_function(lambda: self._outbox.conflated)
-        TRADES_DROPPED.set_function(lambda: self._outbox.dropped_trades)
+        TRADES_DROPPED.set_function(lambda: self._outbox.dropped)
         LIVE_QUOTES.set_function(lambda: len(self._live))
 
     @property
@@ -112,7 +112,11 @@ class Publisher:
         now_us = wall_us()
         received_us = received_us or now_us
         body = encode_envelope("update", room, seq, self._epoch, cause, received_us, now_us, data)
-        self._outbox.put(Envelope(room, seq, body))
+        envelope = Envelope(room, seq, body)
+        if channels.room_kind(room) == "trades":
+            self._outbox.put_stream(envelope)
+        else:
+            self._outbox.put_newest(room, envelope)
         if cause == "frame" and self._oldest_received_us is None:
             self._oldest_received_us = received_us
         self._wake.set()

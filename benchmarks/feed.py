@@ -7,7 +7,7 @@ feed subscribes) and, beside them, the recorded ETH-USD batches of the real one.
 
 import asyncio
 import statistics
-import time  # noqa: TID251 - a benchmark measures with the clock itself
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time  # noqa: TID251 - a benchmark measures with the clock itself
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 

@@ -158,11 +158,7 @@ class Book:
         while i >= 0 and j < len(asks) and bids[i] >= asks[j]:
             bid_steps, bid_stamp = self._bids[bids[i]]
             ask_steps, ask_stamp = self._asks[asks[j]]
-            if bid_stamp != ask_stamp:
-                drop_bid = bid_stamp < ask_stamp
-            else:
-                drop_bid = bid_steps <= ask_steps
-            if drop_bid:
+            if (bid_stamp, bid_steps) <= (ask_stamp, ask_steps):
                 i -= 1
             else:
                 j += 1

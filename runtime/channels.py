@@ -30,7 +30,7 @@ REWRITE_MS: Final = 40
 BEAT_MS: Final = 40
 BEAT_LOST_MS: Final = 250
 STATE_TTL_MS: Final = 1_000
-LEASE_MS: Final = 900
+LEASE_MS: Final = 1_500
 
 PRICES_ROOM: Final = "prices"
 VENUES_ROOM: Final = "venues"

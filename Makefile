@@ -1,0 +1,48 @@
+# Needs git, make and Python >= 3.11 (`make PYTHON=python3.12 ...` picks one), nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+PACKAGES := $(wildcard domain runtime connectors aggregator execution account api db perptape sandbox)
+FAST_TESTS := $(wildcard tests/unit tests/property tests/simulation)
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
+
+.PHONY: run live stop test check bench lock install install-dev
+
+run: install
+	@$(BIN)/perptape run
+
+# The public feeds of the venues instead of the sandbox's replicas.
+live: install
+	@PERP_NETWORK=live $(BIN)/perptape run
+
+stop:
+	@if [ -x $(BIN)/perptape ]; then $(BIN)/perptape stop; \
+	else echo 'perptape is not running, nor installed yet'; fi
+
+check: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(PACKAGES) $(wildcard benchmarks) tools
+	$(BIN)/lint-imports
+
+# Browser tests need a Chromium; without one the rest runs and the last line says so.
+test: check
+	$(BIN)/pytest -n 2 $(FAST_TESTS)
+	@CHROMIUM="$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser \
+		|| command -v google-chrome)}"; export CHROMIUM; \
+	$(BIN)/pytest tests/integration $${CHROMIUM:+tests/e2e} || exit; \
+	[ -n "$$CHROMIUM" ] || echo 'NOT RUN: e2e (no chromium)'
+
+bench: install
+	$(BIN)/python benchmarks/feed.py
+	$(BIN)/python benchmarks/latency.py
+
+# After a change of the dependencies in pyproject.toml. Versions that still fit stay.
+lock: install
+	$(LOCK) -o requirements.lock
+	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
+
+install:
+	@$(PYTHON) tools/bootstrap/setup.py run
+
+install-dev:
+	@$(PYTHON) tools/bootstrap/setup.py dev

@@ -1,0 +1,1 @@
+"""The gateway: REST, Socket.IO and the page over what the feed publishes."""

@@ -1,0 +1,128 @@
+"""What works and what does not, since when and why. One line in the log per change."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from api.problems import Issue
+from db.pool import Database
+from runtime.channels import BEAT_LOST_MS
+from runtime.clock import iso_ms, mono_ns, wall_us
+from runtime.logs import get_logger
+from runtime.redis import CALL_TIMEOUT_S
+
+PROBE_S: Final = 0.5
+PROBE_LIMIT_S: Final = 2.0
+EXPIRY_NS: Final = 3_000_000_000
+"""A result this old is none: whoever probes has been held up."""
+
+_FAILURES: Final = (
+    RedisError,
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
+
+_log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Part:
+    """One thing this role needs. ``cause``: why it does not work, None while it does."""
+
+    name: str
+    code: str
+    cause: str | None = "not checked yet"
+    since_us: int = 0
+    checked_ns: int | None = None
+
+    def note(self, cause: str | None) -> None:
+        self.checked_ns = mono_ns()
+        if (cause is None) != (self.cause is None) or not self.since_us:
+            self.since_us = wall_us()
+            log = _log.info if cause is None else _log.warning
+            log("health_changed", part=self.name, cause=cause)
+        self.cause = cause
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it cannot be relied on now."""
+        if self.checked_ns is not None and mono_ns() - self.checked_ns > EXPIRY_NS:
+            return "the last check is too old: the process was held up"
+        return self.cause
+
+    def report(self) -> dict[str, Any]:
+        trouble = self.trouble
+        return {
+            "status": "ok" if trouble is None else "down",
+            "cause": trouble,
+            "since": iso_ms(self.since_us) if self.since_us else None,
+        }
+
+    def issues(self) -> list[Issue]:
+        trouble = self.trouble
+        return [] if trouble is None else [Issue(self.name, self.code, trouble)]
+
+
+class Health:
+    """``run`` probes Redis and Postgres. ``beat``: seconds since the feed's last sign of life."""
+
+    def __init__(self, redis: Redis, database: Database, beat: Callable[[], float | None]) -> None:
+        self.redis = Part("redis", "REDIS_UNAVAILABLE")
+        self.postgres = Part("postgres", "DATABASE_UNAVAILABLE")
+        self.feed = Part("feed", "FEED_UNAVAILABLE")
+        self.stopping = False
+        self._redis = redis
+        self._database = database
+        self._beat = beat
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_probe(self.redis, self._ping_redis))
+            group.create_task(_probe(self.postgres, self._database.ping))
+            group.create_task(self._watch_feed())
+
+    def missing(self) -> list[Issue]:
+        """What stands against serving requests. Venues and the feed do not."""
+        issues = self.redis.issues() + self.postgres.issues()
+        if self.stopping:
+            issues.append(Issue("gateway", "STOPPING", "the gateway is stopping"))
+        return issues
+
+    @property
+    def beat_age_ms(self) -> int | None:
+        """Since the feed's last sign of life; None when there was none yet."""
+        age_s = self._beat()
+        return None if age_s is None else round(age_s * 1000)
+
+    async def _ping_redis(self) -> None:
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            await self._redis.ping()
+
+    async def _watch_feed(self) -> None:
+        while True:
+            age_ms = self.beat_age_ms
+            if age_ms is None:
+                self.feed.note("no beat since this gateway started")
+            else:
+                late = age_ms > BEAT_LOST_MS
+                self.feed.note(f"no beat for over {BEAT_LOST_MS} ms" if late else None)
+            await asyncio.sleep(PROBE_S)
+
+
+async def _probe(part: Part, ping: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            async with asyncio.timeout(PROBE_LIMIT_S):
+                await ping()
+        except _FAILURES as error:
+            part.note(f"{type(error).__name__}: {error}"[:200] or type(error).__name__)
+        else:
+            part.note(None)
+        await asyncio.sleep(PROBE_S)

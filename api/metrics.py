@@ -1,0 +1,30 @@
+"""What the gateway counts."""
+
+from typing import Final
+
+from runtime.metrics import LATENCY_BUCKETS, Counter, Gauge, Histogram
+
+REQUESTS: Final = Counter("perptape_http_requests_total", "HTTP answers", ["route", "status"])
+REQUEST_SECONDS: Final = Histogram(
+    "perptape_http_request_seconds", "Time to answer", ["route"], buckets=LATENCY_BUCKETS
+)
+SOCKETS: Final = Gauge("perptape_sockets_open", "Engine.IO sessions", ["transport"])
+DELIVERIES: Final = Counter("perptape_deliveries_total", "Room packets given to clients")
+CONFLATED: Final = Counter(
+    "perptape_conflated_total", "Room packets a slow client did not get because a newer one was due"
+)
+SLOW_CONSUMERS: Final = Counter("perptape_slow_consumers_total", "Clients past their bound")
+TAPE_BATCHES: Final = Counter(
+    "perptape_tape_received_total",
+    "Tape messages: taken, from an epoch that is over, or no batch",
+    ["outcome"],
+)
+TAPE_LAG: Final = Histogram(
+    "perptape_tape_lag_seconds",
+    "Wall clock from the feed's sending of a batch to its fan-out",
+    buckets=LATENCY_BUCKETS,
+)
+BEAT_AGE: Final = Gauge("perptape_beat_age_seconds", "Time since the feed's last sign of life")
+STALE_FLIPS: Final = Counter(
+    "perptape_stale_flips_total", "Times every room was marked stale", ["cause"]
+)

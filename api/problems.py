@@ -1,0 +1,129 @@
+"""Errors as ``application/problem+json``: the only map from error codes to HTTP."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, ClassVar, Final
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain.errors import InputError, PerpError, Recovery
+from runtime.logs import get_logger
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """How a code is answered. ``retry_after_s``: only where asking again can help."""
+
+    status: int
+    title: str
+    hint: str | None = None
+    retry_after_s: int | None = None
+
+
+SPECS: Final[Mapping[str, Spec]] = {
+    "NOT_FOUND": Spec(404, "There is nothing here", "the endpoints stand in docs/API"),
+    "METHOD_NOT_ALLOWED": Spec(405, "This method is not allowed here"),
+    "UNKNOWN_MARKET": Spec(404, "Unknown market", "GET /v1/markets lists all"),
+    "INVALID_REQUEST": Spec(422, "The request is not valid", "issues name what is wrong"),
+    "BODY_TOO_LARGE": Spec(413, "The body is too large"),
+    "BAD_HTTP": Spec(400, "The request cannot be read"),
+    "QUOTE_STALE": Spec(503, "No current quote", "no venue backs a price now", 1),
+    "FEED_UNAVAILABLE": Spec(503, "The feed has not been seen yet", None, 1),
+    "REDIS_UNAVAILABLE": Spec(503, "Redis does not answer", None, 1),
+    "DATABASE_UNAVAILABLE": Spec(503, "Postgres does not answer", None, 1),
+    "NOT_READY": Spec(503, "Not ready", "issues name what is missing", 1),
+    "INTERNAL": Spec(500, "The server failed", "quote the request_id in a report"),
+}
+
+_OF_STATUS: Final = {
+    400: "BAD_HTTP",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "BODY_TOO_LARGE",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """What is wrong at ``path``: ``query.limit`` or the name of a part."""
+
+    path: str
+    code: str
+    message: str
+
+
+class Invalid(InputError):
+    """The request is wrong in one or more places."""
+
+    def __init__(self, issues: Sequence[Issue]) -> None:
+        super().__init__("INVALID_REQUEST", "; ".join(issue.message for issue in issues))
+        self.issues = issues
+
+
+class Unavailable(PerpError):
+    """A part this answer needs is away."""
+
+    recovery: ClassVar[Recovery] = "backoff"
+
+    def __init__(self, code: str, message: str, issues: Sequence[Issue] = ()) -> None:
+        super().__init__(code, message)
+        self.issues = issues
+
+
+def problem(
+    request: Request,
+    code: str,
+    detail: str,
+    issues: Sequence[Issue] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    spec = SPECS[code]
+    body: dict[str, Any] = {
+        "type": f"urn:perptape:problem:{code}",
+        "title": spec.title,
+        "status": spec.status,
+        "detail": detail,
+        "instance": request.scope["raw_path"].decode("latin-1")[:200],
+        "code": code,
+        "retryable": spec.retry_after_s is not None,
+        "request_id": request.scope["request_id"],
+        "issues": issues,
+        "hint": spec.hint,
+    }
+    sent = dict(headers or {})
+    if spec.retry_after_s is not None:
+        sent["Retry-After"] = str(spec.retry_after_s)
+    return Response(orjson.dumps(body), spec.status, sent, MEDIA_TYPE)
+
+
+async def on_perp_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PerpError)
+    if error.code not in SPECS:
+        return crashed(request, error)
+    return problem(request, error.code, error.message, getattr(error, "issues", ()))
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = _OF_STATUS.get(error.status_code, "INTERNAL")
+    detail = HTTPStatus(error.status_code).description or error.detail
+    return problem(request, code, detail, headers=error.headers)
+
+
+def crashed(request: Request, error: Exception) -> Response:
+    _log.error(
+        "request_failed",
+        request_id=request.scope["request_id"],
+        method=request.method,
+        error=repr(error),
+        exc_info=error,
+    )
+    return problem(request, "INTERNAL", "an unexpected error, which has been logged")

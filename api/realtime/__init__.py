@@ -1,0 +1,1 @@
+"""Socket.IO: frames, sessions, transports and the fan-out of rooms to sockets."""

@@ -1,0 +1,222 @@
+"""The HTTP long-polling transport and its endpoint."""
+
+import asyncio
+from typing import Final, Protocol
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from api.realtime import handshake, packets
+from api.realtime.engine import Engine
+from api.realtime.handshake import Refused, TransportName
+from api.realtime.packets import Packet, PacketError
+from api.realtime.session import Reason, Session
+
+PACKETS_PER_POLL: Final = 16
+"""The Python client refuses payloads with more."""
+ANSWERS_BOUND: Final = 256
+BODY_TIMEOUT_S: Final = 10.0
+
+
+class Candidate(Protocol):
+    """A WebSocket the client tries out before it leaves polling."""
+
+    def abandon(self) -> None:
+        """The session has ended."""
+
+
+class PollingTransport:
+    """Everything is owed until the client asks for it."""
+
+    name: TransportName = "polling"
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._answers: list[Packet] = []
+        self._poll: asyncio.Future[None] | None = None
+        self._candidate: Candidate | None = None
+        self._tested = False
+        self._last_word: Packet | None = None
+
+    # For the session
+
+    def send(self, packet: Packet) -> None:
+        if len(self._answers) >= ANSWERS_BOUND:
+            self.session.cut_off()
+            return
+        self._answers.append(packet)
+        self.wake()
+
+    def wake(self) -> None:
+        if self._poll is not None and not self._poll.done():
+            self._poll.set_result(None)
+
+    def pause_reading(self) -> None:
+        """A POST is answered when its packets are handled, which is all the restraint needed."""
+
+    def resume_reading(self) -> None: ...
+
+    def close(self, reason: Reason, code: int, text: str) -> None:
+        del code, text
+        self._end(packets.NOOP if reason == "client disconnect" else packets.CLOSE)
+        if self._candidate is not None:
+            self._candidate.abandon()
+
+    # For the WebSocket of an upgrade
+
+    def admit(self, candidate: Candidate) -> bool:
+        """Whether it may be tried: one at a time."""
+        if self._candidate is not None:
+            return False
+        self._candidate = candidate
+        return True
+
+    def tested(self) -> None:
+        """The candidate works. From now on no poll may be left waiting: the client ends its last
+        one before it changes over."""
+        self._tested = True
+        self.wake()
+
+    def dismiss(self) -> None:
+        self._candidate = None
+        self._tested = False
+
+    def hand_over(self) -> list[Packet] | None:
+        """Ends this transport and returns what the next one must send first; None when the
+        candidate was not tested."""
+        if not self._tested:
+            return None
+        answers = list(self._answers)
+        self._end(packets.NOOP)
+        return answers
+
+    # For the endpoint
+
+    async def poll(self) -> list[Packet]:
+        """What is owed, at least one packet, waiting for it if need be.
+
+        Raises Refused, and ends the session, when the client already waits in another poll.
+        """
+        if self._poll is not None:
+            self.session.close("transport error")
+            raise handshake.bad_request()
+        if not (self._answers or self.session.is_owed or self._tested):
+            self._poll = asyncio.get_running_loop().create_future()
+            try:
+                await self._poll
+            finally:
+                self._poll = None
+        if self._last_word is not None:
+            return [self._last_word]
+        return self._take() or [packets.NOOP]
+
+    def _take(self) -> list[Packet]:
+        taken = self._answers[:PACKETS_PER_POLL]
+        del self._answers[: len(taken)]
+        while len(taken) < PACKETS_PER_POLL:
+            packet = self.session.next_owed()
+            if packet is None:
+                break
+            taken.append(packet)
+        return taken
+
+    def _end(self, last_word: Packet) -> None:
+        self._last_word = last_word
+        self._answers.clear()
+        self.wake()
+
+
+class PollingEndpoint:
+    """ASGI application at ``handshake.PATH``."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await self._answer(scope, receive)
+        except Refused as refused:
+            response = Response(refused.body, refused.status, media_type="application/json")
+        if response is not None:
+            await response(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Response | None:
+        """None when the client has gone."""
+        headers = Headers(scope=scope)
+        query = scope["query_string"].decode("latin-1")
+        sid = handshake.check(scope["path"], query, headers, "polling")
+        method = scope["method"]
+        if sid is None:
+            if method != "GET":
+                raise handshake.bad_method()
+            return self._open(scope)
+        session = self._engine.find(sid)
+        transport = session.transport
+        if not isinstance(transport, PollingTransport):
+            raise handshake.bad_request()
+        if method == "GET":
+            return await self._poll(session, transport, receive)
+        if method == "POST":
+            return await self._post(session, receive)
+        raise handshake.bad_method()
+
+    def _open(self, scope: Scope) -> Response:
+        session = self._engine.new_session()
+        client = scope.get("client")
+        session.open(PollingTransport(session), client[0] if client else "")
+        return _payload([self._engine.open_packet(session)])
+
+    async def _poll(
+        self, session: Session, transport: PollingTransport, receive: Receive
+    ) -> Response | None:
+        poll = asyncio.ensure_future(transport.poll())
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await asyncio.wait({poll, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if poll.done():
+                return _payload(poll.result())
+            session.close("transport error")
+            return None
+        finally:
+            poll.cancel()
+            gone.cancel()
+            await asyncio.wait({poll, gone})
+
+    async def _post(self, session: Session, receive: Receive) -> Response:
+        body = await _read_body(receive, self._engine.limits.max_payload)
+        try:
+            for packet in packets.decode_payload(body):
+                session.receive(packet)
+        except PacketError:
+            session.close("transport error")
+            raise handshake.bad_request() from None
+        await session.settled()
+        return Response("ok", media_type="text/html")
+
+
+def _payload(taken: list[Packet]) -> Response:
+    return Response(packets.encode_payload(taken), media_type="text/plain; charset=UTF-8")
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _read_body(receive: Receive, limit: int) -> bytes:
+    """Raises Refused when the body is too long or takes too long."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            while True:
+                message: Message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise handshake.bad_request()
+                body += message.get("body", b"")
+                if len(body) > limit:
+                    raise Refused(3, "Payload too large", 413)
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        raise Refused(3, "Request timeout", 408) from None

@@ -1,0 +1,166 @@
+"""What clients ask of the main namespace: ``subscribe`` and ``unsubscribe``, and the heartbeat."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+import orjson
+from socketio.exceptions import ConnectionRefusedError as Refusal
+
+from api.realtime.hub import RATES, Hub, Rate
+from api.realtime.session import Session
+from api.realtime.socketio_server import SocketServer
+from api.tape.board import Board
+from domain.errors import InputError
+from runtime.clock import wall_us
+from runtime.logs import get_logger
+
+ROOMS_BOUND: Final = 200
+"""Rooms one client may be in."""
+HEARTBEAT_S: Final = 1.0
+
+_log = get_logger(__name__)
+
+
+class Heartbeat:
+    """A room every client is in, with an event of its own form."""
+
+    name = "heartbeat"
+    stream = False
+
+    def __init__(self, board: Board) -> None:
+        self.version = 0
+        self._board = board
+
+    def beat(self) -> None:
+        self.version += 1
+
+    @property
+    def shown(self) -> bytes:
+        board = self._board
+        return orjson.dumps(
+            {"ts_us": wall_us(), "feed_us": board.feed_us, "epoch": board.epoch or None}
+        )
+
+    def since(self, version: int) -> bytes:
+        del version
+        return self.shown
+
+    def catch_up(self) -> bytes:
+        return self.shown
+
+
+class Subscriptions:
+    """Registers itself with ``server``. ``run`` sends the heartbeat."""
+
+    def __init__(self, server: SocketServer, hub: Hub, board: Board) -> None:
+        self._server = server
+        self._hub = hub
+        self._board = board
+        self._heartbeat = Heartbeat(board)
+        server.on_join = self._welcome
+        server.on("connect", self._connect)
+        server.on("disconnect", self._disconnect)
+        server.on("subscribe", self._answering(self._subscribe))
+        server.on("unsubscribe", self._answering(self._unsubscribe))
+        server.on("*", self._unknown)
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            self._heartbeat.beat()
+            self._hub.mark(self._heartbeat.name)
+
+    def _welcome(self, session: Session) -> None:
+        self._hub.join(session, self._heartbeat, "max")
+
+    async def _connect(self, sid: str, environ: Any, auth: Any) -> None:
+        del sid, environ
+        if auth and auth.get("token") is not None:
+            raise Refusal(
+                "this version has no accounts: connect without a token",
+                {"code": "AUTH_UNAVAILABLE"},
+            )
+
+    async def _disconnect(self, sid: str, reason: str) -> None:
+        del reason
+        session = self._server.session_of(sid)
+        if session is not None:
+            session.leave_all()
+
+    def _answering(self, handle: Callable[[Session, dict[str, Any]], dict[str, Any]]) -> Any:
+        """A handler that answers whatever the client sends, and only that."""
+
+        async def handler(sid: str, *arguments: Any) -> dict[str, Any]:
+            session = self._server.session_of(sid)
+            try:
+                if session is None:
+                    return _failed([_error(None, "BAD_REQUEST", "not connected")])
+                if len(arguments) != 1 or not isinstance(arguments[0], dict):
+                    return _failed([_error(None, "BAD_REQUEST", "one object is expected")])
+                return handle(session, arguments[0])
+            except InputError as error:
+                return _failed([_error(None, error.code, error.message)])
+            except Exception as error:
+                _log.exception("event_failed", error=repr(error))
+                return _failed([_error(None, "INTERNAL", "the server failed")])
+
+        return handler
+
+    async def _unknown(self, event: str, sid: str, *arguments: Any) -> dict[str, Any]:
+        del event, sid, arguments
+        return _failed([_error(None, "BAD_REQUEST", "no such event in this version")])
+
+    def _subscribe(self, session: Session, request: dict[str, Any]) -> dict[str, Any]:
+        rooms = _rooms(request, {"rooms", "rate"})
+        rate = request.get("rate", "max")
+        if isinstance(rate, bool | float) or rate not in RATES:
+            raise InputError("BAD_REQUEST", 'rate is "max", 1, 4, 10 or 20')
+        # A snapshot holds what is marked but not sent yet: nobody may get that twice.
+        self._hub.flush()
+        snapshots: dict[str, orjson.Fragment] = {}
+        errors = []
+        now_us = wall_us()
+        for name in rooms:
+            try:
+                room = self._board.find(name)
+            except InputError as error:
+                errors.append(_error(name, error.code, error.message))
+                continue
+            # The heartbeat is a lane of every session that is nobody's subscription.
+            if not self._hub.has(session, name) and len(session.lanes) > ROOMS_BOUND:
+                message = f"at most {ROOMS_BOUND} rooms a connection"
+                errors.append(_error(name, "TOO_MANY_ROOMS", message))
+                continue
+            # Nothing is awaited from here until the answer is written, so that no update can
+            # come before it.
+            self._hub.join(session, room, cast(Rate, rate))
+            snapshots[name] = orjson.Fragment(room.snapshot(self._board.epoch, now_us))
+        if errors:
+            return {"ok": False, "rooms": snapshots, "errors": errors}
+        return {"ok": True, "rooms": snapshots}
+
+    def _unsubscribe(self, session: Session, request: dict[str, Any]) -> dict[str, Any]:
+        for name in _rooms(request, {"rooms"}):
+            if name != self._heartbeat.name:
+                self._hub.leave(session, name)
+        return {"ok": True}
+
+
+def _rooms(request: dict[str, Any], fields: set[str]) -> list[str]:
+    """Raises InputError ``BAD_REQUEST``."""
+    unknown = request.keys() - fields
+    if unknown:
+        raise InputError("BAD_REQUEST", f"unknown field {sorted(unknown)[0][:40]}")
+    rooms = request.get("rooms")
+    if not isinstance(rooms, list) or not rooms or not all(isinstance(r, str) for r in rooms):
+        raise InputError("BAD_REQUEST", "rooms is a list of names, not empty")
+    return list(dict.fromkeys(rooms))
+
+
+def _error(room: str | None, code: str, message: str) -> dict[str, Any]:
+    return {"room": room, "code": code, "message": message}
+
+
+def _failed(errors: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"ok": False, "rooms": {}, "errors": errors}

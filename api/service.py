@@ -1,0 +1,149 @@
+"""The gateway role: wiring, start and stop."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import uvicorn
+
+from api.app import build_app
+from api.context import Context
+from api.health import Health
+from api.quotes import QuoteReader
+from api.realtime.engine import LIMITS, Engine, Limits
+from api.realtime.hub import Hub
+from api.realtime.socketio_server import SocketServer
+from api.realtime.subscriptions import Subscriptions
+from api.realtime.websocket import WebSocketTransport
+from api.tape.board import Board
+from api.tape.reader import TapeReader
+from db.pool import Database
+from runtime.logs import get_logger
+from runtime.redis import fast_client
+from runtime.settings import Settings
+
+BACKLOG: Final = 2048
+SEND_BUFFER: Final = 16 * 1024
+"""Half of what the kernel makes of it. Stale prices must not queue where conflation cannot reach
+them."""
+HTTP_CONNECTIONS: Final = 4096
+HEAD_BOUND: Final = 16 * 1024
+IDLE_S: Final = 10
+GOODBYE_S: Final = 1.0
+STOP_S: Final = 2
+
+_log = get_logger(__name__)
+
+
+class _HttpServer(uvicorn.Server):
+    """uvicorn inside our loop: signals are the role's, and silent connections do not stay."""
+
+    def __init__(self, config: uvicorn.Config, engine: Engine) -> None:
+        super().__init__(config)
+        self._engine = engine
+        self._quiet: dict[Any, Any] = {}
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % (IDLE_S * 10) == 0:
+            self._drop_silent()
+        return await super().on_tick(counter)
+
+    def _drop_silent(self) -> None:
+        """uvicorn waits without limit for a request to become complete."""
+        connections: set[Any] = self.server_state.connections
+        quiet = {
+            connection: connection.cycle
+            for connection in connections
+            if connection.cycle is None or connection.cycle.response_complete
+        }
+        for connection, cycle in quiet.items():
+            if self._quiet.get(connection, self) is cycle:
+                connection.transport.close()
+        self._quiet = quiet
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        await self._engine.close_all(GOODBYE_S)
+        await super().shutdown(sockets)
+
+
+def listen(host: str, port: int, *, shared: bool) -> socket.socket:
+    """``shared``: several gateways listen on the same port. Connections inherit the send buffer."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=shared)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    return listener
+
+
+class Gateway:
+    """Everything of one process."""
+
+    def __init__(self, redis_url: str, database_url: str, limits: Limits = LIMITS) -> None:
+        self._redis = fast_client(redis_url)
+        self._database = Database(database_url)
+        self._board = Board()
+        self._hub = Hub()
+        self._reader = TapeReader(redis_url, self._board, lambda room: self._hub.mark(room.name))
+        self._server = SocketServer(limits)
+        self._subscriptions = Subscriptions(self._server, self._hub, self._board)
+        self._health = Health(self._redis, self._database, lambda: self._reader.beat_age_s)
+
+    async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
+        """Serves until ``stop`` is set, then says goodbye."""
+        engine = self._server.eio
+        context = Context(self._board, QuoteReader(self._redis), self._health)
+        http = _HttpServer(_http_config(build_app(context, engine), engine), engine)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks: Sequence[asyncio.Task[None]] = [
+                    group.create_task(self._reader.run()),
+                    group.create_task(self._hub.run()),
+                    group.create_task(self._subscriptions.run()),
+                    group.create_task(self._health.run()),
+                    group.create_task(engine.run()),
+                ]
+                serving = group.create_task(http.serve([listener]))
+                await stop.wait()
+                self._health.stopping = True
+                http.should_exit = True
+                await serving
+                for task in tasks:
+                    task.cancel()
+        finally:
+            await self._redis.aclose()
+            await self._database.close()
+
+
+def _http_config(app: Any, engine: Engine) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        # h11 bounds the head of a request; the faster parser does not.
+        http="h11",
+        h11_max_incomplete_event_size=HEAD_BOUND,
+        ws=WebSocketTransport.bound_to(engine),
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=HTTP_CONNECTIONS,
+        backlog=BACKLOG,
+        timeout_keep_alive=IDLE_S,
+        timeout_graceful_shutdown=STOP_S,
+    )
+
+
+async def main(settings: Settings, stop: asyncio.Event) -> None:
+    """Runs the gateway until ``stop``. Raises SettingsError for what no restart can mend."""
+    gateway = Gateway(settings.require_redis_url(), settings.require_database_url())
+    listener = listen(settings.http_host, settings.http_port, shared=settings.gateways > 1)
+    _log.info("gateway_listens", host=settings.http_host, port=settings.http_port)
+    await gateway.run(listener, stop)

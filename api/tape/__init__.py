@@ -1,0 +1,1 @@
+"""What the gateway knows of the feed: the newest of every room, read from Redis."""

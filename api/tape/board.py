@@ -1,0 +1,164 @@
+"""All rooms, the markets, and whether the feed is there. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from api.tape import envelopes
+from api.tape.envelopes import Parsed
+from api.tape.rooms import PricesRoom, Room, StateRoom, TradesRoom
+from domain.errors import InputError
+from runtime.channels import (
+    PRICES_ROOM,
+    VENUES_ROOM,
+    price_room,
+    room_kind,
+    room_market,
+    trades_room,
+)
+from runtime.wire import Envelope
+
+NO_MARKETS: Final = "no market is known yet: the feed has not been seen since the gateway started"
+
+
+class Board:
+    """``silent``: no beat of the feed for too long, or none yet."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.feed_us: int | None = None
+        self.silent = True
+        self.markets: dict[str, dict[str, Any]] | None = None
+        self.prices = PricesRoom(PRICES_ROOM)
+        self.venues = StateRoom(VENUES_ROOM, envelopes.blank_venues)
+        self._quotes: dict[str, StateRoom] = {}
+        self._trades: dict[str, TradesRoom] = {}
+        self._markets_raw = b""
+
+    # Rooms
+
+    def find(self, name: str) -> Room:
+        """Raises InputError ``UNKNOWN_ROOM`` or ``UNKNOWN_MARKET``."""
+        kind, market = room_kind(name), room_market(name)
+        if name == PRICES_ROOM:
+            return self.prices
+        if name == VENUES_ROOM:
+            return self.venues
+        if kind not in ("price", "trades") or ":" not in name:
+            raise InputError("UNKNOWN_ROOM", "there is no such room")
+        return self.quote(market) if kind == "price" else self.trades(market)
+
+    def quote(self, market: str) -> StateRoom:
+        """The room of a market. Raises InputError ``UNKNOWN_MARKET``."""
+        if market not in self._quotes:
+            self.require_market(market)
+        return self._quote(market)
+
+    def trades(self, market: str) -> TradesRoom:
+        """The room of a market. Raises InputError ``UNKNOWN_MARKET``."""
+        if market not in self._trades:
+            self.require_market(market)
+        return self._trade(market)
+
+    def require_market(self, market: str) -> dict[str, Any]:
+        """The row of a market. Raises InputError ``UNKNOWN_MARKET``."""
+        try:
+            return (self.markets or {})[market]
+        except KeyError:
+            message = "there is no such market" if self.markets is not None else NO_MARKETS
+            raise InputError("UNKNOWN_MARKET", message) from None
+
+    def _quote(self, market: str) -> StateRoom:
+        room = self._quotes.get(market)
+        if room is None:
+            room = self._quotes[market] = StateRoom(price_room(market), envelopes.blank_price)
+        return room
+
+    def _trade(self, market: str) -> TradesRoom:
+        room = self._trades.get(market)
+        if room is None:
+            room = self._trades[market] = TradesRoom(trades_room(market))
+        return room
+
+    # From the tape
+
+    def accept(self, envelope: Envelope) -> Room | None:
+        """The room that changed; None for old news and for rooms of a newer feed."""
+        kind, market = room_kind(envelope.room), room_market(envelope.room)
+        room: Room
+        if kind == "price":
+            room = self._quote(market)
+        elif kind == "trades":
+            room = self._trade(market)
+        elif envelope.room == PRICES_ROOM:
+            room = self.prices
+        elif envelope.room == VENUES_ROOM:
+            room = self.venues
+        else:
+            return None
+        return room if room.accept(envelope.seq, envelope.body) else None
+
+    # From Redis
+
+    def take_markets(self, raw: bytes) -> None:
+        """The rows of ``GET /v1/markets``. Raises InputError ``BAD_MARKETS``."""
+        if raw == self._markets_raw:
+            return
+        try:
+            self.markets = {row["market"]: row for row in orjson.loads(raw)}
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError("BAD_MARKETS", f"not market rows: {error!r}") from None
+        self._markets_raw = raw
+
+    def known_markets(self) -> list[str]:
+        return sorted(self._quotes.keys() | (self.markets or {}).keys())
+
+    @property
+    def has_stale(self) -> bool:
+        return self.venues.stale or any(room.stale for room in self._quotes.values())
+
+    def restore(
+        self, quotes: Mapping[str, bytes | None], venues: bytes | None, *, missed: bool, now_us: int
+    ) -> list[Room]:
+        """Takes what Redis holds where it is newer, or where a stale room is true again.
+
+        ``quotes``: every known market, None where its key is gone. ``missed``: the tape may have
+        said so unheard, then a price without its key is stale. Returns the rooms that changed.
+        Raises InputError ``BAD_ENVELOPE``.
+        """
+        changed: list[Room] = []
+        revived: dict[str, Parsed] = {}
+        gone: list[str] = []
+        for market, body in quotes.items():
+            room = self._quote(market)
+            if body is None:
+                if missed and room.is_priced and room.go_stale(now_us):
+                    changed.append(room)
+                    gone.append(market)
+                continue
+            quote = envelopes.parse(body)
+            if quote.epoch >= self.epoch and room.accept(quote.seq, body):
+                changed.append(room)
+                revived[market] = quote
+        if self.prices.go_stale(gone, self.epoch, now_us):
+            changed.append(self.prices)
+        if revived:
+            self.prices.revive(revived)
+            changed.append(self.prices)
+        if venues is not None:
+            state = envelopes.parse(venues)
+            if state.epoch >= self.epoch and self.venues.accept(state.seq, venues):
+                changed.append(self.venues)
+        return changed
+
+    # Without the feed
+
+    def go_stale(self, now_us: int) -> list[Room]:
+        """Marks every room; returns those that changed. Trades have happened and stay."""
+        changed: list[Room] = [room for room in self._quotes.values() if room.go_stale(now_us)]
+        if self.prices.go_stale(self.prices.markets(), self.epoch, now_us):
+            changed.append(self.prices)
+        if self.venues.go_stale(now_us):
+            changed.append(self.venues)
+        return changed

@@ -1,0 +1,262 @@
+"""What the gateway holds of each room: the newest envelope as bytes, and what a client gets that
+joins or fell behind. Pure.
+
+``version`` counts the changes of a room here; a ``status`` envelope changes it but not ``seq``.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal, Protocol
+
+from api.tape import envelopes
+from api.tape.envelopes import Blank, Parsed
+from runtime.wire import Cause, encode_envelope
+
+Kind = Literal["snapshot", "update"]
+
+TRADES_KEPT: Final = 50
+"""Trades in a snapshot."""
+TRADE_ENVELOPES_KEPT: Final = 128
+
+_UNPRICED: Final = b'"data":{"bid":null,"bid_venue":null,"bid_size":null,"ask":null,'
+"""How the data of a ``price`` envelope without any price begin."""
+
+
+class Room(Protocol):
+    """Common to all rooms."""
+
+    name: str
+    seq: int
+    version: int
+    stream: bool
+    """Whether every envelope counts, not only the newest."""
+
+    @property
+    def shown(self) -> bytes:
+        """The envelope of the last change, as subscribers at full rate get it."""
+
+    def accept(self, seq: int, body: bytes) -> bool:
+        """Takes an envelope of the feed; False when it is older than what is known."""
+
+    def snapshot(self, epoch: int, now_us: int) -> bytes:
+        """The state as a whole. ``epoch`` and ``now_us`` are those of a room without any."""
+
+    def since(self, version: int) -> bytes:
+        """One envelope for everything that changed after ``version``."""
+
+    def catch_up(self) -> bytes:
+        """One envelope for who missed any number of them."""
+
+
+class StateRoom:
+    """Every envelope carries the whole state: ``price`` and ``venues`` rooms."""
+
+    __slots__ = ("_blank", "_priced", "_truth", "name", "seq", "shown", "stale", "version")
+    stream = False
+
+    def __init__(self, name: str, blank: Blank) -> None:
+        self.name = name
+        self.seq = 0
+        self.version = 0
+        self.stale = False
+        self.shown = b""
+        self._truth = b""
+        self._priced = b""
+        self._blank = blank
+
+    def accept(self, seq: int, body: bytes) -> bool:
+        # While the room is stale the same seq is news too: it is true again.
+        if seq < self.seq or (seq == self.seq and not self.stale):
+            return False
+        self.seq = seq
+        self.stale = False
+        self.shown = self._truth = body
+        if _UNPRICED not in body:
+            self._priced = body
+        self.version += 1
+        return True
+
+    def go_stale(self, now_us: int) -> bool:
+        """False when there was nothing to become stale."""
+        if self.stale or not self._truth:
+            return False
+        self.stale = True
+        self.shown = self._blanked(0, now_us)
+        self.version += 1
+        return True
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether a ``price`` room shows a price."""
+        return not self.stale and bool(self._truth) and self._truth is self._priced
+
+    @property
+    def priced_us(self) -> int | None:
+        """When the feed last published a price in a ``price`` room."""
+        return envelopes.parse(self._priced).published_us if self._priced else None
+
+    def unpriced(self, epoch: int, now_us: int) -> bytes:
+        """What is known of a ``price`` room whose quote is gone. ``epoch``: of a room without
+        any."""
+        if self.is_priced or not self.shown:
+            return self._blanked(epoch, now_us)
+        return self.shown
+
+    def snapshot(self, epoch: int, now_us: int) -> bytes:
+        return envelopes.as_snapshot(self.shown or self._blanked(epoch, now_us))
+
+    def since(self, version: int) -> bytes:
+        del version
+        return self.shown
+
+    def catch_up(self) -> bytes:
+        return self.shown
+
+    def _blanked(self, epoch: int, now_us: int) -> bytes:
+        """The last envelope without what may no longer be true."""
+        if not self._truth:
+            return envelopes.status(self.name, 0, epoch, now_us, self._blank({}, now_us))
+        last = envelopes.parse(self._truth)
+        return envelopes.status(
+            self.name, last.seq, last.epoch, now_us, self._blank(last.data, now_us)
+        )
+
+
+class PricesRoom:
+    """The ``prices`` room: envelopes carry only the rows that changed."""
+
+    stream = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.seq = 0
+        self.version = 0
+        self.shown = b""
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._changed: dict[str, int] = {}
+        self._stale: set[str] = set()
+        self._head: tuple[int, Cause, int, int] = (0, "status", 0, 0)
+        self._whole: tuple[int, bytes] | None = None
+
+    def accept(self, seq: int, body: bytes) -> bool:
+        if seq <= self.seq:
+            return False
+        envelope = envelopes.parse(body)
+        self.seq = seq
+        self._head = envelope.epoch, envelope.cause, envelope.received_us, envelope.published_us
+        self._change(envelope.data)
+        self._stale -= envelope.data.keys()
+        self.shown = body
+        return True
+
+    def markets(self) -> list[str]:
+        return list(self._rows)
+
+    def revive(self, quotes: Mapping[str, Parsed]) -> None:
+        """Quotes were found to be current although the tape said nothing of them."""
+        rows = {}
+        for market, quote in quotes.items():
+            change_24h = self._rows.get(market, {}).get("change_24h")
+            rows[market] = envelopes.board_row(quote.data, change_24h)
+        newest = max(quotes.values(), key=lambda quote: quote.published_us)
+        self._head = newest.epoch, newest.cause, newest.received_us, newest.published_us
+        self._change(rows)
+        self._stale -= rows.keys()
+        self.shown = self._encode("snapshot", list(self._rows))
+
+    def go_stale(self, markets: Iterable[str], epoch: int, now_us: int) -> bool:
+        """False when there was nothing to become stale."""
+        fresh = [market for market in markets if market in self._rows.keys() - self._stale]
+        if not fresh:
+            return False
+        self._head = epoch, "status", now_us, now_us
+        self._change({market: self._rows[market] for market in fresh})
+        self._stale.update(fresh)
+        self.shown = self._encode("update", fresh)
+        return True
+
+    def snapshot(self, epoch: int, now_us: int) -> bytes:
+        if not self._rows:
+            return encode_envelope("snapshot", self.name, 0, epoch, "status", now_us, now_us, {})
+        return self.catch_up()
+
+    def catch_up(self) -> bytes:
+        if self._whole is None or self._whole[0] != self.version:
+            self._whole = (self.version, self._encode("snapshot", list(self._rows)))
+        return self._whole[1]
+
+    def since(self, version: int) -> bytes:
+        changed = [market for market, at in self._changed.items() if at > version]
+        return self._encode("update", changed)
+
+    def _change(self, rows: dict[str, dict[str, Any]]) -> None:
+        self.version += 1
+        self._rows.update(rows)
+        self._changed.update(dict.fromkeys(rows, self.version))
+
+    def _encode(self, kind: Kind, markets: list[str]) -> bytes:
+        epoch, cause, received_us, published_us = self._head
+        data = {
+            market: envelopes.blank_board_row(self._rows[market])
+            if market in self._stale
+            else self._rows[market]
+            for market in markets
+        }
+        return encode_envelope(
+            kind, self.name, self.seq, epoch, cause, received_us, published_us, data
+        )
+
+
+class TradesRoom:
+    """A ``trades`` room: every envelope adds trades, the last ones are kept."""
+
+    __slots__ = ("_kept", "name", "seq", "version")
+    stream = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.seq = 0
+        self.version = 0
+        self._kept: deque[tuple[int, bytes]] = deque(maxlen=TRADE_ENVELOPES_KEPT)
+
+    def accept(self, seq: int, body: bytes) -> bool:
+        if seq <= self.seq:
+            return False
+        self.seq = seq
+        self.version += 1
+        self._kept.append((self.version, body))
+        return True
+
+    @property
+    def shown(self) -> bytes:
+        return self._kept[-1][1]
+
+    def trades(self) -> list[dict[str, Any]]:
+        """The last ``TRADES_KEPT``, oldest first."""
+        return envelopes.trades_of(body for _, body in self._kept)[-TRADES_KEPT:]
+
+    def snapshot(self, epoch: int, now_us: int) -> bytes:
+        if not self._kept:
+            return encode_envelope("snapshot", self.name, 0, epoch, "status", now_us, now_us, [])
+        return self._encode("snapshot", self.trades())
+
+    def since(self, version: int) -> bytes:
+        return self._encode(
+            "update", envelopes.trades_of(body for at, body in self._kept if at > version)
+        )
+
+    def catch_up(self) -> bytes:
+        return self.snapshot(0, 0)
+
+    def _encode(self, kind: Kind, trades: list[dict[str, Any]]) -> bytes:
+        newest = envelopes.parse(self.shown)
+        return encode_envelope(
+            kind,
+            self.name,
+            newest.seq,
+            newest.epoch,
+            newest.cause,
+            newest.received_us,
+            newest.published_us,
+            trades,
+        )

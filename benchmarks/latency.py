@@ -1,0 +1,199 @@
+"""Venue frame received -> Redis, and -> browser socket, at 40 markets x 20 updates a second with
+100 sockets, each in one ``price`` room and on the ``prices`` board, as the page is.
+
+Budgets: p99 within 10 ms to Redis and 30 ms to the socket. Beside them, measured in the same run
+on the same loaded machine: the round trip of a bare Redis SET and of a bare TCP echo, and what
+else the machine was doing. Times are differences of one machine's wall clock: ``received_us`` is
+taken by the feed when the frame comes out of the socket, the other end when the reader holds the
+message.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from pathlib import Path
+
+import orjson
+import redis.asyncio as aioredis
+from websockets.asyncio.client import connect
+
+from benchmarks.support import CpuShares, child, free_port, program, summary, wait_for_port
+from runtime.channels import TAPE
+from runtime.wire import decode_batch
+
+MARKETS = 40
+RATE = 20
+SOCKETS = 100
+WARM_UP_S = 5.0
+SECONDS = float(os.environ.get("BENCH_SECONDS", "20"))
+REDIS_BUDGET_MS = 10.0
+SOCKET_BUDGET_MS = 30.0
+
+
+class Samples:
+    """Latencies in ms, collected only while ``on``."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.redis: list[float] = []
+        self.socket: list[float] = []
+        self.set_rtt: list[float] = []
+        self.echo_rtt: list[float] = []
+        self.updates = 0
+
+
+async def read_tape(url: str, samples: Samples) -> None:
+    client = aioredis.Redis.from_url(url)
+    async with client.pubsub() as pubsub:
+        await pubsub.subscribe(TAPE)
+        async for message in pubsub.listen():
+            if message["type"] != "message" or not samples.on:
+                continue
+            now = time.time() * 1e6
+            for envelope in decode_batch(message["data"]).envelopes:
+                if envelope.room.startswith("price:"):
+                    body = orjson.loads(envelope.body)
+                    if body["cause"] == "frame":
+                        samples.updates += 1
+                        samples.redis.append((now - body["received_us"]) / 1000)
+
+
+async def read_socket(url: str, market: str, samples: Samples, ready: asyncio.Event) -> None:
+    async with connect(url, compression=None, max_size=None) as socket:
+        await socket.recv()
+        await socket.send("40")
+        await socket.recv()
+        rooms = orjson.dumps({"rooms": [f"price:{market}", "prices"]}).decode()
+        await socket.send(f'420["subscribe",{rooms}]')
+        async for message in socket:
+            text = str(message)
+            if text == "2":
+                await socket.send("3")
+            elif text.startswith("430"):
+                answer = orjson.loads(text[3:])[0]
+                if not answer["ok"]:
+                    raise SystemExit(f"subscribe refused: {answer}")
+                ready.set()
+            elif samples.on and text.startswith('42["price"'):
+                now = time.time() * 1e6
+                body = orjson.loads(text[2:])[1]
+                if body["cause"] == "frame":
+                    samples.socket.append((now - body["received_us"]) / 1000)
+
+
+async def time_set(url: str, samples: Samples) -> None:
+    client = aioredis.Redis.from_url(url)
+    while True:
+        started = time.perf_counter()
+        await client.set("bench:set", b"x" * 500, px=100)
+        if samples.on:
+            samples.set_rtt.append((time.perf_counter() - started) * 1000)
+        await asyncio.sleep(0.01)
+
+
+async def time_echo(port: int, samples: Samples) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    while True:
+        started = time.perf_counter()
+        writer.write(b"x" * 500)
+        await reader.readexactly(500)
+        if samples.on:
+            samples.echo_rtt.append((time.perf_counter() - started) * 1000)
+        await asyncio.sleep(0.01)
+
+
+async def measure(folder: Path, echo_port: int, source_pid: int) -> Samples:
+    runtime = orjson.loads((folder / "runtime.json").read_bytes())
+    markets = await wait_for_markets(runtime["redis_url"])
+    samples = Samples()
+    socket_url = runtime["http_url"].replace("http", "ws", 1)
+    socket_url += "/socket.io/?EIO=4&transport=websocket"
+    events = [asyncio.Event() for _ in range(SOCKETS)]
+    tasks = [
+        asyncio.create_task(read_socket(socket_url, markets[i % len(markets)], samples, event))
+        for i, event in enumerate(events)
+    ]
+    tasks.append(asyncio.create_task(read_tape(runtime["redis_url"], samples)))
+    tasks.append(asyncio.create_task(time_set(runtime["redis_url"], samples)))
+    tasks.append(asyncio.create_task(time_echo(echo_port, samples)))
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(event.wait() for event in events))
+    await asyncio.sleep(WARM_UP_S)
+    trees = {name: runtime["pids"][name][0] for name in ("feed", "gateway", "redis")}
+    shares = CpuShares({**trees, "source": source_pid, "this client": os.getpid()})
+    samples.on = True
+    await asyncio.sleep(SECONDS)
+    samples.on = False
+    print(f"CPU, shares of one core of {os.cpu_count()}: {shares.report()}")
+    for task in tasks:
+        if task.done():
+            raise SystemExit(f"a reader ended early: {task.exception()!r}")
+        task.cancel()
+    return samples
+
+
+async def wait_for_markets(url: str) -> list[str]:
+    client = aioredis.Redis.from_url(url)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        keys = await client.keys("quote:*")
+        if len(keys) >= MARKETS:
+            return sorted(key.decode().partition(":")[2] for key in keys)
+        await asyncio.sleep(0.1)
+    raise SystemExit(f"no {MARKETS} quotes within 30 s")
+
+
+def report(samples: Samples) -> None:
+    if not samples.redis or not samples.socket:
+        raise SystemExit("nothing was measured")
+    print(
+        f"{samples.updates / SECONDS:,.0f} quotes/s of {MARKETS} markets x {RATE}/s; "
+        f"{SOCKETS} sockets, {len(samples.socket) / SECONDS:,.0f} price deliveries/s; "
+        f"{SECONDS:.0f} s"
+    )
+    for name, values, reference, other, budget in (
+        ("to Redis", samples.redis, "bare SET", samples.set_rtt, REDIS_BUDGET_MS),
+        ("to socket", samples.socket, "bare echo", samples.echo_rtt, SOCKET_BUDGET_MS),
+    ):
+        p99 = sorted(values)[int(len(values) * 0.99)]
+        base = sorted(other)[int(len(other) * 0.99)]
+        verdict = "within" if p99 <= budget else "OVER"
+        print(f"frame {name:9}: {summary(values)}; p99 {verdict} {budget:.0f} ms")
+        print(f"   {reference:9}: {summary(other)}; p99 ratio {p99 / base:.1f} x")
+
+
+ECHO = """
+import asyncio, sys
+async def serve(reader, writer):
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+async def main():
+    await (await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[1]))).serve_forever()
+asyncio.run(main())
+"""
+
+
+def main() -> None:
+    source_port, echo_port = free_port(), free_port()
+    source = [sys.executable, "-m", "benchmarks.dydx_source", str(source_port)]
+    with contextlib.ExitStack() as stack:
+        feeder = stack.enter_context(child([*source, str(MARKETS), str(RATE)], {}))
+        stack.enter_context(child([sys.executable, "-c", ECHO, str(echo_port)], {}))
+        wait_for_port(source_port)
+        wait_for_port(echo_port)
+        folder = stack.enter_context(
+            program(
+                PERP_DYDX_WS_URL=f"ws://127.0.0.1:{source_port}/v4/ws",
+                PERP_DYDX_HTTP_URL=f"http://127.0.0.1:{source_port}",
+                # The sandbox's own replica has no part in this.
+                PERP_SANDBOX_RATE="0.01",
+            )
+        )
+        report(asyncio.run(measure(folder, echo_port, feeder.pid)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""All SQL text and the connections it runs on."""

@@ -1,0 +1,1 @@
+"""The ``perptape`` command: supervises the roles and embeds Redis and Postgres."""

@@ -1,0 +1,5 @@
+import sys
+
+from perptape.cli import main
+
+sys.exit(main())

@@ -1,0 +1,43 @@
+"""``perptape run``, ``perptape stop`` and one command per role."""
+
+import argparse
+import sys
+
+from perptape.console import show
+from perptape.errors import StartError
+from perptape.roles import ROLES
+from runtime.settings import SettingsError, load_settings
+from runtime.tasks import run_role
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="perptape", description="One tape of every perp DEX.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("run", help="run everything in the foreground, until Ctrl-C or `stop`")
+    commands.add_parser("stop", help="end a running perptape and all it has started")
+    for role in ROLES:
+        commands.add_parser(role.name, help=f"run the {role.name} role alone")
+    command = parser.parse_args().command
+    for role in ROLES:
+        if role.name == command:
+            run_role(role.name, role.load())
+    try:
+        settings = load_settings()
+        if command == "run":
+            # Imported where it is needed: a role that starts pays for its own imports only.
+            from perptape.supervisor import run_supervisor
+
+            return run_supervisor(settings)
+        from perptape.stop import stop_running
+
+        return stop_running(settings.data_dir.resolve())
+    except SettingsError as error:
+        show(f"perptape: {error}")
+        return 2
+    except (StartError, OSError) as error:
+        show(str(error))
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

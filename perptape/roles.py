@@ -1,0 +1,39 @@
+"""The table of roles. A new role is one line here; the order is the order of starting, and its
+reverse the order of stopping."""
+
+import importlib
+from dataclasses import dataclass
+from typing import Final, cast
+
+from runtime.settings import Settings
+from runtime.tasks import RoleMain
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    name: str
+    module: str
+    # Seconds to end by itself before it is killed. Their sum, with that of the embedded servers,
+    # keeps a whole stop below 10 s.
+    stop_grace_s: float
+    sandbox_only: bool = False
+    replicated: bool = False  # PERP_GATEWAYS copies instead of one
+
+    def workers(self, settings: Settings) -> list[str]:
+        """One name per process; a role that runs once needs none."""
+        if self.sandbox_only and settings.network != "sandbox":
+            return []
+        if not self.replicated or settings.gateways == 1:
+            return [""]
+        return [str(number) for number in range(1, settings.gateways + 1)]
+
+    def load(self) -> RoleMain:
+        # Imported only in the process that runs it: each role pays for its own imports alone.
+        return cast(RoleMain, importlib.import_module(self.module).main)
+
+
+ROLES: Final = (
+    Role("sandbox", "sandbox.service", stop_grace_s=1.0, sandbox_only=True),
+    Role("feed", "aggregator.service", stop_grace_s=1.5),
+    Role("gateway", "api.service", stop_grace_s=4.5, replicated=True),
+)

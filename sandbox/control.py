@@ -1,0 +1,168 @@
+"""The sandbox's control endpoint: faults and prices on request. Loopback only, no authentication:
+it reaches nothing but the replicas.
+
+Every error is ``{"errors": [{"path", "message"}]}``: 400 for a body that is no JSON, 413 for one
+that is too long, 422 for one that asks for something no replica has, 404 and 405 as usual."""
+
+import asyncio
+import contextlib
+import re
+import socket
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, TypeVar
+
+import uvicorn
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from runtime.clock import mono_ns
+from runtime.logs import get_logger
+from sandbox.faults import MAX_SECONDS, Fault, FaultBoard, FaultError
+from sandbox.prices import PriceProcess
+
+_MAX_BODY_BYTES: Final = 65_536
+_PRICE: Final = re.compile(r"(0|[1-9][0-9]{0,11})(\.[0-9]{1,18})?", re.ASCII)
+
+_log = get_logger(__name__)
+_T = TypeVar("_T")
+
+
+class FaultRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    venue: str
+    kind: str
+    market: str | None = None
+    seconds: float = Field(default=10, gt=0, le=MAX_SECONDS, allow_inf_nan=False)
+
+
+_Price = Annotated[str, StringConstraints(strict=True, max_length=32)]
+_FAULT: Final = TypeAdapter(FaultRequest)
+_PRICES: Final[TypeAdapter[dict[str, str]]] = TypeAdapter(
+    Annotated[dict[str, _Price], Field(min_length=1)]
+)
+
+
+class _BadRequest(Exception):  # noqa: N818 - it is an answer, not a failure
+    def __init__(self, status: int, *errors: tuple[str, str]) -> None:
+        super().__init__(status)
+        self.status = status
+        self.errors = errors
+
+
+class Control:
+    def __init__(self, board: FaultBoard, prices: PriceProcess) -> None:
+        self._board = board
+        self._prices = prices
+
+    def app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/faults", self._add_fault, methods=["POST"]),
+                Route("/faults", self._list_faults, methods=["GET"]),
+                Route("/faults", self._clear_faults, methods=["DELETE"]),
+                Route("/prices", self._set_prices, methods=["POST"]),
+            ],
+            exception_handlers={_BadRequest: _refuse, HTTPException: _no_such_thing},
+        )
+
+    async def _add_fault(self, request: Request) -> JSONResponse:
+        asked = await _read(request, _FAULT)
+        now_ns = mono_ns()
+        try:
+            fault = self._board.add(asked.venue, asked.kind, asked.market, asked.seconds, now_ns)
+        except FaultError as error:
+            raise _BadRequest(422, (error.field, str(error))) from None
+        _log.info(
+            "fault_started",
+            venue=fault.venue,
+            kind=fault.kind,
+            market=fault.market,
+            seconds=asked.seconds,
+        )
+        return JSONResponse(_shown(fault, now_ns))
+
+    async def _list_faults(self, _request: Request) -> JSONResponse:
+        now_ns = mono_ns()
+        running = self._board.running(now_ns)
+        return JSONResponse({"faults": [_shown(fault, now_ns) for fault in running]})
+
+    async def _clear_faults(self, _request: Request) -> JSONResponse:
+        ended = self._board.clear()
+        _log.info("faults_cleared", count=ended)
+        return JSONResponse({"ended": ended})
+
+    async def _set_prices(self, request: Request) -> JSONResponse:
+        asked = await _read(request, _PRICES)
+        errors = []
+        for market, text in asked.items():
+            if market not in self._prices:
+                errors.append((market, "unknown market"))
+            elif _PRICE.fullmatch(text) is None or float(text) == 0:
+                errors.append((market, f"not a positive plain decimal: {text!r}"))
+        if errors:
+            raise _BadRequest(422, *errors)
+        self._prices.set({market: float(text) for market, text in asked.items()})
+        _log.info("prices_set", prices=asked)
+        return JSONResponse({"prices": asked})
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the process that it runs in."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(app: Starlette, port: int, stop: asyncio.Event) -> None:
+    """Serves on loopback until ``stop``. Raises OSError when the port is taken."""
+    listener = socket.create_server(("127.0.0.1", port))
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve([listener]), name="sandbox-control")
+    _log.info("sandbox_control_started", port=port)
+    await stop.wait()
+    server.should_exit = True
+    await serving
+
+
+async def _read(request: Request, shape: TypeAdapter[_T]) -> _T:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_BODY_BYTES:
+            raise _BadRequest(413, ("", f"the body is longer than {_MAX_BODY_BYTES} bytes"))
+    try:
+        return shape.validate_json(bytes(body))
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False, include_context=False)
+    status = 400 if problems[0]["type"] == "json_invalid" else 422
+    named = (".".join(str(part) for part in problem["loc"]) for problem in problems)
+    messages = (problem["msg"] for problem in problems)
+    raise _BadRequest(status, *zip(named, messages, strict=True))
+
+
+async def _refuse(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, _BadRequest)
+    errors = [{"path": path, "message": message} for path, message in error.errors]
+    return JSONResponse({"errors": errors}, status_code=error.status)
+
+
+async def _no_such_thing(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    errors = [{"path": "", "message": error.detail}]
+    return JSONResponse({"errors": errors}, status_code=error.status_code, headers=error.headers)
+
+
+def _shown(fault: Fault, now_ns: int) -> dict[str, Any]:
+    return {
+        "venue": fault.venue,
+        "kind": fault.kind,
+        "market": fault.market,
+        "seconds_left": round((fault.until_ns - now_ns) / 1e9, 3),
+    }

@@ -1,0 +1,21 @@
+"""The sandbox role: one price process, the venue replicas that follow it, and the control
+endpoint."""
+
+import asyncio
+
+from runtime.settings import Settings
+from sandbox import control
+from sandbox.dydx.server import Replica
+from sandbox.faults import FaultBoard
+from sandbox.prices import PriceProcess, load_assets
+
+
+async def main(settings: Settings, stop: asyncio.Event) -> None:
+    """Runs until ``stop``; a part that fails ends them all."""
+    prices = PriceProcess(load_assets(), settings.sandbox_seed)
+    board = FaultBoard()
+    replica = Replica(prices, board, seed=settings.sandbox_seed, rate=settings.sandbox_rate)
+    app = control.Control(board, prices).app()
+    async with asyncio.TaskGroup() as parts:
+        parts.create_task(replica.run(settings.sandbox_dydx_port, stop))
+        parts.create_task(control.serve(app, settings.sandbox_control_port, stop))

@@ -1,0 +1,118 @@
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.control import Control
+from sandbox.faults import KINDS, FaultBoard
+from sandbox.prices import PriceProcess, load_assets
+
+
+class Client:
+    def __init__(self, control: Control) -> None:
+        self._transport = httpx.ASGITransport(control.app())
+
+    def request(self, method: str, path: str, **body: Any) -> httpx.Response:
+        async def send() -> httpx.Response:
+            async with httpx.AsyncClient(
+                transport=self._transport, base_url="http://control"
+            ) as client:
+                return await client.request(method, path, **body)
+
+        return asyncio.run(send())
+
+
+@pytest.fixture
+def prices() -> PriceProcess:
+    return PriceProcess(load_assets(), 1)
+
+
+@pytest.fixture
+def client(prices: PriceProcess) -> Client:
+    board = FaultBoard()
+    board.register("dydx", KINDS, ["BTC-USD"])
+    return Client(Control(board, prices))
+
+
+def test_faults_are_posted_listed_and_cleared(client: Client) -> None:
+    posted = client.request(
+        "POST", "/faults", json={"venue": "dydx", "kind": "gap", "market": "BTC-USD"}
+    )
+    assert posted.status_code == 200
+    assert posted.json() == {
+        "venue": "dydx",
+        "kind": "gap",
+        "market": "BTC-USD",
+        "seconds_left": 10.0,
+    }
+    (listed,) = client.request("GET", "/faults").json()["faults"]
+    assert (listed["kind"], listed["market"]) == ("gap", "BTC-USD")
+    assert 9 < listed["seconds_left"] <= 10
+    assert client.request("DELETE", "/faults").json() == {"ended": 1}
+    assert client.request("GET", "/faults").json() == {"faults": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"venue": "nyse", "kind": "gap"}, "venue"),
+        ({"venue": "dydx", "kind": "explode"}, "kind"),
+        ({"venue": "dydx", "kind": "gap", "market": "FOO-USD"}, "market"),
+        ({"venue": "dydx", "kind": "gap", "seconds": "1"}, "seconds"),
+        ({"venue": "dydx", "kind": "gap", "seconds": True}, "seconds"),
+        ({"venue": "dydx", "kind": "gap", "seconds": 0}, "seconds"),
+        ({"venue": "dydx", "kind": "gap", "seconds": 1e9}, "seconds"),
+        ({"venue": "dydx", "kind": "gap", "until": 1}, "until"),
+        ({"venue": "dydx"}, "kind"),
+        (["dydx"], ""),
+    ],
+)
+def test_bad_faults_name_what_is_wrong(client: Client, body: Any, path: str) -> None:
+    answer = client.request("POST", "/faults", json=body)
+    assert answer.status_code == 422
+    assert [error["path"] for error in answer.json()["errors"]] == [path]
+    assert client.request("GET", "/faults").json() == {"faults": []}
+
+
+def test_a_body_that_is_no_json_or_too_long_is_refused(client: Client) -> None:
+    for body in (b"", b"{", b"\xff"):
+        assert client.request("POST", "/faults", content=body).status_code == 400
+    assert client.request("POST", "/faults", content=b" " * 70_000).status_code == 413
+
+
+def test_prices_are_set(client: Client, prices: PriceProcess) -> None:
+    answer = client.request("POST", "/prices", json={"BTC-USD": "97000", "ETH-USD": "0.5"})
+    assert answer.json() == {"prices": {"BTC-USD": "97000", "ETH-USD": "0.5"}}
+    assert prices.price("BTC-USD") == 97_000
+    assert prices.price("ETH-USD") == 0.5
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"FOO-USD": "1"},
+        {"BTC-USD": 97000},
+        {"BTC-USD": "0"},
+        {"BTC-USD": "0.000"},
+        {"BTC-USD": "-1"},
+        {"BTC-USD": "1e5"},
+        {"BTC-USD": "NaN"},
+        {"BTC-USD": "\u0661"},
+        {"BTC-USD": "97000", "ETH-USD": "x"},
+    ],
+)
+def test_bad_prices_change_nothing(
+    client: Client, prices: PriceProcess, body: dict[str, Any]
+) -> None:
+    before = list(prices.values)
+    assert client.request("POST", "/prices", json=body).status_code == 422
+    assert prices.values == before
+
+
+def test_what_does_not_exist_is_404(client: Client) -> None:
+    for path in ("/fund", "/keeper"):
+        answer = client.request("POST", path, json={})
+        assert (answer.status_code, answer.json()["errors"][0]["path"]) == (404, "")
+    assert client.request("PUT", "/faults", json={}).status_code == 405
