@@ -11,6 +11,7 @@ E18: Final = 10**18
 BPS: Final = 10_000
 
 _CACHE_BOUND: Final = 16_384
+_MAX_EXPONENT: Final = 63
 
 
 _POWERS: Final = tuple(int("1" + "0" * exponent) for exponent in range(64))
@@ -59,8 +60,9 @@ def format_e18(value_e18: int) -> str:
 
 def minimal(value: Decimal) -> str:
     """A finite Decimal as a minimal plain string: no exponent, no trailing zeros."""
-    if not value.is_finite():
-        raise InputError("BAD_DECIMAL", f"not finite: {value}")
+    # A few characters with an exponent can stand for gigabytes of zeros.
+    if not value.is_finite() or abs(value.adjusted()) > _MAX_EXPONENT:
+        raise InputError("BAD_DECIMAL", f"not a number to be written out: {value!s:.60}")
     text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")

@@ -1,6 +1,8 @@
 """Checks of configured URLs before anything connects to them."""
 
+import contextlib
 import ipaddress
+import socket
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,7 +17,10 @@ def check_url(name: str, url: str, scheme: str, *, allow_private: bool) -> str:
     ``scheme`` is the encrypted one (``https``, ``wss``); its plain form and loopback, private or
     link-local addresses need ``allow_private``. Raises SettingsError ``BAD_URL``.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise SettingsError("BAD_URL", f"{name}: {error} in {url!r}") from None
     if parts.scheme != scheme and not (allow_private and parts.scheme == _PLAIN[scheme]):
         raise SettingsError("BAD_URL", f"{name}: {scheme}:// expected, not {url!r}")
     if not parts.hostname:
@@ -28,9 +33,12 @@ def check_url(name: str, url: str, scheme: str, *, allow_private: bool) -> str:
 
 
 def _is_private(host: str) -> bool:
+    host = host.rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):
         return True
-    try:
+    with contextlib.suppress(ValueError):
         return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        return False
+    # What resolvers take for an address as well: 127.1, 0x7f.1, 2130706433.
+    with contextlib.suppress(OSError):
+        return not ipaddress.ip_address(socket.inet_aton(host)).is_global
+    return False

@@ -74,9 +74,13 @@ def decode_batch(raw: bytes) -> Batch:
     head = orjson.loads(raw[:cut] + b"}")
     position = cut + len(_ENVELOPES)
     envelopes = []
-    for room, seq, length in head["index"]:
-        envelopes.append(Envelope(room, seq, raw[position : position + length]))
-        position += length + 1
-    if envelopes and raw[position - 1 :] != b"]}":
+    try:
+        for room, seq, length in head["index"]:
+            envelopes.append(Envelope(room, seq, raw[position : position + length]))
+            position += length + 1
+        batch = Batch(head["epoch"], head["feed_us"], tuple(envelopes))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a tape batch: {error!r}") from None
+    if raw[position - bool(envelopes) :] != b"]}":
         raise ValueError("tape batch is cut short")
-    return Batch(head["epoch"], head["feed_us"], tuple(envelopes))
+    return batch

@@ -47,7 +47,7 @@ _PRICES: Final[TypeAdapter[dict[str, str]]] = TypeAdapter(
 )
 
 
-class _BadRequest(Exception):  # noqa: N818 - it is an answer, not a failure
+class _BadRequest(Exception):
     def __init__(self, status: int, *errors: tuple[str, str]) -> None:
         super().__init__(status)
         self.status = status

@@ -74,6 +74,8 @@ class PriceProcess:
         self._log = np.log(np.array([asset.price for asset in assets]))
         self._next_us: int | None = None
         self.values: list[float] = [asset.price for asset in assets]
+        # Counts calls of ``set``, so that followers need not wait for their next event.
+        self.jumps = 0
 
     def __contains__(self, market: str) -> bool:
         return market in self._index
@@ -97,6 +99,7 @@ class PriceProcess:
 
     def set(self, prices: Mapping[str, float]) -> None:
         """Puts markets at given prices; they walk on from there."""
+        self.jumps += 1
         for market, price in prices.items():
             i = self._index[market]
             self._log[i] = math.log(price)

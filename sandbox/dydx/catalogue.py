@@ -43,7 +43,7 @@ class Listing:
     oracle_move_bps: float
 
     @property
-    def trades(self) -> bool:
+    def is_trading(self) -> bool:
         """False for markets that were recorded out of trading: they stay as they are."""
         return bool(self.recorded["status"] == "ACTIVE")
 

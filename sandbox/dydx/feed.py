@@ -3,7 +3,7 @@ oracle prices, statistics. One heap schedules all markets; no task, no socket, n
 
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any, Final, NamedTuple
 
@@ -61,7 +61,7 @@ class Feed:
             listing.ticker: Market(listing, prices.index(listing.ticker), seed)
             for listing in listings
         }
-        self._live = [market for market in self.markets.values() if market.listing.trades]
+        self._live = [market for market in self.markets.values() if market.listing.is_trading]
         self.height = (now_us - _HEIGHT_ZERO_US) // _MEAN_BLOCK_US
         self.block_us = now_us
         self._next_block_us = now_us
@@ -69,6 +69,7 @@ class Feed:
         self._next_phantom_us = now_us
         self._minute = 0
         self._disturbed = False
+        self._jumps = prices.jumps
         self._now_us = now_us
         prices.advance(now_us)
         for market in self._live:
@@ -86,10 +87,7 @@ class Feed:
         if faults or self._disturbed:
             self._disturbed = bool(faults)
             self._turn_faults(faults, updates)
-        heap, live = self._heap, self._live
-        while heap[0][0] <= now_us:
-            market = live[heap[0][1]]
-            heapq.heapreplace(heap, (now_us + self._wait_us(market), heap[0][1]))
+        for market in self._due():
             if market.status == "ACTIVE" and not faults.hits("freeze", market.ticker):
                 self._book_event(market, updates)
         if now_us >= self._next_block_us:
@@ -129,6 +127,18 @@ class Feed:
 
     def block(self) -> bytes:
         return _json({"height": str(self.height), "time": iso_ms(self.block_us)})
+
+    def _due(self) -> Iterator[Market]:
+        """Markets whose books have an event now; all of them after a jump of prices."""
+        if self._jumps != self._prices.jumps:
+            self._jumps = self._prices.jumps
+            yield from self._live
+        heap, now_us = self._heap, self._now_us
+        while heap[0][0] <= now_us:
+            index = heap[0][1]
+            market = self._live[index]
+            heapq.heapreplace(heap, (now_us + self._wait_us(market), index))
+            yield market
 
     def _wait_us(self, market: Market) -> int:
         return int(self._rng.expovariate(market.listing.updates_per_s * self._rate) * 1e6)

@@ -144,7 +144,7 @@ class Market:
     def perpetual_market(self, now_us: int) -> dict[str, Any]:
         """The object of ``/v4/perpetualMarkets`` and of the ``v4_markets`` snapshot."""
         recorded = self.listing.recorded
-        now = self.statistics(now_us) if self.listing.trades else recorded
+        now = self.statistics(now_us) if self.listing.is_trading else recorded
         return {
             "clobPairId": self.clob_pair_id,
             "ticker": self.ticker,

@@ -84,6 +84,6 @@ def garble(frame: bytes, rng: Random) -> bytes:
     if choice < 0.35:
         return rng.choice((b"null", b"[]", b"42", b'"connected"', b"NaN", b"{}", b"true"))
     if choice < 0.45:
-        return frame.replace(b'"message_id":', b'"message_id":"x', 1).replace(b',"', b'","', 1)
+        return frame.replace(b'"message_id":', b'"message_id":null,"was":', 1)
     head, mark, _ = frame.partition(_CONTENTS)
     return head + mark + rng.choice(_SPOILED) + b"}"

@@ -29,7 +29,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class _Refused(Exception):  # noqa: N818 - it is an answer, not a failure
+class _Refused(Exception):
     def __init__(self, status: HTTPStatus, error: dict[str, Any]) -> None:
         super().__init__(error["msg"])
         self.status = status

@@ -237,7 +237,7 @@ async def test_freeze(sandbox: Sandbox) -> None:
 async def test_drop(sandbox: Sandbox) -> None:
     async with sandbox.client() as client:
         await client.next()
-        await sandbox.fault("drop")
+        await sandbox.fault("drop", seconds=0.5)
         with pytest.raises(ConnectionClosedError):
             await client.drain(1)
     with pytest.raises((OSError, InvalidMessage)):
@@ -245,7 +245,7 @@ async def test_drop(sandbox: Sandbox) -> None:
             pass
     with pytest.raises(httpx.TransportError):
         await sandbox.get("/v4/time")
-    await asyncio.sleep(1)
+    await asyncio.sleep(0.5)
     async with sandbox.client() as client:
         assert (await client.next())["type"] == "connected"
 
@@ -272,17 +272,17 @@ async def test_garble(sandbox: Sandbox) -> None:
     async with sandbox.client() as client:
         await client.subscribe("v4_orderbook", "BTC-USD")
         await client.until(_is_data)
-        await sandbox.fault("garble")
+        await sandbox.fault("garble", seconds=0.6)
         unreadable = 0
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.7):
+            async with asyncio.timeout(0.4):
                 while True:
                     try:
                         json.loads(await client.socket.recv())
                     except (ValueError, RecursionError):
                         unreadable += 1
         assert unreadable > 10
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(0.3)
     async with sandbox.client() as client:
         await client.subscribe("v4_orderbook", "BTC-USD")
         await client.drain(0.3)
@@ -294,8 +294,8 @@ async def test_gap(sandbox: Sandbox) -> None:
         await client.subscribe("v4_orderbook", QUIET)
         await client.subscribe("v4_orderbook", "BTC-USD")
         await client.drain(0.2)
-        await sandbox.fault("gap")
-        await client.drain(1.1)
+        await sandbox.fault("gap", seconds=0.6)
+        await client.drain(0.7)
         ids = [frame["message_id"] for frame in client.frames]
         assert len(ids) < max(ids) * 0.9
         await client.unsubscribe("v4_orderbook", QUIET)
@@ -311,11 +311,11 @@ async def test_cross(sandbox: Sandbox) -> None:
     async with sandbox.client() as client:
         await client.subscribe("v4_orderbook", QUIET)
         await client.until(_subscribed("v4_orderbook"))
-        await sandbox.fault("cross", QUIET)
-        await client.drain(0.6)
+        await sandbox.fault("cross", QUIET, seconds=0.7)
+        await client.drain(0.4)
         bid, ask = client.best(QUIET)
         assert bid > ask * 1.005
-        await client.drain(0.7)
+        await client.drain(0.5)
         bid, ask = client.best(QUIET)
         assert bid < ask
 
@@ -325,7 +325,7 @@ async def test_spike(sandbox: Sandbox) -> None:
         await client.subscribe("v4_orderbook", "ETH-USD")
         await client.until(_subscribed("v4_orderbook"))
         before, _ = client.best("ETH-USD")
-        await sandbox.fault("spike", "ETH-USD")
+        await sandbox.fault("spike", "ETH-USD", seconds=0.7)
         await client.drain(0.3)
         bid, ask = client.best("ETH-USD")
         assert bid == pytest.approx(before * 1.2, rel=0.01)
@@ -333,7 +333,7 @@ async def test_spike(sandbox: Sandbox) -> None:
         listed = await sandbox.get("/v4/perpetualMarkets?market=ETH-USD")
         oracle = float(listed["markets"]["ETH-USD"]["oraclePrice"])
         assert oracle == pytest.approx(before, rel=0.01)
-        await client.drain(1)
+        await client.drain(0.6)
         assert client.best("ETH-USD")[0] == pytest.approx(before, rel=0.01)
 
 
@@ -360,7 +360,7 @@ async def test_delist(sandbox: Sandbox) -> None:
         await client.subscribe("v4_orderbook", "SOL-USD")
         await client.subscribe("v4_markets")
         await client.until(_subscribed("v4_markets"))
-        await sandbox.fault("delist", "SOL-USD")
+        await sandbox.fault("delist", "SOL-USD", seconds=0.7)
         await client.until(lambda frame: status(frame) == "FINAL_SETTLEMENT")
         await client.drain(0.1)
         assert client.books["SOL-USD"] == {"bids": {}, "asks": {}}
@@ -374,7 +374,7 @@ async def test_delist(sandbox: Sandbox) -> None:
 async def test_rate_limit(sandbox: Sandbox) -> None:
     async with sandbox.client() as client:
         await client.next()
-        await sandbox.fault("rate_limit")
+        await sandbox.fault("rate_limit", seconds=0.6)
         refused = await sandbox.rest.get("/v4/perpetualMarkets")
         assert refused.status_code == 429
         assert refused.json() == {"errors": [{"msg": "Too many requests"}]}
@@ -386,7 +386,7 @@ async def test_rate_limit(sandbox: Sandbox) -> None:
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1008
         assert closed.value.rcvd.reason == '{"message":"Rate limited"}'
-    await asyncio.sleep(1)
+    await asyncio.sleep(0.6)
     assert "height" in await sandbox.get("/v4/height")
 
 

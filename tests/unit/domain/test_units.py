@@ -17,7 +17,8 @@ from domain.units import (
 BAD_DECIMALS = [
     "", " ", "1 ", " 1", "1\n", "\t1", "1_000", "1,000", "+1", "-1", "-0", "-0.0", "1E+9", "1e9",
     "1E-9", ".5", "1.", ".", "1..2", "1.2.3", "00", "01", "00.5", "0x10", "NaN", "nan", "sNaN",
-    "Infinity", "inf", "-inf", "null", "١٢٣", "1.٥", "１２", "²", "1.²", "½", "1\u00a0000", "1\x00",
+    "Infinity", "inf", "-inf", "null",
+    "\u0661\u0662", "1.\u0665", "\uff11", "\u00b2", "1.\u00b2", "\u00bd", "1\u00a0000", "1\x00",
     "9" * 29, "1." + "1" * 37, "1" * 5000, "0." + "0" * 5000,
 ]  # fmt: skip
 
@@ -63,14 +64,7 @@ def test_plain_decimals_are_exact(text: str, expected: tuple[int, int]) -> None:
 def test_a_grid_counts_increments(increment: str, text: str, count: int) -> None:
     grid = Grid(increment)
     assert grid.parse(text) == count
-    assert parse_decimal(grid.format(count))[0] * 10**40 == _scaled(grid.format(count))
-    assert Decimal(grid.format(count)) == Decimal(text)
-
-
-def _scaled(text: str) -> int:
-    digits, decimals = parse_decimal(text)
-    assert decimals == 0 or text[-1] != "0"
-    return digits * 10**40
+    assert grid.format(count) == minimal(Decimal(text))
 
 
 @pytest.mark.parametrize(

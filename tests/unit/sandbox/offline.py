@@ -38,10 +38,10 @@ class Replica:
         self._sessions += 1
         return Client(self, Session(self.hub, f"connection-{self._sessions}", Random(1)))
 
-    def run(self, seconds: float) -> None:
+    def run(self, seconds: float, turn_us: int = 10_000) -> None:
         end_us = self.now_us + int(seconds * 1e6)
         while self.now_us < end_us:
-            self.now_us += 10_000
+            self.now_us += turn_us
             self.hub.turn(self.now_us, self.faults)
 
 

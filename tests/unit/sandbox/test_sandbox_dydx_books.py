@@ -1,7 +1,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.dydx.books import LEVELS, Book, Change, Shape, Side
@@ -33,6 +33,7 @@ def _check(book: Book) -> None:
         assert bids[0][0] < asks[0][0]
 
 
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 1000),
     mids=st.lists(st.floats(0.01, 1e9), min_size=1, max_size=8),

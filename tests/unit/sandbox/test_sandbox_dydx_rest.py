@@ -11,7 +11,7 @@ from tests.unit.sandbox.offline import ALL, START_US, Replica
 class Caller:
     def __init__(self) -> None:
         self.replica = Replica(ALL, rate=2)
-        self.replica.run(65)
+        self.replica.run(65, turn_us=100_000)
         self.rest = Rest(self.replica.feed)
         self.faults: ActiveFaults = NO_FAULTS
 

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.dydx.outbox import garble
 from sandbox.faults import NO_FAULTS, ActiveFaults, Fault, Kind
-from tests.unit.sandbox.offline import QUIET, Frame, Replica
+from tests.unit.sandbox.offline import ALL, QUIET, Frame, Replica
 
 
 def _active(kind: Kind, market: str | None = None) -> ActiveFaults:
@@ -203,7 +203,7 @@ def test_rate_limit_refuses_subscribes(replica: Replica) -> None:
     ["freeze", "garble", "gap", "cross", "spike", "duplicate", "delist", "rate_limit", "slow"],
 )
 def test_after_any_fault_a_new_snapshot_and_its_updates_are_true(kind: Kind) -> None:
-    replica = Replica(rate=3)
+    replica = Replica(ALL[68:74], rate=3)
     replica.run(1)
     replica.faults = _active(kind)
     replica.run(2)

@@ -9,7 +9,7 @@ export function buildOf(html: string): string | null {
 export async function checkBuild(): Promise<boolean> {
   const own = document.querySelector<HTMLMetaElement>('meta[name="perptape-build"]')?.content;
   try {
-    const answer = await fetch('/index.html', { cache: 'no-store' });
+    const answer = await fetch('/', { cache: 'no-store' });
     if (!answer.ok) return false;
     const served = buildOf(await answer.text());
     return own !== undefined && served !== null && served !== own;

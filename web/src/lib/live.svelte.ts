@@ -267,10 +267,7 @@ class Live {
 
   async #loadMarkets(): Promise<void> {
     try {
-      const answer = await fetch('/v1/markets?limit=1000', { cache: 'no-store' });
-      if (!answer.ok) throw new Error(String(answer.status));
-      const body = (await answer.json()) as { data: MarketInfo[] };
-      this.info = new Map(body.data.map((row) => [row.market, row]));
+      this.info = new Map((await fetchMarkets()).map((row) => [row.market, row]));
       this.marketsError = false;
       this.#marketsAttempts = 0;
       this.#listMarkets();
@@ -284,6 +281,20 @@ class Live {
       }, delay);
     }
   }
+}
+
+async function fetchMarkets(): Promise<MarketInfo[]> {
+  const rows: MarketInfo[] = [];
+  let cursor: string | null = null;
+  do {
+    const after: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+    const answer = await fetch(`/v1/markets?limit=1000${after}`, { cache: 'no-store' });
+    if (!answer.ok) throw new Error(String(answer.status));
+    const page = (await answer.json()) as { data: MarketInfo[]; next_cursor?: string | null };
+    rows.push(...page.data);
+    cursor = page.next_cursor ?? null;
+  } while (cursor !== null);
+  return rows;
 }
 
 interface Touch {

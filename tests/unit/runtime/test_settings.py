@@ -1,0 +1,105 @@
+"""The environment: what is taken, what is refused and with which words."""
+
+import os
+
+import pytest
+
+from runtime.net import check_url
+from runtime.settings import Settings, SettingsError, ignored_names, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("PERP_") or name in ("REDIS_URL", "DATABASE_URL"):
+            monkeypatch.delenv(name)
+
+
+def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
+
+
+def test_defaults_and_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, REDIS_URL="redis://:hidden@localhost:1/0")
+    assert settings.network == "sandbox"
+    assert settings.private_urls_allowed
+    assert settings.market_filter is None
+    assert "hidden" not in repr(settings)
+    assert settings.require_redis_url() == "redis://:hidden@localhost:1/0"
+    with pytest.raises(SettingsError, match="DATABASE_URL is not set"):
+        settings.require_database_url()
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"PERP_NETWROK": "live"}, "unknown setting PERP_NETWROK; did you mean PERP_NETWORK?"),
+        ({"PERP_ZZZ": "1"}, "unknown setting PERP_ZZZ"),
+        ({"PERP_NETWORK": "moon"}, "PERP_NETWORK: "),
+        ({"PERP_HTTP_PORT": "70000"}, "PERP_HTTP_PORT: "),
+        ({"PERP_HTTP_PORT": "80 80"}, "PERP_HTTP_PORT: "),
+        ({"PERP_SANDBOX_RATE": "nan"}, "PERP_SANDBOX_RATE: "),
+    ],
+)
+def test_a_typo_is_no_default(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], message: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(monkeypatch, **environment)
+    assert refused.value.message.startswith(message)
+    assert "hidden" not in refused.value.message
+
+
+def test_names_of_parts_that_are_not_here_are_taken_and_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    load(monkeypatch, PERP_SIGNER_KEK="x", PERP_RPC_URLS_42161="y")
+    assert ignored_names() == ["PERP_RPC_URLS_42161", "PERP_SIGNER_KEK"]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("all", None),
+        ("", None),
+        (" , ", None),
+        ("BTC-USD, ETH-USD,", {"BTC-USD", "ETH-USD"}),
+    ],
+)
+def test_lists(monkeypatch: pytest.MonkeyPatch, text: str, names: set[str] | None) -> None:
+    assert load(monkeypatch, PERP_MARKETS=text).market_filter == names
+
+
+@pytest.mark.parametrize(
+    ("url", "allow_private", "allowed"),
+    [
+        ("wss://indexer.dydx.trade/v4/ws", False, True),
+        ("ws://indexer.dydx.trade/v4/ws", False, False),
+        ("ws://indexer.dydx.trade/v4/ws", True, True),
+        ("https://indexer.dydx.trade", True, False),
+        ("wss:///v4/ws", True, False),
+        ("wss://127.0.0.1/", False, False),
+        ("wss://localhost/", False, False),
+        ("wss://db.localhost/", False, False),
+        ("wss://10.1.2.3/", False, False),
+        ("wss://169.254.169.254/", False, False),
+        ("wss://[::1]/", False, False),
+        ("wss://[fd00::1]/", False, False),
+        ("ws://127.0.0.1:8101/v4/ws", True, True),
+        ("wss://8.8.8.8/", False, True),
+        ("wss://localhost./", False, False),
+        ("wss://127.1/", False, False),
+        ("wss://2130706433/", False, False),
+        ("wss://0x7f.1/", False, False),
+        ("wss://[::ffff:127.0.0.1]/", False, False),
+        ("wss://[::1/", True, False),
+    ],
+)
+def test_urls_of_venues(url: str, allow_private: bool, allowed: bool) -> None:
+    if allowed:
+        assert check_url("NAME", url, "wss", allow_private=allow_private) == url
+    else:
+        with pytest.raises(SettingsError, match="NAME"):
+            check_url("NAME", url, "wss", allow_private=allow_private)
