@@ -37,7 +37,7 @@ STOP_S: Final = 2
 _log = get_logger(__name__)
 
 
-class _HttpServer(uvicorn.Server):
+class HttpServer(uvicorn.Server):
     """uvicorn inside our loop: signals are the role's, and silent connections do not stay."""
 
     def __init__(self, config: uvicorn.Config, engine: Engine) -> None:
@@ -99,7 +99,7 @@ class Gateway:
         """Serves until ``stop`` is set, then says goodbye."""
         engine = self._server.eio
         context = Context(self._board, QuoteReader(self._redis), self._health)
-        http = _HttpServer(_http_config(build_app(context, engine), engine), engine)
+        http = HttpServer(http_config(build_app(context, engine), engine), engine)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks: Sequence[asyncio.Task[None]] = [
@@ -121,7 +121,7 @@ class Gateway:
             await self._database.close()
 
 
-def _http_config(app: Any, engine: Engine) -> uvicorn.Config:
+def http_config(app: Any, engine: Engine) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         # h11 bounds the head of a request; the faster parser does not.

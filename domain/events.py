@@ -50,8 +50,8 @@ class OraclePrice:
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """A public trade. ``price`` and ``size``: decimal strings as the venue sent them (a
-    deleveraging price need not be on the tick grid). ``side``: of the taker."""
+    """A public trade. ``price``, ``size``: minimal decimal strings (a deleveraging price need not
+    be on the tick grid). ``side``: of the taker."""
 
     market: MarketId
     trade_id: str

@@ -10,8 +10,9 @@ from domain.errors import InputError
 E18: Final = 10**18
 BPS: Final = 10_000
 
-_CACHE_BOUND: Final = 16_384
+_CACHE_BOUND: Final = 1_024
 _MAX_EXPONENT: Final = 63
+_MAX_DIGITS: Final = 60
 
 
 _POWERS: Final = tuple(int("1" + "0" * exponent) for exponent in range(64))
@@ -25,21 +26,21 @@ def power10(exponent: int) -> int:
 def parse_decimal(text: str) -> tuple[int, int]:
     """``"97013.50"`` -> ``(9701350, 2)``: digits as an integer and the count of decimals.
 
-    Accepts unsigned plain ASCII decimals of at most 28 integer and 36 fractional digits.
+    Accepts unsigned plain ASCII decimals of at most 60 digits.
     Raises InputError ``BAD_DECIMAL`` for anything else (exponents, signs, blanks, NaN).
     """
-    whole, point, fraction = text.partition(".")
-    digits = whole + fraction
+    dot = text.find(".")
+    digits = text if dot < 0 else text.replace(".", "", 1)
     if (
-        not whole.isdigit()
-        or not text.isascii()
-        or (point and not fraction.isdigit())
-        or (whole[0] == "0" and whole != "0")
-        or len(whole) > 28
-        or len(fraction) > 36
+        not digits.isdigit()
+        or not digits.isascii()
+        or (digits[0] == "0" and dot != 1 and len(digits) != 1)
+        or dot == 0
+        or dot == len(text) - 1
+        or len(digits) > _MAX_DIGITS
     ):
         raise InputError("BAD_DECIMAL", f"not a plain decimal: {text[:60]!r}")
-    return int(digits), len(fraction)
+    return int(digits), 0 if dot < 0 else len(text) - dot - 1
 
 
 def format_decimal(digits: int, decimals: int) -> str:

@@ -122,7 +122,9 @@ class _Server(uvicorn.Server):
 async def serve(app: Starlette, port: int, stop: asyncio.Event) -> None:
     """Serves on loopback until ``stop``. Raises OSError when the port is taken."""
     listener = socket.create_server(("127.0.0.1", port))
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
+    config = uvicorn.Config(
+        app, log_config=None, log_level="warning", access_log=False, lifespan="off"
+    )
     server = _Server(config)
     serving = asyncio.create_task(server.serve([listener]), name="sandbox-control")
     _log.info("sandbox_control_started", port=port)

@@ -1,8 +1,8 @@
 """The Engine.IO server: sessions, their deadlines, and the face the Socket.IO library sees.
 
-The library asks for its engine through ``_engineio_server_class`` and uses of it only ``on``,
-``send``, ``send_packet``, ``disconnect``, ``generate_id``, ``start_background_task`` and
-``async_mode``.
+The library asks for its engine through ``_engineio_server_class``. Of its interface this has what
+connects, events and acknowledgements need: ``on``, ``send``, ``disconnect``, ``generate_id`` and
+``async_mode``. Emitting through the library is not among them; rooms go through the hub.
 """
 
 import asyncio

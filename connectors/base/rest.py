@@ -15,9 +15,10 @@ _DEFAULT_RETRY_AFTER_S: Final = 10.0
 
 
 class RestClient:
-    """GETs of one venue, at most ``per_second`` on average with bursts of one second's worth."""
+    """GETs of one venue, at most ``per_second`` on average with bursts of one second's worth.
+    ``retry_after_unit_s``: what the venue counts in its ``Retry-After``."""
 
-    def __init__(self, base_url: str, per_second: float) -> None:
+    def __init__(self, base_url: str, per_second: float, retry_after_unit_s: float = 1.0) -> None:
         self._client = httpx.AsyncClient(
             base_url=base_url,
             timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
@@ -25,6 +26,7 @@ class RestClient:
             limits=httpx.Limits(max_connections=4),
         )
         self._interval_ns = int(1e9 / per_second)
+        self._retry_after_unit_s = retry_after_unit_s
         self._free_ns = 0
         self._banned_until_ns = 0
 
@@ -65,7 +67,7 @@ class RestClient:
     async def _fetch(self, path: str) -> bytes:
         async with self._client.stream("GET", path) as response:
             if response.status_code in (403, 418, 429):
-                wait_s = _retry_after_s(response.headers.get("retry-after"))
+                wait_s = self._retry_after_s(response.headers.get("retry-after"))
                 self._banned_until_ns = mono_ns() + int(wait_s * 1e9)
                 raise VenueUnavailable(
                     "RATE_LIMITED",
@@ -83,9 +85,8 @@ class RestClient:
                     raise VenueProtocolError("BODY_TOO_LARGE", f"GET {path} is too large")
             return bytes(body)
 
-
-def _retry_after_s(header: str | None) -> float:
-    """Seconds of a Retry-After header; a date or nonsense counts as the default."""
-    if header is not None and header.isascii() and header.isdigit():
-        return min(float(header), 300.0)
-    return _DEFAULT_RETRY_AFTER_S
+    def _retry_after_s(self, header: str | None) -> float:
+        """Seconds of a Retry-After header; a date or nonsense counts as the default."""
+        if header is not None and header.isascii() and header.isdigit():
+            return min(max(float(header) * self._retry_after_unit_s, 1.0), 300.0)
+        return _DEFAULT_RETRY_AFTER_S

@@ -20,7 +20,10 @@ class AuditSession:
 
     def __init__(self, markets: Sequence[Market], mono_ns: int) -> None:
         self._markets = {PATH + market.symbol: market for market in markets}
-        self._turn = list(self._markets)
+        # Another market first each time: one that always fails must not hide those behind it.
+        paths = list(self._markets)
+        first = mono_ns // c.AUDIT_INTERVAL_NS % max(1, len(paths))
+        self._turn = paths[first:] + paths[:first]
         self._next_ns = mono_ns + c.AUDIT_INTERVAL_NS
         self._events: list[Event] = []
         self._outgoing: list[str] = []

@@ -35,7 +35,7 @@ class DydxConnector:
 
     def __init__(self, ws_url: str, http_url: str, chain_id: str, market_map: MarketMap) -> None:
         self._ws_url = ws_url
-        self._rest = RestClient(http_url, c.REST_PER_SECOND)
+        self._rest = RestClient(http_url, c.REST_PER_SECOND, c.RETRY_AFTER_UNIT_S)
         self._chain_id = chain_id
         self._map = market_map
         self._sockets = 0
@@ -46,21 +46,25 @@ class DydxConnector:
         body = await self._rest.get(MARKETS_PATH)
         try:
             rows = orjson.loads(body)["markets"]
-            tickers = list(rows)
         except (ValueError, KeyError, TypeError) as error:
             raise VenueProtocolError("GARBAGE", f"market list: {error!r}") from None
+        # An empty list would unlist everything; no indexer has one.
+        if not isinstance(rows, dict) or not rows:
+            raise VenueProtocolError("GARBAGE", "market list: no markets")
         markets = list(self._mapped(rows))
-        self._tell_unmapped(tickers, {market.symbol for market in markets})
+        self._tell_unmapped(list(rows), {market.symbol for market in markets})
         return markets
 
     def _mapped(self, rows: Mapping[str, WireMarket]) -> Iterator[Market]:
         for ticker, raw in rows.items():
             canonical = self._map.canonical(c.VENUE, ticker)
-            # A market in final settlement never trades again; it would only hold a subscription.
-            if canonical is None or raw.get("status") == "FINAL_SETTLEMENT":
+            if canonical is None:
                 continue
             try:
-                yield parse.market(raw, canonical, self._chain_id)
+                # A market in final settlement never trades again; it would only hold a
+                # subscription.
+                if raw["status"] != "FINAL_SETTLEMENT":
+                    yield parse.market(raw, canonical, self._chain_id)
             except (PerpError, KeyError, TypeError, ValueError, ArithmeticError) as error:
                 _log.warning("market_unreadable", venue=c.VENUE, symbol=ticker, error=repr(error))
 

@@ -27,6 +27,9 @@ CHAIN_IDS: Final = {
 REST_PER_SECOND: Final = 5.0
 """Half of the allowed 100 requests in 10 s an address."""
 
+RETRY_AFTER_UNIT_S: Final = 0.001
+"""The server's ``Retry-After`` is in milliseconds, where HTTP means seconds."""
+
 SUBSCRIPTIONS_PER_CHANNEL: Final = 32
 """The server's limit of ids a channel on one connection."""
 

@@ -12,7 +12,7 @@ from domain.errors import InputError
 from domain.events import Levels, Trade
 from domain.ids import MarketId
 from domain.market import Market, MarketStatus
-from domain.units import E18, Grid, minimal, parse_decimal, power10
+from domain.units import E18, Grid, format_decimal, minimal, parse_decimal, power10
 
 STATUS: Final[dict[str, MarketStatus]] = {
     "ACTIVE": "open",
@@ -58,6 +58,13 @@ def price_e18(text: str) -> int:
     return value
 
 
+def height(text: str) -> int:
+    """A block height. Raises InputError ``BAD_HEIGHT``."""
+    if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 16):
+        raise InputError("BAD_HEIGHT", f"height {text!r:.60}")
+    return int(text)
+
+
 def levels(book: WireBook, market: Market) -> tuple[Levels, Levels]:
     """Both sides of a snapshot as (price_ticks, size_steps)."""
     return _side(book["bids"], market), _side(book["asks"], market)
@@ -85,11 +92,19 @@ def trade(raw: WireTrade, market: MarketId) -> Trade:
     side = raw["side"]
     if side not in ("BUY", "SELL"):
         raise InputError("BAD_SIDE", f"side {side!r}")
-    parse_decimal(raw["price"])
-    parse_decimal(raw["size"])
+    price, size = parse_decimal(raw["price"]), parse_decimal(raw["size"])
+    if not price[0] or not size[0]:
+        raise InputError("BAD_TRADE", "a trade of nothing or for nothing")
     if not isinstance(raw["id"], str):
         raise InputError("BAD_TRADE", "trade id is no string")
-    return Trade(market, raw["id"], raw["price"], raw["size"], side, time_us(raw["createdAt"]))
+    return Trade(
+        market,
+        raw["id"],
+        format_decimal(*price),
+        format_decimal(*size),
+        side,
+        time_us(raw["createdAt"]),
+    )
 
 
 def time_us(text: str) -> int:

@@ -28,7 +28,7 @@ from domain.events import (
 )
 from domain.ids import MarketId
 from domain.market import Market
-from domain.units import normalise_increment
+from domain.units import normalise_increment, parse_decimal
 
 _MALFORMED: Final = (PerpError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 _SIDES: Final = (("bids", True), ("asks", False))
@@ -63,6 +63,7 @@ class DydxSession:
         self._opened_ns = mono_ns
         self._expected_id = 0
         self._missing: dict[int, int] = {}
+        self._nameless = 0
         self._last_frame_ns = mono_ns
         self._height = -1
         self._height_ns = mono_ns
@@ -111,7 +112,7 @@ class DydxSession:
                 return
             # The hot path: nine of ten frames are one level of one book.
             if message["type"] == "channel_data" and message["channel"] == "v4_orderbook":
-                self._book_update(message["id"], message["contents"], message_id)
+                self._book_update(message["id"], message["contents"], message_id, mono_ns)
             else:
                 self._dispatch(message["type"], message, message_id, mono_ns)
         except _MALFORMED:
@@ -132,6 +133,8 @@ class DydxSession:
             self._pump(mono_ns)
         elif kind == "error":
             self._on_error(message, mono_ns)
+        elif type(kind) is not str or "channel" in message:
+            raise ValueError("no frame that is known")
 
     def _accept_out_of_order(self, message_id: int, mono_ns: int) -> bool:
         """False for a frame seen before; a jump ahead remembers what it passed over."""
@@ -150,10 +153,10 @@ class DydxSession:
     ) -> None:
         if channel == "v4_orderbook":
             for part in parts:
-                self._book_update(message["id"], part, stamp)
+                self._book_update(message["id"], part, stamp, mono_ns)
         elif channel == "v4_block_height":
             for part in parts:
-                self._on_height(int(part["blockHeight"]), mono_ns)
+                self._on_height(parse.height(part["blockHeight"]), mono_ns)
         elif channel == "v4_trades":
             market_id = self._markets[message["id"]].market
             for part in parts:
@@ -161,26 +164,40 @@ class DydxSession:
         elif channel == "v4_markets":
             for part in parts:
                 self._on_markets(part)
+        else:
+            raise ValueError("data of a channel that was not asked for")
 
-    def _book_update(self, symbol: str, part: dict[str, Any], stamp: int) -> None:
+    def _book_update(self, symbol: str, part: dict[str, Any], stamp: int, mono_ns: int) -> None:
         market_id, price, size, subscription = self._books[symbol]
         # Between a resubscribe and its snapshot the old levels no longer matter.
         if not subscription.has_snapshot:
             return
-        append = self._events.append
+        if stamp < subscription.stamp:
+            # It may undo what a newer frame said of the same level: only a snapshot can tell.
+            self._doubt(subscription, "OUT_OF_ORDER")
+            self._subs.restart(subscription, mono_ns)
+            self._pump(mono_ns)
+            return
+        subscription.stamp = stamp
         for side, is_bid in _SIDES:
             if side in part:
                 for level in part[side]:
+                    if type(level) is not list:  # older servers send objects
+                        level = level["price"], level["size"]
                     ticks = price(level[0])
                     if not ticks:
                         raise ValueError("a level has no positive price")
-                    append((market_id, is_bid, ticks, size(level[1]), stamp))
+                    self._events.append((market_id, is_bid, ticks, size(level[1]), stamp))
 
     def _on_subscribed(self, message: dict[str, Any], stamp: int, mono_ns: int) -> None:
         channel, contents = message["channel"], message["contents"]
+        if self._subs.is_leaving(channel, message.get("id")):
+            # The server reads our unsubscribe after it sent this, and then nothing more comes.
+            return
         if channel == "v4_orderbook":
             market = self._markets[message["id"]]
             bids, asks = parse.levels(contents, market)
+            self._subs.book(market.symbol).stamp = stamp
             self._events.append(BookSnapshot(market.market, stamp, bids, asks))
         elif channel == "v4_trades":
             market_id = self._markets[message["id"]].market
@@ -189,11 +206,8 @@ class DydxSession:
         elif channel == "v4_markets":
             self._on_market_rows(contents["markets"])
         elif channel == "v4_block_height":
-            self._on_height(int(contents["height"]), mono_ns)
+            self._on_height(parse.height(contents["height"]), mono_ns)
         self._subs.subscribed(channel, message.get("id"), mono_ns)
-        if not self._live and self._subs.books_complete():
-            self._live = True
-            self._events.append(VenueStatus("live"))
         self._pump(mono_ns)
 
     def _on_height(self, height: int, mono_ns: int) -> None:
@@ -210,14 +224,8 @@ class DydxSession:
     def _on_markets(self, contents: dict[str, Any]) -> None:
         for ticker, raw in contents.get("oraclePrices", {}).items():
             if ticker in self._states:
-                self._oracle[ticker] = raw["oraclePrice"]
-                self._events.append(
-                    OraclePrice(
-                        self._states[ticker].market,
-                        parse.price_e18(raw["oraclePrice"]),
-                        parse.time_us(raw["effectiveAt"]) // 1000,
-                    )
-                )
+                at_ms = parse.time_us(raw["effectiveAt"]) // 1000
+                self._on_oracle(ticker, raw["oraclePrice"], at_ms)
         self._on_market_rows(contents.get("trading", {}))
 
     def _on_market_rows(self, rows: dict[str, Any]) -> None:
@@ -226,10 +234,7 @@ class DydxSession:
             market = self._states.get(ticker)
             if market is None:
                 continue
-            oracle = raw.get("oraclePrice")
-            if oracle is not None:
-                self._oracle[ticker] = oracle
-                self._events.append(OraclePrice(market.market, parse.price_e18(oracle), None))
+            self._on_oracle(ticker, raw.get("oraclePrice"), None)
             changed = self._scale_changed(market, raw)
             status = parse.market_status(raw["status"]) if "status" in raw else None
             known = self._oracle.get(ticker)
@@ -240,6 +245,13 @@ class DydxSession:
                 reason = "SCALE_CHANGED" if changed else raw.get("status")
                 trusted = False if changed else None
                 self._events.append(MarketState(market.market, status, trusted, reason, change))
+
+    def _on_oracle(self, ticker: str, text: str | None, at_ms: int | None) -> None:
+        """None and zero: the market has no price yet."""
+        if text is not None and parse_decimal(text)[0]:
+            self._oracle[ticker] = text
+            market_id = self._states[ticker].market
+            self._events.append(OraclePrice(market_id, parse.price_e18(text), at_ms))
 
     def _scale_changed(self, market: Market, raw: dict[str, Any]) -> bool:
         for name, grid in (("tickSize", market.tick), ("stepSize", market.step)):
@@ -257,7 +269,9 @@ class DydxSession:
         symbol = message.get("id") or (found.group(2) if found else None)
         subscription = self._subs.find(channel, symbol)
         if subscription is None:
-            # Without a name the request it answers is found by its time running out.
+            # Without a name the request it answers is found by its time running out; the number
+            # that was kept for the answer came with the error.
+            self._nameless += "could not fetch" in text or "limit reached" in text
             return
         if "already subscribed" in text:
             self._subs.restart(subscription, mono_ns)
@@ -281,8 +295,10 @@ class DydxSession:
             self._resync_all("GAP", f"{len(self._missing)} messages missing", mono_ns)
         elif self._connected:
             late, lost = self._subs.expire(mono_ns, lossy=bool(self._missing))
-            for missing in list(self._missing)[:lost]:
+            for missing in list(self._missing)[: max(0, lost - self._nameless)]:
                 del self._missing[missing]
+            left = max(0, self._nameless - lost)
+            self._nameless = min(left, self._subs.awaiting_snapshot())
             for subscription in late:
                 if subscription.channel == "v4_orderbook" and subscription.has_snapshot:
                     self._doubt(subscription, "NO_SNAPSHOT")
@@ -291,7 +307,7 @@ class DydxSession:
     def _hole(self, mono_ns: int) -> bool:
         """Whether more ids are overdue than unanswered subscribes may still account for."""
         overdue = sum(mono_ns - since >= c.HOLE_NS for since in self._missing.values())
-        return overdue > self._subs.awaiting_snapshot()
+        return overdue > max(0, self._subs.awaiting_snapshot() - self._nameless)
 
     def resync(self, market: MarketId, mono_ns: int) -> None:
         """A fresh snapshot of one book; the old one stays in use until it comes or is late."""
@@ -334,6 +350,9 @@ class DydxSession:
         self._pump(mono_ns)
 
     def _pump(self, mono_ns: int) -> None:
-        """Sends what the subscription table allows now."""
+        """After every answer: live if that was the last, and what may be asked for now."""
+        if not self._live and self._subs.books_complete():
+            self._live = True
+            self._events.append(VenueStatus("live"))
         for request in self._subs.requests(mono_ns):
             self._outgoing.append(orjson.dumps(request).decode("ascii"))

@@ -23,8 +23,8 @@ class _Phase(Enum):
 class Subscription:
     """One (channel, symbol); the symbol is empty where the channel has no id.
 
-    ``has_snapshot``: the levels seen so far are a book; ``late_ns``: when a replacement that is
-    under way has taken too long to keep using them.
+    ``has_snapshot``: the levels seen so far are a book; ``stamp``: the newest message of it;
+    ``late_ns``: when a replacement that is under way has taken too long to keep using them.
     """
 
     channel: Channel
@@ -32,6 +32,7 @@ class Subscription:
     retry_ns: int
     phase: _Phase = _Phase.IDLE
     has_snapshot: bool = False
+    stamp: int = -1
     refused: bool = False
     timeout_ns: int = c.SUBSCRIBE_TIMEOUT_NS
     sent_ns: int = 0
@@ -87,6 +88,11 @@ class SubscriptionTable:
     def awaiting_snapshot(self) -> int:
         """Subscribes whose answer, and so the number reserved for it, is still to come."""
         return sum(s.phase is _Phase.ASKED for s in self._table.values())
+
+    def is_leaving(self, channel: object, symbol: object) -> bool:
+        """Whether an unsubscribe was sent that is not answered yet."""
+        found = self.find(channel, symbol)
+        return found is not None and found.phase is _Phase.LEAVING
 
     def subscribed(self, channel: str, symbol: object, mono_ns: int) -> None:
         found = self.find(channel, symbol)
@@ -161,9 +167,8 @@ class SubscriptionTable:
 
     def requests(self, mono_ns: int) -> Iterator[Request]:
         """What may be sent now; the table assumes that it is."""
+        self._renew_one(mono_ns)
         free = c.SUBSCRIBES_IN_FLIGHT - self._in_flight()
-        if free == c.SUBSCRIBES_IN_FLIGHT:
-            self._renew_one(mono_ns)
         for item in self._table.values():
             if free <= 0:
                 return
@@ -189,8 +194,11 @@ class SubscriptionTable:
 
     def _renew_one(self, mono_ns: int) -> None:
         """Starts the most overdue renewal; one at a time, so that it takes the least time."""
-        due = min(self._books, key=lambda book: book.renew_ns, default=None)
-        if due is not None and mono_ns >= due.renew_ns and due.phase is _Phase.ON:
+        if any(book.has_snapshot and book.phase is not _Phase.ON for book in self._books):
+            return
+        ready = [b for b in self._books if b.phase is _Phase.ON and mono_ns >= b.renew_ns]
+        if ready:
+            due = min(ready, key=lambda book: book.renew_ns)
             due.renew_ns = _FAR_NS
             self.restart(due, mono_ns)
 

@@ -185,6 +185,11 @@ class Tape:
             seq -= 1
         return None
 
+    def next_rows(self, market: str, seq: int, count: int) -> list[dict[str, Any]]:
+        """What the next envelopes of the board say of the market, as far as they were said."""
+        following = (self._envelopes.get(("prices", seq + i)) for i in range(1, count + 1))
+        return [e["data"][market] for e in following if e is not None and market in e["data"]]
+
     def close(self) -> None:
         self._ended.set()
         self._thread.join()

@@ -1,11 +1,11 @@
 """A gateway in this process over a real Redis, and the feed and clients that tests use with it."""
 
 import asyncio
+import contextlib
 import functools
 import itertools
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,10 @@ import httpx
 import orjson
 import socketio
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.client import ClientProtocol
+from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
@@ -119,6 +121,7 @@ class Feed:
     _seqs: dict[str, int] = field(default_factory=dict)
     _quotes: dict[str, bytes] = field(default_factory=dict)
     _venues: bytes = b""
+    _sending: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def envelope(self, room: str, data: Any, cause: Cause = "frame") -> Envelope:
         seq = self._seqs[room] = self._seqs.get(room, self.epoch << 20) + 1
@@ -131,6 +134,11 @@ class Feed:
         return Envelope(room, seq, body)
 
     async def send(self, *envelopes: Envelope) -> None:
+        # One batch after the other: an older one must not write its keys last.
+        async with self._sending:
+            await self._send(envelopes)
+
+    async def _send(self, envelopes: Sequence[Envelope]) -> None:
         pipe = self.redis.pipeline(transaction=False)
         pipe.publish(TAPE, encode_batch(self.epoch, wall_us(), envelopes))
         for market, body in self._quotes.items():
@@ -175,7 +183,8 @@ class Feed:
     async def run(self) -> None:
         while True:
             if not self.muted:
-                await self.send()
+                with contextlib.suppress(RedisError):
+                    await self.send()
             await asyncio.sleep(BEAT_S)
 
 
@@ -194,7 +203,7 @@ class Rig:
         return f"{self.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def running_gateway(
     redis_url: str, *, limits: Limits | None = None, database_url: str = NO_DATABASE
 ) -> AsyncIterator[Rig]:
@@ -298,7 +307,7 @@ class Client:
         return [queue.get_nowait() for _ in range(queue.qsize())]
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def raw_socket(rig: Rig, **options: Any) -> AsyncIterator[ClientConnection]:
     """A WebSocket past the Engine.IO and Socket.IO handshakes."""
     async with connect(rig.ws_url, compression=None, **options) as wire:
@@ -323,13 +332,22 @@ async def raw_subscribe(wire: ClientConnection, *rooms: str) -> Mapping[str, Any
             return answer
 
 
+async def close_code(wire: ClientConnection) -> int | None:
+    """What the server closes the connection with; anything may come before."""
+    try:
+        while True:
+            await wire.recv()
+    except ConnectionClosed:
+        return wire.close_code
+
+
 class StallingSocket:
     """A WebSocket client that reads only when told to, with a small receive buffer."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, receive_buffer: int = 4096) -> None:
         self._rig = rig
         self._socket = socket.socket()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._socket.setblocking(False)
         self._protocol = ClientProtocol(parse_uri(rig.ws_url), max_size=None)
         self.received_bytes = 0

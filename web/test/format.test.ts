@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { buildOf } from '../src/lib/build';
-import { bps, direction, exactBps, fineAge, padding, percent, shortAge, toUs } from '../src/lib/format';
+import {
+  bps,
+  direction,
+  exactBps,
+  fineAge,
+  padding,
+  percent,
+  shortAge,
+  toUs,
+} from '../src/lib/format';
 import { nextSort, search, sortMarkets, type RowSource } from '../src/lib/order';
 import type { BoardEntry } from '../src/lib/store';
 
@@ -20,7 +29,13 @@ describe('figures', () => {
   });
 
   it('write ages, spreads and changes', () => {
-    expect([400_000, 2_900_000, 61e6, 3_700e6, 90_000e6].map(shortAge)).toEqual(['<1s', '2s', '1m', '1h', '1d']);
+    expect([400_000, 2_900_000, 61e6, 3_700e6, 90_000e6].map(shortAge)).toEqual([
+      '<1s',
+      '2s',
+      '1m',
+      '1h',
+      '1d',
+    ]);
     expect(shortAge(-5)).toBe('<1s');
     expect(fineAge(840_000)).toBe('0.8s');
     expect(fineAge(12e6)).toBe('12s');
@@ -28,7 +43,14 @@ describe('figures', () => {
     expect(percent(-0.5)).toBe('−50.00%');
     expect(percent(0.00001)).toBe('0.00%');
     expect(percent(null)).toBe('');
-    expect([0.05, 0.0012, -3.456, 779.21, 0, null].map(bps)).toEqual(['0.05', '0.0012', '−3.46', '779.2', '0.00', '']);
+    expect([0.05, 0.0012, -3.456, 779.21, 0, null].map(bps)).toEqual([
+      '0.05',
+      '0.0012',
+      '−3.46',
+      '779.2',
+      '0.00',
+      '',
+    ]);
     expect(exactBps(0.0515)).toBe('0.0515');
     expect(exactBps(1)).toBe('1');
   });
@@ -56,7 +78,15 @@ describe('the order of the board', () => {
   const source: RowSource = {
     entry: (market) => {
       const [bid, change_24h] = entries[market] as [string | null, number];
-      const quote = { bid, ask: bid, bid_venue: null, ask_venue: null, spread_bps: null, crossed: false, change_24h };
+      const quote = {
+        bid,
+        ask: bid,
+        bid_venue: null,
+        ask_venue: null,
+        spread_bps: null,
+        crossed: false,
+        change_24h,
+      };
       return { quote, seq: 1, epoch: 1, changedUs: 1, changeSeen: true } satisfies BoardEntry;
     },
     healthRank: () => 0,
@@ -65,7 +95,10 @@ describe('the order of the board', () => {
 
   it('puts favourites and the majors first until a column is chosen', () => {
     expect(sortMarkets(markets, null, none, source)[0]).toBe('BTC-USD');
-    expect(sortMarkets(markets, null, new Set(['XRP-USD']), source).slice(0, 2)).toEqual(['XRP-USD', 'BTC-USD']);
+    expect(sortMarkets(markets, null, new Set(['XRP-USD']), source).slice(0, 2)).toEqual([
+      'XRP-USD',
+      'BTC-USD',
+    ]);
   });
 
   it('sorts by value, not by text, with the missing last both ways', () => {
@@ -73,13 +106,19 @@ describe('the order of the board', () => {
     expect(down).toEqual(['BTC-USD', 'ETH-USD', 'AAVE-USD', 'XRP-USD']);
     const up = sortMarkets(markets, { column: 'bid', descending: false }, none, source);
     expect(up).toEqual(['AAVE-USD', 'ETH-USD', 'BTC-USD', 'XRP-USD']);
-    expect(sortMarkets(markets, { column: 'market', descending: true }, none, source)[0]).toBe('XRP-USD');
+    expect(sortMarkets(markets, { column: 'market', descending: true }, none, source)[0]).toBe(
+      'XRP-USD',
+    );
   });
 
   it('goes through first, opposite and none', () => {
     const first = nextSort(null, 'change');
     const second = nextSort(first, 'change');
-    expect([first?.descending, second?.descending, nextSort(second, 'change')]).toEqual([true, false, null]);
+    expect([first?.descending, second?.descending, nextSort(second, 'change')]).toEqual([
+      true,
+      false,
+      null,
+    ]);
     expect(nextSort(first, 'market')).toEqual({ column: 'market', descending: false });
   });
 

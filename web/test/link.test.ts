@@ -66,7 +66,11 @@ describe('the link', () => {
   });
 
   it('reads heartbeats without a feed', () => {
-    expect(asHeartbeat({ ts_us: 5, feed_us: null, epoch: null })).toEqual({ ts_us: 5, feed_us: null, epoch: null });
+    expect(asHeartbeat({ ts_us: 5, feed_us: null, epoch: null })).toEqual({
+      ts_us: 5,
+      feed_us: null,
+      epoch: null,
+    });
     expect(asHeartbeat({ ts_us: 5, feed_us: 0, epoch: 0 })?.feed_us).toBeNull();
     expect(asHeartbeat({})).toBeNull();
   });

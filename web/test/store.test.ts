@@ -42,7 +42,9 @@ function bid(store: TapeStore, market: string): string | null | undefined {
 describe('the board', () => {
   it('takes a snapshot whole and merges the changed markets of an update', () => {
     const store = new TapeStore();
-    expect(store.apply(prices('snapshot', 1, { A: quote('1', '2'), B: quote('3', '4') }))).toBe('applied');
+    expect(store.apply(prices('snapshot', 1, { A: quote('1', '2'), B: quote('3', '4') }))).toBe(
+      'applied',
+    );
     store.apply(prices('update', 2, { B: quote('5', '6') }));
     expect(bid(store, 'A')).toBe('1');
     expect(bid(store, 'B')).toBe('5');
@@ -112,13 +114,22 @@ describe('seq and epoch', () => {
     expect(store.apply(prices('update', 2, { A: quote('5', '6') }, 11))).toBe('gap');
     expect(bid(store, 'A')).toBe('5');
     expect(bid(store, 'B')).toBeNull();
-    expect(store.apply(prices('snapshot', 2, { A: quote('5', '6'), B: quote('7', '8') }, 11))).toBe('applied');
+    expect(store.apply(prices('snapshot', 2, { A: quote('5', '6'), B: quote('7', '8') }, 11))).toBe(
+      'applied',
+    );
     expect(bid(store, 'B')).toBe('7');
   });
 
   it('refuses what is no envelope', () => {
     const store = new TapeStore();
-    for (const raw of [null, 'x', {}, [], { ...prices('update', 1, {}), seq: '1' }, { ...prices('update', 1, {}), data: null }]) {
+    for (const raw of [
+      null,
+      'x',
+      {},
+      [],
+      { ...prices('update', 1, {}), seq: '1' },
+      { ...prices('update', 1, {}), data: null },
+    ]) {
       expect(store.apply(raw)).toBe('invalid');
     }
     expect(store.apply(envelope('update', 'unknown:A', 1, {}))).toBe('invalid');

@@ -19,7 +19,7 @@ function venue(state: string, reason: string | null = null): VenueState {
 describe('reasons', () => {
   it('are explained where known and spelled out where not', () => {
     expect(reasonWords('STALE')).toBe('its last price is too old');
-    expect(reasonWords('GAP: 3 messages missing')).toBe('messages are missing (3 messages missing)');
+    expect(reasonWords('GAP: 3 messages missing')).toBe('messages are missing: 3 messages missing');
     expect(reasonWords('SOME_NEW_CODE')).toBe('some new code');
     expect(reasonWords('the chain has halted')).toBe('the chain has halted');
     expect(reasonWords(null)).toBe('');
@@ -28,7 +28,7 @@ describe('reasons', () => {
   it('leave addresses out and keep several apart', () => {
     expect(reasonWords('UNREACHABLE: ws://host:1/x: refused')).toBe('the venue cannot be reached');
     expect(reasonWords('NO_SNAPSHOT: 3 of 287 markets; OUTLIER: 1 of 287 markets')).toBe(
-      'waiting for its order book (3 of 287 markets); its price is far from the reference price (1 of 287 markets)',
+      'waiting for its order book: 3 of 287 markets; its price is far from the reference price: 1 of 287 markets',
     );
   });
 
@@ -41,12 +41,20 @@ describe('reasons', () => {
 
 describe('health', () => {
   it('claims nothing without a live link', () => {
-    expect(marketHealth(QUOTE, false, true, [])).toMatchObject({ health: 'offline', word: 'not live' });
+    expect(marketHealth(QUOTE, false, true, [])).toMatchObject({
+      health: 'offline',
+      word: 'not live',
+    });
   });
 
   it('says why there is no price', () => {
     const none = { ...QUOTE, bid: null, ask: null };
-    expect(marketHealth(none, true, true, [['dydx', venue('resyncing')], ['gmx', venue('live')]])).toEqual({
+    expect(
+      marketHealth(none, true, true, [
+        ['dydx', venue('resyncing')],
+        ['gmx', venue('live')],
+      ]),
+    ).toEqual({
       health: 'no_price',
       word: 'no live price',
       reason: 'dYdX resyncing',

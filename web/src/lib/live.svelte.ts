@@ -75,6 +75,7 @@ class Live {
   #frameTimer: number | undefined;
   #halfBeat = 0;
   #deferred = new Set<string>();
+  #farMs = performance.now();
   #marketsAttempts = 0;
 
   cell(market: string): RowCell {
@@ -186,6 +187,7 @@ class Live {
       if (this.cell(market).near) this.#drawRow(market, true);
       else this.#deferred.add(market);
     }
+    if (document.hidden) this.catchUp();
     if (listChanged) this.#listMarkets();
     if (rooms.has('prices')) {
       this.boardReady = this.store.isConfirmed('prices');
@@ -206,7 +208,10 @@ class Live {
   }
 
   #drawFar(): void {
-    let left = FAR_ROWS;
+    // A late timer draws more, so that no row waits for longer than a second or so.
+    const now = performance.now();
+    let left = Math.ceil((FAR_ROWS * (now - this.#farMs)) / FAR_MS);
+    this.#farMs = now;
     for (const market of this.#deferred) {
       if (left-- === 0) break;
       this.#deferred.delete(market);

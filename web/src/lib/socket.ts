@@ -79,7 +79,8 @@ export class TapeSocket {
     if (wanted === undefined) return;
     window.clearTimeout(wanted.timer);
     this.#wanted.delete(room);
-    if (this.#socket.connected) this.#socket.emit('unsubscribe', { rooms: [room] }, () => undefined);
+    if (this.#socket.connected)
+      this.#socket.emit('unsubscribe', { rooms: [room] }, () => undefined);
   }
 
   /** Asks for the whole state of a joined room again. */

@@ -35,7 +35,7 @@ export function stateTone(state: string): Tone {
 }
 
 const STATE_WORDS_LONG: Readonly<Record<string, string>> = {
-  connecting: 'no connection yet',
+  connecting: 'no connection',
   resyncing: 'its books are being loaded again',
   stale: 'it has not proved for too long that its prices are current',
   quarantined: 'its price disagrees with the others',
@@ -44,7 +44,9 @@ const STATE_WORDS_LONG: Readonly<Record<string, string>> = {
 };
 
 const REASON_WORDS: Readonly<Record<string, string>> = {
-  CONNECTING: 'no connection yet',
+  CONNECTING: 'no connection',
+  CONNECTION_LOST: 'the connection was lost',
+  NO_GREETING: 'the venue does not answer as it should',
   UNREACHABLE: 'the venue cannot be reached',
   TIMEOUT: 'the venue does not answer',
   CLOSED_BY_VENUE: 'the venue closed the connection',
@@ -91,14 +93,17 @@ export function reasonWords(reason: string | null | undefined): string {
       const words = REASON_WORDS[code] ?? code.toLowerCase().replaceAll('_', ' ');
       const details = match[2] ?? '';
       const tell = details !== '' && details.length <= SHORT && !details.includes('://');
-      return tell ? `${words} (${details})` : words;
+      return tell ? `${words}: ${details}` : words;
     })
     .join('; ');
 }
 
 /** Why a venue is not live, or what is wrong with some of its markets. */
 export function venueReason(venue: VenueState): string {
-  return reasonWords(venue.reason) || (venue.state === 'live' ? '' : (STATE_WORDS_LONG[venue.state] ?? ''));
+  return (
+    reasonWords(venue.reason) ||
+    (venue.state === 'live' ? '' : (STATE_WORDS_LONG[venue.state] ?? ''))
+  );
 }
 
 export interface LinkWords {

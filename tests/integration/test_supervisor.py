@@ -1,0 +1,329 @@
+"""The whole program as a user runs it: real processes, real signals."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import asyncpg
+import httpx
+import orjson
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+from perptape.ports import free_ports
+from tests.servers import open_folder
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+READY_S: Final = 60.0
+BACK_S: Final = 30.0  # generous: how fast things are is measured elsewhere, on an idle machine
+ROLES: Final = ("sandbox", "feed", "gateway")
+
+Value = TypeVar("Value")
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def until(read: Callable[[], Value], seconds: float, what: str) -> Value:
+    """The first true value of ``read``; fails when there is none for so long."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if value := read():
+            return value
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+class Program:
+    """``perptape`` on one data dir, with free ports."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.http_port, metrics_port = free_ports(2)
+        inherited = {name: value for name, value in os.environ.items() if "PERP" not in name}
+        self.env = {
+            **{k: v for k, v in inherited.items() if k not in ("REDIS_URL", "DATABASE_URL")},
+            "PERP_DATA_DIR": str(data_dir),
+            "PERP_HTTP_PORT": str(self.http_port),
+            "PERP_METRICS_PORT": str(metrics_port),
+            # Little to do: what is tested here is not the feed.
+            "PERP_MARKETS": "BTC-USD,ETH-USD",
+        }
+        self.process: subprocess.Popen[str] | None = None
+
+    def command(self, name: str, **env: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "perptape", name],
+            cwd=ROOT,
+            env=self.env | env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def fails(self, **env: str) -> tuple[int, str]:
+        """Exit code and message of a start that cannot succeed. Nothing else may be said."""
+        process = self.command("run", **env)
+        try:
+            output, errors = process.communicate(timeout=READY_S)
+        finally:
+            process.kill()
+        assert output == ""
+        assert "Traceback" not in errors
+        return process.returncode, errors.strip()
+
+    def start(self) -> "subprocess.Popen[str]":
+        self.process = process = self.command("run")
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"ready {self.url}\n"
+        return process
+
+    def stop(self) -> str:
+        process = self.command("stop")
+        _, errors = process.communicate(timeout=READY_S)
+        assert process.returncode == 0
+        return errors.strip()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def runtime(self) -> dict[str, Any]:
+        content: dict[str, Any] = orjson.loads((self.data_dir / "runtime.json").read_bytes())
+        return content
+
+    def pid(self, role: str) -> int:
+        pid: int = self.runtime["pids"][role][0]
+        return pid
+
+    def new_pid(self, role: str, old: int) -> int:
+        return until(
+            lambda: next((pid for pid in self.runtime["pids"].get(role, ()) if pid != old), 0),
+            BACK_S,
+            f"another {role}",
+        )
+
+    def redis(self) -> "Redis[bytes]":
+        return Redis.from_url(self.runtime["redis_url"])
+
+    def query(self, statement: str) -> Any:
+        async def ask() -> Any:
+            connection = await asyncpg.connect(self.runtime["database_url"])
+            try:
+                return await connection.fetchval(statement)
+            finally:
+                await connection.close()
+
+        return asyncio.run(ask())
+
+    def works(self) -> bool:
+        with contextlib.suppress(RedisError, OSError, asyncpg.PostgresError, httpx.HTTPError):
+            healthy = httpx.get(f"{self.url}/health/ready").status_code == 200
+            return healthy and self.redis().ping() and self.query("SELECT true")
+        return False
+
+    def processes(self) -> set[int]:
+        """Everything that runs for this data dir, seen from outside."""
+        mark = str(self.data_dir).encode()
+        found = set()
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                parts = [(entry / name).read_bytes() for name in ("cmdline", "environ")]
+                parts.append(os.fsencode(os.readlink(entry / "cwd")))
+                if any(mark in part for part in parts) and int(entry.name) != os.getpid():
+                    found.add(int(entry.name))
+        return found
+
+    def end(self) -> None:
+        if self.process is not None:
+            for pid in {*self.processes(), self.process.pid}:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Program]:
+    """One data dir for all: each test leaves it in a state from which the next one starts."""
+    with open_folder() as folder:
+        program = Program(folder / "the data")
+        yield program
+        program.end()
+
+
+@pytest.fixture
+def program(shared: Program) -> Program:
+    """It runs and works."""
+    if shared.process is None or shared.process.poll() is not None:
+        shared.start()
+    until(shared.works, READY_S, "a working program")
+    return shared
+
+
+def test_says_where_everything_is(program: Program) -> None:
+    runtime = program.runtime
+    assert (program.data_dir / "runtime.json").stat().st_mode & 0o777 == 0o600
+    assert runtime["http_url"] == program.url
+    assert set(runtime["pids"]) == {"supervisor", "redis", "postgres", *ROLES}
+    assert runtime["pids"]["supervisor"] == [program.process and program.process.pid]
+    assert httpx.get(f"{runtime['sandbox']['control_url']}/faults").status_code == 200
+    names = {path.name for path in (program.data_dir / "logs").iterdir()}
+    expected = {f"{name}.log" for name in ("supervisor", "redis", "postgres", *ROLES)}
+    assert names == expected
+    for role in ROLES:
+        for line in (program.data_dir / "logs" / f"{role}.log").read_bytes().splitlines():
+            assert orjson.loads(line)["role"] == role
+
+
+def test_metrics_of_all_roles_are_on_one_page(program: Program) -> None:
+    text = httpx.get(program.runtime["metrics_url"]).text
+    for role in ROLES:
+        assert f'process_resident_memory_bytes{{role="{role}"}}' in text
+        assert f'perptape_role_up{{role="{role}",worker=""}} 1.0' in text
+    assert text.count("# TYPE process_resident_memory_bytes gauge") == 1
+
+
+def test_no_password_is_on_a_command_line(program: Program) -> None:
+    runtime = program.runtime
+    secrets = [runtime[name].split("@")[0].split(":")[-1] for name in ("redis_url", "database_url")]
+    lines = [Path(f"/proc/{pid}/cmdline").read_text() for pid in program.processes()]
+    assert len(lines) > 6
+    assert not [line for line in lines for secret in secrets if secret in line]
+
+
+def test_a_second_one_is_refused(program: Program) -> None:
+    pid = program.pid("supervisor")
+    assert program.fails() == (1, f"perptape is already running (pid {pid}, {program.url})")
+    assert program.works()
+
+
+@pytest.mark.parametrize("role", ["redis", "postgres", *ROLES])
+def test_whatever_is_killed_comes_back(program: Program, role: str) -> None:
+    program.query("CREATE TABLE IF NOT EXISTS kept AS SELECT 7 AS x")
+    program.redis().set("kept", "7")
+    time.sleep(1.2)  # appendfsync everysec
+    old = program.pid(role)
+    os.kill(old, signal.SIGKILL)
+    program.new_pid(role, old)
+    until(program.works, BACK_S, f"works again after {role} was killed")
+    assert program.query("SELECT x FROM kept") == 7
+    assert program.redis().get("kept") == b"7"
+    metrics = httpx.get(program.runtime["metrics_url"]).text
+    assert f'perptape_role_restarts_total{{role="{role}",worker=""}} 1.0' in metrics
+    assert (
+        "was ended by signal 9 (Killed); starting it again"
+        in (program.data_dir / "logs" / "supervisor.log").read_text()
+    )
+
+
+def test_nothing_outlives_a_killed_supervisor(program: Program) -> None:
+    assert program.process is not None
+    program.process.kill()
+    until(lambda: not program.processes(), BACK_S, "all gone")
+    assert "not running" in program.stop()
+    program.start()
+    assert program.query("SELECT 7") == 7
+
+
+def test_what_was_stopped_is_swept_at_the_next_start(program: Program) -> None:
+    old = program.processes()
+    for role in ("redis", "postgres", *ROLES):
+        os.kill(program.pid(role), signal.SIGSTOP)
+    assert program.process is not None
+    program.process.kill()
+    program.process.communicate()
+    program.start()
+    assert not old & program.processes()
+    assert program.works()
+
+
+def test_everything_killed_at_once(program: Program) -> None:
+    for pid in program.processes():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    assert program.process is not None
+    program.process.communicate()
+    program.start()
+    assert program.works()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_everything_in_order(program: Program, number: signal.Signals) -> None:
+    assert program.process is not None
+    started = time.monotonic()
+    program.process.send_signal(number)
+    output, errors = program.process.communicate(timeout=20)
+    assert time.monotonic() - started < 10
+    assert program.process.returncode == 0
+    assert output == ""
+    assert "perptape: stopping" in errors.splitlines()
+    assert not program.processes()
+    assert not (program.data_dir / "runtime.json").exists()
+    postgres = (program.data_dir / "logs" / "postgres.log").read_text()
+    assert "database system is shut down" in postgres.splitlines()[-1]
+
+
+def test_stop_ends_everything_and_no_other(program: Program, tmp_path: Path) -> None:
+    ours = program.processes()
+    with open_folder() as folder:
+        other = Program(folder / "data")
+        other.start()
+        try:
+            assert program.stop() == "perptape is stopped"
+            assert not ours & program.processes()
+            assert other.works()
+        finally:
+            other.stop()
+        assert not other.processes()
+    assert program.stop() == "perptape is not running"
+
+
+def test_stop_of_a_supervisor_that_was_itself_stopped(program: Program) -> None:
+    os.kill(program.pid("supervisor"), signal.SIGSTOP)
+    assert program.stop() == "perptape is stopped"
+    assert not program.processes()
+
+
+def test_a_taken_port_is_named(shared: Program) -> None:
+    shared.stop()
+    for setting in ("PERP_HTTP_PORT", "PERP_METRICS_PORT"):
+        port = int(shared.env[setting])
+        with socket.create_server(("127.0.0.1", port)):
+            code, message = shared.fails()
+        assert code == 1
+        assert message.startswith(f"port {port} ({setting}) is in use by pid {os.getpid()} (")
+    assert not shared.processes()
+
+
+def test_settings_that_cannot_be(shared: Program) -> None:
+    code, message = shared.fails(PERP_HTTP_PROT="1")
+    assert code == 2
+    assert message == "perptape: unknown setting PERP_HTTP_PROT; did you mean PERP_HTTP_PORT?"
+    code, message = shared.fails(PERP_DATA_DIR="/dev/null/data")
+    assert code == 1
+    assert message.startswith("the data dir /dev/null/data cannot be used: Not a directory")
+
+
+def test_servers_of_the_user_replace_ours(
+    embedded_redis_url: str, embedded_postgres_dsn: str
+) -> None:
+    with open_folder() as folder:
+        program = Program(folder / "data")
+        program.env |= {"REDIS_URL": embedded_redis_url, "DATABASE_URL": embedded_postgres_dsn}
+        program.start()
+        try:
+            assert set(program.runtime["pids"]) == {"supervisor", *ROLES}
+            assert program.runtime["redis_url"] == embedded_redis_url
+            assert program.runtime["database_url"] == embedded_postgres_dsn
+            assert program.works()
+        finally:
+            program.stop()

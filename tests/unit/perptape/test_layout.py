@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import pytest
+
+from perptape.layout import Layout, SandboxPorts, http_url, sandbox_ports
+from perptape.process import MARK
+from perptape.roles import ROLES
+from runtime.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PERP_DYDX_WS_URL", "PERP_DYDX_HTTP_URL", "PERP_NETWORK", "PERP_GATEWAYS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def layout(settings: Settings) -> Layout:
+    return Layout(
+        settings, Path("/data"), "redis://r", "postgresql://p", sandbox_ports(settings, 4001, 4002)
+    )
+
+
+def test_roles_are_told_where_everything_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERP_MARKETS", "BTC-USD")
+    env = layout(load_settings()).launch_role("feed", 5001).env
+    expected = {
+        "REDIS_URL": "redis://r",
+        "DATABASE_URL": "postgresql://p",
+        "PERP_DATA_DIR": "/data",
+        "PERP_METRICS_PORT": "5001",
+        "PERP_MARKETS": "BTC-USD",
+        "PERP_SANDBOX_CONTROL_PORT": "4001",
+        "PERP_SANDBOX_DYDX_PORT": "4002",
+        "PERP_DYDX_WS_URL": "ws://127.0.0.1:4002/v4/ws",
+        "PERP_DYDX_HTTP_URL": "http://127.0.0.1:4002",
+        MARK: "/data",
+    }
+    assert {name: env.get(name) for name in expected} == expected
+
+
+def test_what_the_user_set_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERP_DYDX_WS_URL", "ws://127.0.0.1:1/mine")
+    monkeypatch.setenv("PERP_SANDBOX_DYDX_PORT", "4444")
+    settings = load_settings()
+    env = layout(settings).launch_role("feed", 5001).env
+    assert env["PERP_DYDX_WS_URL"] == "ws://127.0.0.1:1/mine"
+    assert env["PERP_DYDX_HTTP_URL"] == "http://127.0.0.1:4444"
+    assert sandbox_ports(settings, 4001, 4002) == SandboxPorts(4001, 4444)
+
+
+def test_live_has_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERP_NETWORK", "live")
+    settings = load_settings()
+    made = layout(settings)
+    assert "PERP_DYDX_WS_URL" not in made.launch_role("feed", 5001).env
+    assert "sandbox" not in made.runtime_content({})
+    assert [role.name for role in ROLES if role.workers(settings)] == ["feed", "gateway"]
+
+
+def test_runtime_file_keeps_the_contract() -> None:
+    content = layout(Settings(http_port=8123, metrics_port=9001)).runtime_content({"feed": [7]})
+    assert content == {
+        "http_url": "http://127.0.0.1:8123",
+        "metrics_url": "http://127.0.0.1:9001/metrics",
+        "redis_url": "redis://r",
+        "database_url": "postgresql://p",
+        "rpc_urls": {},
+        "pids": {"feed": [7]},
+        "sandbox": {
+            "control_url": "http://127.0.0.1:4001",
+            "accounts": [],
+            "tokens": {},
+            "contracts": {},
+            "dydx": {"chain_id": "localdydxprotocol", "accounts": []},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://127.0.0.1:8000"),
+        ("::", "http://[::1]:8000"),
+        ("10.1.2.3", "http://10.1.2.3:8000"),
+    ],
+)
+def test_the_url_is_one_that_can_be_opened(host: str, url: str) -> None:
+    assert http_url(Settings(http_host=host)) == url
+
+
+def test_several_gateways_are_told_apart() -> None:
+    gateway = next(role for role in ROLES if role.name == "gateway")
+    assert gateway.workers(Settings()) == [""]
+    assert gateway.workers(Settings(gateways=3)) == ["1", "2", "3"]
