@@ -48,7 +48,7 @@ class _Consolidated:
     """All rows of one market, in venue order, and what was last said of it."""
 
     rows: list[Row] = field(default_factory=list)
-    said: tuple[VenueQuote, ...] | None = None
+    said: tuple[tuple[VenueQuote, ...], float | None] | None = None
 
 
 class Consolidator:
@@ -94,6 +94,8 @@ class Consolidator:
     def detach(self, source_id: SourceId, received_us: int) -> None:
         """Forgets a source; its markets stay listed as ``connecting``."""
         source = self._sources.pop(source_id)
+        # Rows of other sources may hold an oracle price of this one.
+        source.stale = True
         for row in source.rows.values():
             if row.source is source:
                 row.source = None
@@ -151,6 +153,8 @@ class Consolidator:
                         self._dirty[market] = mark
                     except VenueProtocolError as error:
                         self._distrust(row, error.code, wall_us)
+                        if row.ask_snapshot(mono_ns):
+                            self._want_snapshot(row)
             else:
                 self._apply_rare(source, event, wall_us, mono_ns)
 
@@ -276,12 +280,12 @@ class Consolidator:
             for row in consolidated.rows:
                 self._refresh(row, received_us, mono_ns)
             quotes = tuple([row.quote for row in consolidated.rows if row.quote is not None])
-            if quotes == consolidated.said:
-                continue
-            consolidated.said = quotes
             change = next(
                 (row.change_24h for row in consolidated.rows if row.change_24h is not None), None
             )
+            if (quotes, change) == consolidated.said:
+                continue
+            consolidated.said = quotes, change
             said.append(best_of(market, quotes, change, cause, received_us))
         return said
 

@@ -97,11 +97,13 @@ class Row:
             self.price_us = received_us
 
     def judge_outlier(self, mono_ns: int) -> None:
-        """Compares the mid with the venue's oracle price, where that is current."""
+        """Compares the mid, or the one side there is, with the oracle price where that is
+        current."""
         deviates = self._deviates()
         if deviates is None:
-            return
-        if deviates:
+            # Time without a comparison is no agreement.
+            self.agrees_since_ns = None
+        elif deviates:
             self.outlier = True
             self.agrees_since_ns = None
         elif self.outlier:
@@ -116,10 +118,11 @@ class Row:
         touch, oracle, source = self.touch, self.oracle_e18, self.oracle_source
         if not self.trusted or touch is None or oracle is None or source is None or source.stale:
             return None
-        if touch.bid_ticks is None or touch.ask_ticks is None:
+        sides = [ticks for ticks in (touch.bid_ticks, touch.ask_ticks) if ticks is not None]
+        if not sides:
             return None
-        twice_mid = (touch.bid_ticks + touch.ask_ticks) * self.market.tick.unit_e18
-        return abs(twice_mid - 2 * oracle) * ORACLE_BAND_DIVISOR > 2 * oracle
+        total, expected = sum(sides) * self.market.tick.unit_e18, len(sides) * oracle
+        return abs(total - expected) * ORACLE_BAND_DIVISOR > expected
 
     def judge_cross(self, mono_ns: int) -> None:
         """Moves the score on by the time since it was last looked at."""

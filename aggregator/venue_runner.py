@@ -64,10 +64,7 @@ class VenueRunner:
                 self._reconcile(listed)
                 await asyncio.sleep(REFRESH_S)
         finally:
-            for _, task in self._drivers.values():
-                task.cancel()
-            self._drivers.clear()
-            self._known.clear()
+            self._stop_all()
 
     async def close(self) -> None:
         await self._connector.close()
@@ -81,7 +78,7 @@ class VenueRunner:
         self.trouble = trouble
 
     def _reconcile(self, listed: Sequence[Market]) -> None:
-        """Starts sources for what is new, restarts those whose scales changed, forgets the rest.
+        """Starts sources for what is new, all of them anew where scales changed, forgets the rest.
 
         A market that merely changed its status keeps its source: the stream says so earlier.
         """
@@ -90,25 +87,24 @@ class VenueRunner:
             del self._known[name]
             self._consolidator.unlist(self.venue, name, wall_us())
             _log.info("market_unlisted", venue=self.venue, market=name)
-        rescaled = {
-            name
-            for name, market in self._known.items()
-            if not market.same_scales(wanted[name]) or market.symbol != wanted[name].symbol
-        }
-        again: dict[MarketId, Market] = {}
-        for source_id, (driver, task) in list(self._drivers.items()):
-            carried = {market.market for market in driver.source.markets}
-            if carried & rescaled:
-                _log.warning("market_rescaled", venue=self.venue, source=source_id)
-                task.cancel()
-                del self._drivers[source_id]
-                self._consolidator.detach(source_id, wall_us())
-                again.update({n: wanted[n] for n in carried if n in wanted})
-        fresh = {n: m for n, m in wanted.items() if n not in self._known} | again
+        for name, market in self._known.items():
+            if not market.same_scales(wanted[name]) or market.symbol != wanted[name].symbol:
+                _log.warning("market_rescaled", venue=self.venue, market=name)
+                # One source can carry states or audits of the markets of others, in old scales.
+                self._stop_all()
+                break
+        fresh = {n: m for n, m in wanted.items() if n not in self._known}
         self._known = wanted
         if fresh:
             self._start(self._connector.sources(list(fresh.values())))
             _log.info("markets_listed", venue=self.venue, new=len(fresh), all=len(wanted))
+
+    def _stop_all(self) -> None:
+        for source_id, (_, task) in self._drivers.items():
+            task.cancel()
+            self._consolidator.detach(source_id, wall_us())
+        self._drivers.clear()
+        self._known = {}
 
     def _start(self, sources: Sequence[Source]) -> None:
         for source in sources:

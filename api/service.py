@@ -51,10 +51,10 @@ class HttpServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         if counter % (IDLE_S * 10) == 0:
-            self._drop_silent()
+            self.drop_silent()
         return await super().on_tick(counter)
 
-    def _drop_silent(self) -> None:
+    def drop_silent(self) -> None:
         """uvicorn waits without limit for a request to become complete."""
         connections: set[Any] = self.server_state.connections
         quiet = {

@@ -1,7 +1,6 @@
 """The only scale conversions. Prices and sizes on the wire are decimal strings and become integers
 by string arithmetic; a float never stands in between."""
 
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
@@ -10,7 +9,6 @@ from domain.errors import InputError
 E18: Final = 10**18
 BPS: Final = 10_000
 
-_CACHE_BOUND: Final = 1_024
 _MAX_EXPONENT: Final = 63
 _MAX_DIGITS: Final = 60
 
@@ -78,21 +76,6 @@ def normalise_increment(text: str) -> str:
         raise InputError("BAD_INCREMENT", f"not a number: {text[:60]!r}") from None
 
 
-class _Memo(dict[str, int]):
-    """Results of a parser, remembered up to a bound; a hit costs one dictionary look-up."""
-
-    def __init__(self, parse: Callable[[str], int]) -> None:
-        super().__init__()
-        self._parse = parse
-
-    def __missing__(self, text: str) -> int:
-        value = self._parse(text)
-        if len(self) >= _CACHE_BOUND:
-            self.clear()
-        self[text] = value
-        return value
-
-
 class Grid:
     """Multiples of one positive increment (a tick of price, a step of size) as integers.
 
@@ -100,11 +83,7 @@ class Grid:
     ``unit_e18`` is the increment in 1e-18 units, which makes grids of different venues comparable.
     """
 
-    __slots__ = ("_decimals", "_unit", "increment", "parse", "unit_e18")
-
-    parse: Callable[[str], int]
-    """Decimal string -> count of increments. Raises InputError ``OFF_GRID`` when it is no multiple,
-    ``BAD_DECIMAL`` when no number. Strings of a live book repeat, so they are remembered."""
+    __slots__ = ("_decimals", "_unit", "increment", "unit_e18")
 
     def __init__(self, increment: str) -> None:
         digits, decimals = parse_decimal(normalise_increment(increment))
@@ -116,21 +95,49 @@ class Grid:
         self._unit = digits
         self._decimals = decimals
         self.unit_e18 = digits * power10(18 - decimals)
-        self.parse = _Memo(self._parse).__getitem__
 
-    def _parse(self, text: str) -> int:
+    def parse(self, text: str) -> int:
+        """Decimal string -> count of increments.
+
+        Raises InputError ``OFF_GRID`` when it is no multiple, ``BAD_DECIMAL`` when no number.
+        """
+        if text == "0":
+            return 0
+        # parse_decimal written out for what nearly every price and size looks like: both pass here
+        # for every level of every update.
+        dot = text.find(".")
+        if dot < 0:
+            digits, shift = text, self._decimals
+        else:
+            digits, shift = text.replace(".", "", 1), self._decimals + dot + 1 - len(text)
+        if (
+            shift >= 0
+            and digits.isdigit()
+            and digits.isascii()
+            and (digits[0] != "0" or dot == 1)
+            and dot != 0
+            and dot != len(text) - 1
+            and len(digits) <= _MAX_DIGITS
+        ):
+            scaled = int(digits) * _POWERS[shift]
+        else:
+            scaled = self._scale(text)
+        if self._unit == 1:
+            return scaled
+        count, rest = divmod(scaled, self._unit)
+        if rest:
+            raise InputError("OFF_GRID", f"{text} is no multiple of {self.increment}")
+        return count
+
+    def _scale(self, text: str) -> int:
+        """Any decimal as an integer of this grid's decimals."""
         digits, decimals = parse_decimal(text)
         if decimals <= self._decimals:
-            scaled, rest = digits * _POWERS[self._decimals - decimals], 0
-        else:
-            scaled, rest = divmod(digits, _POWERS[decimals - self._decimals])
-        if rest == 0:
-            if self._unit == 1:
-                return scaled
-            count, rest = divmod(scaled, self._unit)
-            if rest == 0:
-                return count
-        raise InputError("OFF_GRID", f"{text} is no multiple of {self.increment}")
+            return digits * _POWERS[self._decimals - decimals]
+        scaled, rest = divmod(digits, _POWERS[decimals - self._decimals])
+        if rest:
+            raise InputError("OFF_GRID", f"{text} is no multiple of {self.increment}")
+        return scaled
 
     def format(self, count: int) -> str:
         """Count of increments -> minimal decimal string."""

@@ -2,13 +2,12 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from perptape.log_files import ChildLog
-from perptape.process import Launch, spawn
+from perptape.process import Launch, kill_group, spawn
 from runtime.clock import mono_ns
 from runtime.tasks import Backoff, sleep_or_stop
 
@@ -125,6 +124,4 @@ class Child:
 
     def _kill(self) -> None:
         if self._process is not None:
-            # Its whole group: what it started itself goes with it.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            kill_group(self._process.pid)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from perptape.errors import StartError
-from perptape.process import MARK
+from perptape.process import MARK, is_running
 from runtime.clock import mono_ns
 
 _GONE_WITHIN_NS: Final = 5_000_000_000
@@ -26,7 +26,7 @@ def end_leftovers(data_dir: Path, services_home: Path, grace_s: float = 0.0) -> 
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     deadline_ns = mono_ns() + _GONE_WITHIN_NS
-    while any(Path(f"/proc/{pid}/exe").exists() for pid in found):
+    while any(is_running(pid) for pid in found):
         if mono_ns() > deadline_ns:
             raise StartError(f"processes of an earlier run do not end: {found}")
         time.sleep(0.02)

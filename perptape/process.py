@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from perptape.service_user import ServiceUser
@@ -66,6 +67,15 @@ def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
     return in_child
 
 
+def is_running(pid: int) -> bool:
+    """False also for what has ended and was not yet waited for."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in ("Z", "X")
+
+
 async def spawn(launch: Launch, output: int) -> asyncio.subprocess.Process:
     with spawn_arguments(launch) as arguments:
         return await asyncio.create_subprocess_exec(
@@ -82,7 +92,13 @@ async def run_to_end(launch: Launch) -> tuple[int, str]:
     try:
         output, _ = await process.communicate()
     except asyncio.CancelledError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        kill_group(process.pid)  # with the helpers it has started
+        await process.wait()
         raise
     return process.returncode or 0, output.decode("utf-8", "replace")
+
+
+def kill_group(pid: int) -> None:
+    """Everything in the process group of a child of ours."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)

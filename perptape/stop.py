@@ -10,6 +10,7 @@ from typing import Final
 from perptape.console import show
 from perptape.data_dir import holder_pid
 from perptape.leftovers import end_leftovers
+from perptape.process import is_running
 from perptape.runtime_file import remove_runtime_file
 from perptape.service_user import service_user, services_home
 from runtime.clock import mono_ns
@@ -36,9 +37,9 @@ def stop_running(data_dir: Path) -> int:
     except ProcessLookupError:
         pass  # it ended between the two looks
     deadline_ns = mono_ns() + _GRACE_NS
-    while (still := holder_pid(data_dir)) == pid and mono_ns() < deadline_ns:
+    while is_running(pid) and mono_ns() < deadline_ns:
         time.sleep(0.05)
-    if still == pid:
+    if holder_pid(data_dir) == pid:
         show(f"pid {pid} does not end by itself and is killed")
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -169,16 +169,17 @@ class DydxSession:
 
     def _book_update(self, symbol: str, part: dict[str, Any], stamp: int, mono_ns: int) -> None:
         market_id, price, size, subscription = self._books[symbol]
+        if type(part) is not dict:  # a text or a list may hold the name of a side too
+            raise TypeError("an update is an object")
+        late = stamp < subscription.stamp
+        if not late:
+            subscription.stamp = stamp
         # Between a resubscribe and its snapshot the old levels no longer matter.
         if not subscription.has_snapshot:
             return
-        if stamp < subscription.stamp:
-            # It may undo what a newer frame said of the same level: only a snapshot can tell.
-            self._doubt(subscription, "OUT_OF_ORDER")
-            self._subs.restart(subscription, mono_ns)
-            self._pump(mono_ns)
+        if late:
+            self._out_of_order(subscription, mono_ns)
             return
-        subscription.stamp = stamp
         for side, is_bid in _SIDES:
             if side in part:
                 for level in part[side]:
@@ -189,6 +190,12 @@ class DydxSession:
                         raise ValueError("a level has no positive price")
                     self._events.append((market_id, is_bid, ticks, size(level[1]), stamp))
 
+    def _out_of_order(self, book: Subscription, mono_ns: int) -> None:
+        """A frame that may undo what a newer one said of the same level: only a snapshot tells."""
+        self._doubt(book, "OUT_OF_ORDER")
+        self._subs.restart(book, mono_ns)
+        self._pump(mono_ns)
+
     def _on_subscribed(self, message: dict[str, Any], stamp: int, mono_ns: int) -> None:
         channel, contents = message["channel"], message["contents"]
         if self._subs.is_leaving(channel, message.get("id")):
@@ -197,7 +204,11 @@ class DydxSession:
         if channel == "v4_orderbook":
             market = self._markets[message["id"]]
             bids, asks = parse.levels(contents, market)
-            self._subs.book(market.symbol).stamp = stamp
+            book = self._subs.book(market.symbol)
+            if stamp < book.stamp:
+                self._out_of_order(book, mono_ns)
+                return
+            book.stamp = stamp
             self._events.append(BookSnapshot(market.market, stamp, bids, asks))
         elif channel == "v4_trades":
             market_id = self._markets[message["id"]].market

@@ -72,7 +72,8 @@ def test_venue_strip_tells_state_and_age(program: Program, new_page: NewPage) ->
     venue = page.locator('.venues [data-venue="dydx"]')
     expect(venue.locator('[data-field="state"]')).to_have_text("live")
     assert int(venue.locator('[data-field="markets"]').inner_text()) > 30
-    age = venue.locator('[data-field="last_frame_age"]').inner_text()
+    # Ages are told with the server's clock, which the first heartbeat brings.
+    age = until(venue.locator('[data-field="last_frame_age"]').inner_text, 5, "the age")
     assert age.endswith("s")
     assert float(age.removesuffix("s")) < 5
     assert "for" in venue.locator('[data-field="since"]').inner_text()

@@ -136,7 +136,12 @@ class Feed:
     async def send(self, *envelopes: Envelope) -> None:
         # One batch after the other: an older one must not write its keys last.
         async with self._sending:
-            await self._send(envelopes)
+            try:
+                await self._send(envelopes)
+            except RedisError:
+                # Connections to a server that was restarted.
+                await self.redis.connection_pool.disconnect()
+                await self._send(envelopes)
 
     async def _send(self, envelopes: Sequence[Envelope]) -> None:
         pipe = self.redis.pipeline(transaction=False)

@@ -24,6 +24,7 @@ LIMITS = Limits(ping_interval_s=0.6, ping_timeout_s=0.4, max_payload=100_000, ma
 @dataclass
 class Server:
     engine: Engine
+    serving: HttpServer
     http: httpx.AsyncClient
     disconnects: list[str]
 
@@ -73,7 +74,7 @@ async def server() -> AsyncIterator[Server]:
     serving = asyncio.create_task(http_server.serve([listener]))
     running = asyncio.create_task(engine.run())
     async with httpx.AsyncClient(base_url=url, timeout=10) as http:
-        yield Server(engine, http, disconnects)
+        yield Server(engine, http_server, http, disconnects)
     http_server.should_exit = True
     await serving
     running.cancel()
@@ -359,3 +360,20 @@ async def test_too_many_sessions_are_refused(server: Server) -> None:
     with pytest.raises(InvalidStatus) as refused:
         await server.socket()
     assert refused.value.response.status_code == 503
+
+
+async def test_connections_that_ask_nothing_are_dropped(server: Server) -> None:
+    host, _, port = str(server.http.base_url).removeprefix("http://").rstrip("/").partition(":")
+    slow, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /socket.io/ HTTP/1.1\r\nHost: a\r\n")
+    sid = await server.open_polling()
+    waiting = asyncio.create_task(server.poll(sid))
+    await asyncio.sleep(0.1)
+    server.serving.drop_silent()
+    await asyncio.sleep(0.05)
+    assert not slow.at_eof()
+    server.serving.drop_silent()
+    assert await asyncio.wait_for(slow.read(), 5) == b""
+    # Who waits for an answer is not silent.
+    assert (await waiting).text == "2"
+    writer.close()

@@ -272,7 +272,7 @@ def test_signals_end_everything_in_order(program: Program, number: signal.Signal
     assert "database system is shut down" in postgres.splitlines()[-1]
 
 
-def test_stop_ends_everything_and_no_other(program: Program, tmp_path: Path) -> None:
+def test_stop_ends_everything_and_no_other(program: Program) -> None:
     ours = program.processes()
     with open_folder() as folder:
         other = Program(folder / "data")

@@ -1,5 +1,11 @@
 import { mount } from 'svelte';
-import './style.css';
+import './style/base.css';
+import './style/values.css';
+import './style/frame.css';
+import './style/board.css';
+import './style/board-phone.css';
+import './style/market.css';
+import './style/market-phone.css';
 import App from './ui/App.svelte';
 
 const target = document.getElementById('app');

@@ -13,6 +13,8 @@ export type LinkState =
 export const HEARTBEAT_LOST_MS = 3_000;
 export const FEED_LOST_US = 2_000_000;
 export const FIRST_CONNECT_MS = 3_000;
+/** One may have been overtaken by the first envelope of a new feed. */
+const OLD_BEATS = 2;
 /** A connection without a heartbeat for so long is given up and made anew. */
 export const GIVE_UP_MS = 12_000;
 
@@ -22,6 +24,7 @@ export class Link {
   #failed = false;
   #beat: Heartbeat | null = null;
   #beatMs = 0;
+  #oldBeats = 0;
 
   constructor(nowMs: number) {
     this.#startedMs = nowMs;
@@ -30,6 +33,7 @@ export class Link {
   connected(nowMs: number): void {
     this.#connectedMs = nowMs;
     this.#beat = null;
+    this.#oldBeats = 0;
   }
 
   disconnected(): void {
@@ -38,7 +42,9 @@ export class Link {
     this.#failed = true;
   }
 
-  heartbeat(beat: Heartbeat, nowMs: number): void {
+  /** `epoch`: the highest epoch seen in an envelope before this heartbeat. */
+  heartbeat(beat: Heartbeat, nowMs: number, epoch: number): void {
+    this.#oldBeats = beat.epoch !== null && beat.epoch < epoch ? this.#oldBeats + 1 : 0;
     this.#beat = beat;
     this.#beatMs = nowMs;
   }
@@ -49,8 +55,7 @@ export class Link {
     return nowMs - (this.#beat === null ? this.#connectedMs : this.#beatMs);
   }
 
-  /** `epoch`: the highest epoch seen in an envelope. */
-  state(nowMs: number, epoch: number): LinkState {
+  state(nowMs: number): LinkState {
     const silent = this.silentMs(nowMs);
     if (silent === null) {
       const early = !this.#failed && nowMs - this.#startedMs < FIRST_CONNECT_MS;
@@ -60,7 +65,7 @@ export class Link {
     const beat = this.#beat;
     if (beat === null) return 'live';
     if (beat.feed_us === null || beat.ts_us - beat.feed_us > FEED_LOST_US) return 'feed_stopped';
-    if (beat.epoch !== null && beat.epoch < epoch) return 'old_feed';
+    if (this.#oldBeats >= OLD_BEATS) return 'old_feed';
     return 'live';
   }
 }

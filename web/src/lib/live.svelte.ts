@@ -106,7 +106,7 @@ class Live {
         const beat = asHeartbeat(raw);
         if (beat === null) return;
         this.#clock.sample(beat.ts_us, monotonicUs());
-        this.#link.heartbeat(beat, performance.now());
+        this.#link.heartbeat(beat, performance.now(), this.store.epoch);
         this.#check();
       },
       roomError: (error) => {
@@ -259,7 +259,7 @@ class Live {
     const now = performance.now();
     const silent = this.#link.silentMs(now);
     if (silent !== null && silent > GIVE_UP_MS) this.#socket?.renew();
-    this.link = this.#link.state(now, this.store.epoch);
+    this.link = this.#link.state(now);
   }
 
   #tick(): void {

@@ -194,3 +194,25 @@ def test_the_answer_to_a_subscribe_that_was_given_up_never_leaves_a_dead_book(ca
     assert snapshots(link.events())
     link.level("bids", "98", "5")
     assert deltas(link.events()) == [(True, 980, 5000)]
+
+
+@pytest.mark.parametrize("renewal", [False, True])
+def test_a_snapshot_that_comes_after_changes_made_to_it_is_not_used(renewal: bool) -> None:
+    """It would take them back."""
+    link = Link(states=())
+    if renewal:
+        link.open()
+        link.wait(1)
+        link.session.resync(market().market, link.now_ns)
+        link.wait(0.01)
+        link.send("unsubscribed", channel=BOOK, id="ETH-USD")
+    else:
+        link.send("connected")
+    number = link.next_id
+    link.next_id += 2
+    link.requests.clear()
+    link.level("bids", "98", "5", message_id=number + 1)
+    link.send("subscribed", number, channel=BOOK, id="ETH-USD", contents=SNAPSHOTS[BOOK])
+    assert link.doubts() == [("ETH-USD", "OUT_OF_ORDER")]
+    link.settle(2.5)
+    assert len(snapshots(link.events())) == 1

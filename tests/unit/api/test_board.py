@@ -1,0 +1,238 @@
+"""The rooms without any I/O: what is held, shown, marked stale and taken back."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from api.tape.board import Board
+from api.tape.rooms import TRADE_ENVELOPES_KEPT, TRADES_KEPT
+from domain.errors import InputError
+from runtime.wire import Envelope, encode_envelope
+
+EPOCH = 1_790_000_000
+NOW_US = EPOCH * 1_000_000
+
+
+def price_data(bid: str | None, ask: str | None) -> dict[str, Any]:
+    venue = None if bid is None else "dydx"
+    return {
+        "bid": bid,
+        "bid_venue": venue,
+        "bid_size": None,
+        "ask": ask,
+        "ask_venue": venue,
+        "ask_size": None,
+        "mid": bid,
+        "spread_bps": 0.1,
+        "crossed": False,
+        "quality": {"venues": 1, "excluded": []},
+        "venues": {"dydx": {"bid": bid, "ask": ask, "kind": "book", "state": "live"}},
+    }
+
+
+def row(bid: str) -> dict[str, Any]:
+    return {
+        "bid": bid,
+        "ask": bid,
+        "bid_venue": "dydx",
+        "ask_venue": "dydx",
+        "spread_bps": 0.0,
+        "crossed": False,
+        "change_24h": 0.5,
+    }
+
+
+def envelope(room: str, seq: int, data: Any, epoch: int = EPOCH) -> Envelope:
+    body = encode_envelope("update", room, seq, epoch, "frame", NOW_US, NOW_US + 1, data)
+    return Envelope(room, seq, body)
+
+
+def markets(*names: str) -> bytes:
+    return orjson.dumps([{"market": name} for name in names])
+
+
+@pytest.fixture
+def board() -> Board:
+    filled = Board()
+    filled.epoch = EPOCH
+    filled.silent = False
+    filled.take_markets(markets("BTC-USD", "ETH-USD"))
+    filled.accept(envelope("price:BTC-USD", 10, price_data("100", "101")))
+    filled.accept(envelope("prices", 20, {"BTC-USD": row("100"), "ETH-USD": row("5")}))
+    return filled
+
+
+def snapshot(board: Board, room: str) -> dict[str, Any]:
+    parsed: dict[str, Any] = orjson.loads(board.find(room).snapshot(EPOCH, NOW_US))
+    return parsed
+
+
+def test_older_envelopes_are_ignored(board: Board) -> None:
+    assert board.accept(envelope("price:BTC-USD", 10, price_data("1", "2"))) is None
+    assert board.accept(envelope("price:BTC-USD", 9, price_data("1", "2"))) is None
+    assert board.accept(envelope("prices", 20, {"BTC-USD": row("1")})) is None
+    assert snapshot(board, "price:BTC-USD")["data"]["bid"] == "100"
+
+
+def test_envelopes_are_shown_as_they_came(board: Board) -> None:
+    sent = envelope("price:BTC-USD", 11, price_data("102", "103"))
+    room = board.accept(sent)
+    assert room is not None
+    assert room.shown == sent.body
+    assert room.snapshot(0, 0) == sent.body.replace(b'"update"', b'"snapshot"', 1)
+
+
+def test_rooms_of_a_newer_feed_are_ignored(board: Board) -> None:
+    assert board.accept(envelope("ladder:BTC-USD", 1, {})) is None
+    assert board.accept(envelope("prices:BTC-USD", 1, {})) is None
+
+
+def test_the_board_is_merged(board: Board) -> None:
+    version = board.prices.version
+    board.accept(envelope("prices", 21, {"ETH-USD": row("6")}))
+    board.accept(envelope("prices", 22, {"SOL-USD": row("7")}))
+    whole = snapshot(board, "prices")
+    assert (whole["type"], whole["seq"]) == ("snapshot", 22)
+    assert {name: item["bid"] for name, item in whole["data"].items()} == {
+        "BTC-USD": "100",
+        "ETH-USD": "6",
+        "SOL-USD": "7",
+    }
+    since = orjson.loads(board.prices.since(version))
+    assert (since["type"], since["seq"]) == ("update", 22)
+    assert set(since["data"]) == {"ETH-USD", "SOL-USD"}
+
+
+def test_going_stale_takes_every_price_away_and_repeats_the_seq(board: Board) -> None:
+    changed = board.go_stale(NOW_US + 5)
+    assert {room.name for room in changed} == {"price:BTC-USD", "prices"}
+    status = orjson.loads(board.quote("BTC-USD").shown)
+    assert (status["seq"], status["cause"], status["received_us"]) == (10, "status", NOW_US + 5)
+    assert status["data"]["venues"]["dydx"]["state"] == "stale"
+    assert status["data"]["quality"] == {
+        "venues": 0,
+        "excluded": [{"venue": "dydx", "reason": "FEED_SILENT"}],
+    }
+    assert b"100" not in board.quote("BTC-USD").shown
+    prices = orjson.loads(board.prices.shown)
+    assert (prices["type"], prices["seq"], prices["cause"]) == ("update", 20, "status")
+    assert {item["bid"] for item in prices["data"].values()} == {None}
+    assert {item["change_24h"] for item in prices["data"].values()} == {0.5}
+    assert board.go_stale(NOW_US + 6) == []
+
+
+def test_the_tape_brings_a_stale_room_back(board: Board) -> None:
+    board.go_stale(NOW_US)
+    board.accept(envelope("price:BTC-USD", 11, price_data("102", "103")))
+    assert snapshot(board, "price:BTC-USD")["data"]["bid"] == "102"
+    board.accept(envelope("prices", 21, {"BTC-USD": row("102")}))
+    data = snapshot(board, "prices")["data"]
+    assert (data["BTC-USD"]["bid"], data["ETH-USD"]["bid"]) == ("102", None)
+
+
+def restore(board: Board, quotes: dict[str, bytes | None], *, missed: bool = False) -> set[str]:
+    changed = board.restore(quotes, None, missed=missed, now_us=NOW_US)
+    return {room.name for room in changed}
+
+
+def test_a_key_with_the_same_seq_brings_a_stale_room_back(board: Board) -> None:
+    board.go_stale(NOW_US)
+    same = envelope("price:BTC-USD", 10, price_data("100", "101")).body
+    assert restore(board, {"BTC-USD": same, "ETH-USD": None}) == {"price:BTC-USD", "prices"}
+    assert board.quote("BTC-USD").shown == same
+    data = orjson.loads(board.prices.shown)["data"]
+    assert (data["BTC-USD"]["bid"], data["BTC-USD"]["change_24h"]) == ("100", 0.5)
+    assert data["ETH-USD"]["bid"] is None
+    assert restore(board, {"BTC-USD": same}) == set()
+
+
+def test_keys_are_taken_only_where_they_are_newer(board: Board) -> None:
+    older = envelope("price:BTC-USD", 9, price_data("1", "2")).body
+    newer = envelope("price:BTC-USD", 11, price_data("3", "4")).body
+    assert restore(board, {"BTC-USD": older}) == set()
+    assert restore(board, {"BTC-USD": newer}) == {"price:BTC-USD", "prices"}
+
+
+def test_keys_of_an_epoch_that_is_over_are_not_taken(board: Board) -> None:
+    board.go_stale(NOW_US)
+    board.epoch = EPOCH + 1
+    assert restore(board, {"BTC-USD": envelope("price:BTC-USD", 10, {}).body}) == set()
+
+
+def test_after_a_gap_a_price_without_its_key_is_stale(board: Board) -> None:
+    assert restore(board, {"BTC-USD": None}) == set()
+    assert restore(board, {"BTC-USD": None}, missed=True) == {"price:BTC-USD", "prices"}
+    assert snapshot(board, "price:BTC-USD")["data"]["bid"] is None
+    data = snapshot(board, "prices")["data"]
+    assert (data["BTC-USD"]["bid"], data["ETH-USD"]["bid"]) == (None, "5")
+
+
+def test_a_room_that_shows_no_price_keeps_its_reasons_after_a_gap(board: Board) -> None:
+    board.accept(envelope("price:BTC-USD", 11, price_data(None, None)))
+    assert restore(board, {"BTC-USD": None}, missed=True) == set()
+    assert snapshot(board, "price:BTC-USD")["cause"] == "frame"
+
+
+def test_a_quote_that_is_gone_tells_when_there_was_one(board: Board) -> None:
+    room = board.quote("BTC-USD")
+    assert room.priced_us == NOW_US + 1
+    assert orjson.loads(room.unpriced(EPOCH, NOW_US))["data"]["bid"] is None
+    board.accept(envelope("price:BTC-USD", 11, price_data(None, None)))
+    assert room.priced_us == NOW_US + 1
+    assert orjson.loads(room.unpriced(EPOCH, NOW_US))["cause"] == "frame"
+    assert board.quote("ETH-USD").priced_us is None
+
+
+def test_a_room_without_data_says_so(board: Board) -> None:
+    for room in ("price:ETH-USD", "trades:ETH-USD", "venues"):
+        empty = snapshot(board, room)
+        assert (empty["type"], empty["seq"], empty["cause"]) == ("snapshot", 0, "status")
+    assert snapshot(board, "price:ETH-USD")["data"]["quality"] == {"venues": 0, "excluded": []}
+    assert snapshot(board, "trades:ETH-USD")["data"] == []
+
+
+def test_trades_are_kept_to_a_bound() -> None:
+    board = Board()
+    board.take_markets(markets("BTC-USD"))
+    room = board.trades("BTC-USD")
+    for number in range(TRADE_ENVELOPES_KEPT + 10):
+        board.accept(envelope("trades:BTC-USD", number + 1, [{"id": number}]))
+    held = snapshot(board, "trades:BTC-USD")
+    assert held["seq"] == TRADE_ENVELOPES_KEPT + 10
+    assert [item["id"] for item in held["data"]] == list(range(138))[-TRADES_KEPT:]
+    since = orjson.loads(room.since(room.version - 2))
+    assert (since["type"], [item["id"] for item in since["data"]]) == ("update", [136, 137])
+
+
+@pytest.mark.parametrize(
+    ("room", "code"),
+    [
+        ("", "UNKNOWN_ROOM"),
+        ("price", "UNKNOWN_ROOM"),
+        ("trades", "UNKNOWN_ROOM"),
+        ("ladder:BTC-USD", "UNKNOWN_ROOM"),
+        ("prices:", "UNKNOWN_ROOM"),
+        ("heartbeat", "UNKNOWN_ROOM"),
+        ("price:", "UNKNOWN_MARKET"),
+        ("price:btc-usd", "UNKNOWN_MARKET"),
+        ("price:BTC-USD ", "UNKNOWN_MARKET"),
+        ("trades:\x00", "UNKNOWN_MARKET"),
+    ],
+)
+def test_rooms_that_do_not_exist(board: Board, room: str, code: str) -> None:
+    with pytest.raises(InputError) as error:
+        board.find(room)
+    assert error.value.code == code
+
+
+@pytest.mark.parametrize("raw", [b"", b"{}x", b"[1]", b'[{"name":"x"}]', b"3"])
+def test_bad_market_rows_are_refused_and_the_old_ones_kept(board: Board, raw: bytes) -> None:
+    with pytest.raises(InputError):
+        board.take_markets(raw)
+    assert board.known_markets() == ["BTC-USD", "ETH-USD"]
+
+
+def test_a_key_that_is_no_envelope_is_refused(board: Board) -> None:
+    with pytest.raises(InputError):
+        restore(board, {"BTC-USD": b'{"seq":1}'})
