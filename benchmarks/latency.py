@@ -135,12 +135,12 @@ async def measure(folder: Path, echo_port: int, source_pid: int) -> Samples:
 
 
 async def wait_for_markets(url: str) -> list[str]:
-    client = aioredis.Redis.from_url(url)
+    client = aioredis.Redis.from_url(url, decode_responses=True)
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         keys = await client.keys("quote:*")
         if len(keys) >= MARKETS:
-            return sorted(key.decode().partition(":")[2] for key in keys)
+            return sorted(str(key).partition(":")[2] for key in keys)
         await asyncio.sleep(0.1)
     raise SystemExit(f"no {MARKETS} quotes within 30 s")
 

@@ -158,7 +158,7 @@ class Tape:
         self._thread.start()
 
     def _read(self) -> None:
-        listener = self._redis.pubsub(ignore_subscribe_messages=True)
+        listener = self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
         listener.subscribe(TAPE)
         while not self._ended.is_set():
             try:

@@ -4,7 +4,7 @@ import time
 from itertools import pairwise
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.conftest import NewPage
 from tests.e2e.kit import Program, Tape, open_board, open_market, priced, read_board, until
@@ -147,7 +147,7 @@ def test_lives_under_a_strict_content_policy(program: Program, new_page: NewPage
     # A page that was not fetched from the network may not talk to this machine unasked.
     page = new_page(permissions=["local-network-access"])
 
-    def tighten(route):  # type: ignore[no-untyped-def]
+    def tighten(route: Route) -> None:
         answer = route.fetch()
         headers = {**answer.headers, "content-security-policy": STRICT_POLICY}
         route.fulfill(response=answer, headers=headers)

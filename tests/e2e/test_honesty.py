@@ -3,7 +3,7 @@
 import os
 import signal
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.conftest import Complaints, NewPage
 from tests.e2e.kit import (
@@ -70,7 +70,7 @@ def test_a_dead_gateway_is_a_disconnection_and_heals(
     complaints.network_may_fail = True
 
     # From now on the server has another build of the page.
-    def newer(route):  # type: ignore[no-untyped-def]
+    def newer(route: Route) -> None:
         answer = route.fetch()
         name = 'name="perptape-build" content="'
         body = answer.text().replace(name, name + "newer-")

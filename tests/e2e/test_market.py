@@ -18,7 +18,7 @@ def test_fields_equal_the_envelope_of_the_same_seq(
     page = new_page()
     open_market(page, program.url, "BTC-USD")
     first = page.evaluate(READ_QUOTE)["seq"]
-    seen = set()
+    seen: set[int] = set()
     deadline = time.monotonic() + 60
     while len(seen) < COMPARISONS:
         assert time.monotonic() < deadline, f"only {len(seen)} changes in a minute"

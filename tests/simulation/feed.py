@@ -1,0 +1,228 @@
+"""Sessions and the consolidator against the model venue, one step after the other, with the checks
+that must hold at each. The loop of the driver is played here: its sockets are the model's."""
+
+import hashlib
+from dataclasses import dataclass
+from random import Random
+
+from aggregator.consolidate import Consolidator
+from connectors.base.protocol import Failure
+from connectors.dydx.session import DydxSession
+from domain.events import VenueStatus
+from domain.ids import MarketId, SourceId, VenueId
+from domain.market import Market
+from domain.quote import BestQuote, price_data
+from domain.units import Grid
+from runtime.wire import encode_envelope
+from tests.simulation.venue import STEP_NS, Connection, Frame, S, Venue, View
+
+VENUE = VenueId("dydx")
+SYMBOLS = [f"M{number}-USD" for number in range(20)]
+MARKETS = [Market(VENUE, MarketId(name), name, Grid("0.1"), Grid("0.01")) for name in SYMBOLS]
+START_NS = 10**15
+START_US = 1_790_000_000_000_000
+MAX_AGE_NS = 5 * S
+FAULTS = ("gap", "duplicate", "reorder", "garbage", "freeze", "drop", "cross", "spike")
+
+
+@dataclass(slots=True)
+class Link:
+    """The client's side of one place."""
+
+    place: int
+    markets: list[Market]
+    states: list[Market]
+    session: DydxSession | None = None
+    retry_ns: int = 0
+    failures: int = 0
+
+    @property
+    def source(self) -> SourceId:
+        return SourceId(f"dydx:ws:{self.place}")
+
+
+class Simulation:
+    def __init__(self, seed: int) -> None:
+        self.rng = Random(seed)
+        self.venue = Venue(SYMBOLS, self.rng)
+        self.now_ns = START_NS
+        self.core = Consolidator({VENUE: MAX_AGE_NS})
+        self.links = [Link(0, MARKETS[:10], MARKETS), Link(1, MARKETS[10:], [])]
+        for link in self.links:
+            self.core.attach(link.source, VENUE, link.markets)
+        self.said: dict[str, BestQuote] = {}
+        self.excluded = 0
+        self.failures: list[str] = []
+        self.seq = 0
+        self.digest = hashlib.sha256()
+
+    # Time ---------------------------------------------------------------------------------------
+
+    @property
+    def wall_us(self) -> int:
+        return START_US + (self.now_ns - START_NS) // 1000
+
+    @property
+    def elapsed_s(self) -> float:
+        return (self.now_ns - START_NS) / S
+
+    def run(self, seconds: float, fault_every_s: float = 0.0) -> None:
+        end_ns = self.now_ns + int(seconds * S)
+        while self.now_ns < end_ns:
+            self.now_ns += STEP_NS
+            left_s = (end_ns - self.now_ns) / S
+            if fault_every_s and self.rng.random() < STEP_NS / S / fault_every_s:
+                self.start_fault(left_s)
+            self.venue.step(self.now_ns)
+            for link in self.links:
+                self.turn(link)
+            self.core.advance(self.wall_us, self.now_ns)
+            self.publish()
+            self.check()
+
+    def start_fault(self, left_s: float) -> None:
+        """Some fault for some seconds, which ends before the faults do."""
+        rng, kind = self.rng, self.rng.choice(FAULTS)
+        seconds = min(left_s, rng.choice((0.2, 1.0, 3.0, rng.uniform(4, 6), rng.uniform(6, 12))))
+        until_ns = self.now_ns + int(seconds * S)
+        if kind in ("cross", "spike"):
+            getattr(self.venue, kind)(rng.choice(SYMBOLS), until_ns)
+            return
+        place = rng.randrange(2)
+        connection = self.venue.connections[place]
+        if kind == "drop":
+            self.close(self.links[place], Failure("CONNECTION_LOST", ""))
+            return
+        self.venue.places[place].until_ns[kind] = until_ns
+        if kind == "freeze" and connection is not None:
+            for view in connection.views.values():
+                view.excused_ns = max(view.excused_ns, until_ns + 2 * STEP_NS)
+
+    # What the driver does -----------------------------------------------------------------------
+
+    def turn(self, link: Link) -> None:
+        if link.session is None:
+            if self.now_ns >= link.retry_ns:
+                link.session = DydxSession(link.markets, link.states, self.now_ns)
+                self.venue.connect(link.place, self.now_ns)
+            return
+        connection = self.venue.connections[link.place]
+        assert connection is not None
+        for frame in connection.arriving(self.now_ns):
+            self.deliver(connection, frame)
+            link.session.receive(frame.body, self.wall_us, self.now_ns)
+            self.drain(link, connection)
+            if link.session.failure is not None:
+                break
+        link.session.advance(self.now_ns)
+        self.drain(link, connection)
+        if link.session.healthy:
+            link.failures = 0
+        if link.session.failure is not None:
+            self.close(link, link.session.failure)
+
+    def drain(self, link: Link, connection: Connection) -> None:
+        assert link.session is not None
+        events = link.session.events()
+        if events:
+            self.core.apply(link.source, events, self.wall_us, self.now_ns)
+        for text in link.session.outgoing():
+            connection.request(text)
+
+    def close(self, link: Link, failure: Failure) -> None:
+        if link.session is None:
+            return
+        link.session = None
+        self.venue.connections[link.place] = None
+        self.failures.append(failure.code)
+        event = VenueStatus("connecting", str(failure))
+        self.core.apply(link.source, [event], self.wall_us, self.now_ns)
+        delay_s = min(2.0, 0.25 * 2**link.failures) * self.rng.uniform(0.5, 1.0)
+        link.failures += 1
+        link.retry_ns = self.now_ns + int(delay_s * S)
+
+    def deliver(self, connection: Connection, frame: Frame) -> None:
+        """What the model knows of a frame that reaches the client."""
+        kind, _, detail = frame.kind.partition(" ")
+        if kind == "height" and int(detail) > connection.height:
+            connection.height, connection.proved_ns = int(detail), self.now_ns
+        elif kind == "snapshot":
+            connection.views[frame.market].valid = True
+        elif kind == "spoiled" and frame.market:
+            connection.views[frame.market].valid = False
+
+    def publish(self) -> None:
+        for best in self.core.flush(self.now_ns):
+            self.said[best.market] = best
+            self.seq += 1
+            data = price_data(best)
+            self.digest.update(
+                encode_envelope(
+                    "update", best.market, self.seq, 1, best.cause, best.received_us, 0, data
+                )
+            )
+        for source, market in self.core.snapshots_wanted():
+            link = next(link for link in self.links if link.source == source)
+            connection = self.venue.connections[link.place]
+            if link.session is not None and connection is not None:
+                link.session.resync(market, self.now_ns)
+                self.drain(link, connection)
+        self.core.trades()
+
+    # What must hold -----------------------------------------------------------------------------
+
+    def state(self, symbol: str) -> str:
+        return self.said[symbol].quotes[0].state
+
+    def live(self) -> list[str]:
+        return [symbol for symbol in SYMBOLS if self.state(symbol) == "live"]
+
+    def check(self) -> None:
+        for symbol in SYMBOLS:
+            quote = self.said[symbol].quotes[0]
+            if quote.state != "live":
+                self.excluded += 1
+                assert quote.bid_e18 is None
+                assert quote.ask_e18 is None
+                continue
+            where = f"{symbol} at {self.elapsed_s:.2f} s"
+            connection = self.venue.owner(symbol)
+            assert connection is not None, f"{where}: live without a connection"
+            assert connection.proved_ns is not None, f"{where}: live without a block"
+            age_ns = self.now_ns - connection.proved_ns
+            assert age_ns <= MAX_AGE_NS + STEP_NS, f"{where}: live at an age of {age_ns / S} s"
+            view = connection.views[symbol]
+            assert view.valid, f"{where}: live without a book that can be trusted"
+            self.check_touch(symbol, view, where)
+
+    def check_touch(self, symbol: str, view: View, where: str) -> None:
+        best = self.said[symbol]
+        bid, ask = best.bid_e18, best.ask_e18
+        mid = self.venue.markets[symbol].mid
+        sides = [price / 10**17 for price in (bid, ask) if price is not None]
+        first = self.venue.connections[0]
+        if sides and first is not None and first.proved_ns is not None:
+            current = self.now_ns - first.proved_ns <= MAX_AGE_NS - S
+            away = abs(sum(sides) / len(sides) - mid) / mid
+            # The oracle price moves by a tick now and then, far less than a percent.
+            assert not current or away < 0.06, f"{where}: {away:.0%} from the oracle price"
+        if view.crossed:
+            view.crossed_ns = view.crossed_ns or self.now_ns
+            for_s = (self.now_ns - max(view.crossed_ns, view.excused_ns)) / S
+            assert for_s < 4.2, f"{where}: live and crossed for {for_s} s"
+        else:
+            view.crossed_ns = None
+        if self.now_ns <= view.excused_ns:
+            return
+        expected = view.touch()
+        found = (
+            None if bid is None else bid // 10**17,
+            0 if best.bid is None else _hundredths(best.bid.bid_size),
+            None if ask is None else ask // 10**17,
+            0 if best.ask is None else _hundredths(best.ask.ask_size),
+        )
+        assert found == expected, f"{where}: {found} published, {expected} sent"
+
+
+def _hundredths(size: str | None) -> int:
+    return round(float(size or 0) * 100)
