@@ -29,7 +29,7 @@ class Spec:
 
 
 SPECS: Final[Mapping[str, Spec]] = {
-    "NOT_FOUND": Spec(404, "There is nothing here", "the endpoints stand in docs/API"),
+    "NOT_FOUND": Spec(404, "There is nothing here", "docs/protocol.md lists the endpoints"),
     "METHOD_NOT_ALLOWED": Spec(405, "This method is not allowed here"),
     "UNKNOWN_MARKET": Spec(404, "Unknown market", "GET /v1/markets lists all"),
     "INVALID_REQUEST": Spec(422, "The request is not valid", "issues name what is wrong"),

@@ -142,11 +142,13 @@ class PricesRoom:
         if seq <= self.seq:
             return False
         envelope = envelopes.parse(body)
+        # Rows found in Redis before the tape was first heard were sent without a seq of their own.
+        unnumbered = self.seq == 0 and bool(self._rows)
         self.seq = seq
         self._head = envelope.epoch, envelope.cause, envelope.received_us, envelope.published_us
         self._change(envelope.data)
         self._stale -= envelope.data.keys()
-        self.shown = body
+        self.shown = self._encode("snapshot", list(self._rows)) if unnumbered else body
         return True
 
     def markets(self) -> list[str]:

@@ -1,7 +1,7 @@
 """A model of the venue: its own books, frames as bytes in the true wire shape, faults on request.
 
-For every market it also keeps the view a perfect subscriber of the connection would have: the levels
-as they were sent, each with the number of the frame that set it."""
+For every market it also keeps the view a perfect subscriber of the connection would have: levels as
+they were sent, each with the number of the frame that set it."""
 
 import json
 from collections import deque
@@ -26,7 +26,7 @@ def size_text(hundredths: int) -> str:
 
 
 class MarketModel:
-    """A book around ``mid`` that never crosses; ``rows`` of an update keep it so at every moment."""
+    """A book around ``mid`` that never crosses, not even in the middle of an update."""
 
     def __init__(self, symbol: str, rng: Random) -> None:
         self.symbol = symbol
@@ -37,7 +37,7 @@ class MarketModel:
         self.rebuild()
 
     def rebuild(self) -> list[tuple[int, int, int]]:
-        """A whole new book at ``mid * scale``; what changes, (side, price, size), removals first."""
+        """A whole new book at ``mid * scale``: (side, price, size) of what changes."""
         mid = self.mid * self.scale
         new: Sides = (
             {mid - place: self.rng.randint(1, 500) for place in range(1, DEPTH + 1)},
@@ -80,15 +80,17 @@ class MarketModel:
         return changes
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class View:
     """What a perfect subscriber has of a market. ``valid``: a snapshot was delivered and nothing
-    delivered since made it doubtful; ``excused_ns``: until then a difference has a known cause."""
+    delivered since made it doubtful; ``excused_ns``: until then a difference has a known cause;
+    ``version``: changes so far."""
 
     levels: tuple[dict[int, tuple[int, int]], dict[int, tuple[int, int]]] = ({}, {})
     valid: bool = False
     excused_ns: int = 0
     crossed_ns: int | None = None
+    version: int = 0
 
     def touch(self) -> tuple[int | None, int, int | None, int]:
         """By the rule as it is written down, on sorted copies."""
@@ -256,6 +258,7 @@ class Connection:
         contents: Any = {"trades": []}
         if channel == "v4_orderbook":
             model, view = self.venue.markets[symbol], self.views[symbol]
+            view.version += 1
             view.levels = (
                 {price: (size, number) for price, size in model.sides[0].items()},
                 {price: (size, number) for price, size in model.sides[1].items()},
@@ -291,6 +294,7 @@ class Connection:
         if ("v4_orderbook", symbol) not in self.subscribed:
             return
         contents: dict[str, list[list[str]]] = {}
+        self.views[symbol].version += 1
         levels = self.views[symbol].levels
         for side, price, size in changes:
             rows = contents.setdefault(("bids", "asks")[side], [])

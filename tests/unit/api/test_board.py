@@ -236,3 +236,20 @@ def test_bad_market_rows_are_refused_and_the_old_ones_kept(board: Board, raw: by
 def test_a_key_that_is_no_envelope_is_refused(board: Board) -> None:
     with pytest.raises(InputError):
         restore(board, {"BTC-USD": b'{"seq":1}'})
+
+
+def test_rows_found_before_the_tape_was_heard_get_its_first_seq_as_a_whole() -> None:
+    board = Board()
+    board.epoch = EPOCH
+    board.silent = False
+    keys = {
+        name: envelope(f"price:{name}", 5, price_data("10", "11")).body
+        for name in ("BTC-USD", "ETH-USD")
+    }
+    board.restore(keys, None, missed=False, now_us=NOW_US)
+    assert board.prices.seq == 0
+    board.accept(envelope("prices", 9, {"BTC-USD": row("12")}))
+    first = orjson.loads(board.prices.shown)
+    assert (first["type"], first["seq"], set(first["data"])) == ("snapshot", 9, set(keys))
+    board.accept(envelope("prices", 10, {"BTC-USD": row("13")}))
+    assert orjson.loads(board.prices.shown)["type"] == "update"
