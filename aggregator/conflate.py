@@ -22,6 +22,9 @@ class Outbox(Generic[T]):
     def __len__(self) -> int:
         return len(self._newest) + len(self._stream)
 
+    def __contains__(self, room: str) -> bool:
+        return room in self._newest
+
     def put_newest(self, room: str, item: T) -> None:
         """Replaces what waits of the room."""
         # Taking the old one out first keeps the order of publication.

@@ -63,8 +63,9 @@ class NotLeader(Exception):
 
 class Publisher:
     """Owns the sequence numbers and the writing connection. Call ``run`` once; ``publish_*`` from
-    the same loop at any time. ``on_lead`` is called whenever a new epoch begins: all that was
-    published before is forgotten and must be published again."""
+    the same loop at any time. ``on_lead`` is called whenever writing begins, in a new epoch or
+    after a lost connection: what was published before may not have arrived and is published again.
+    """
 
     def __init__(self, redis_url: str, on_lead: Callable[[], None]) -> None:
         self._client = fast_client(redis_url)
@@ -122,6 +123,10 @@ class Publisher:
         self._wake.set()
         return body
 
+    def is_waiting(self, room: str) -> bool:
+        """Whether an envelope of this room is still to be sent: another would replace it."""
+        return room in self._outbox
+
     def publish_state(self, key: str, body: bytes) -> None:
         """A key written again with every beat until it is replaced."""
         self._states[key] = resp.set_px(key, body, channels.STATE_TTL_MS)
@@ -158,6 +163,7 @@ class Publisher:
         while True:
             asked_ns = mono_ns()
             if self._epoch and await self._renew(asked_ns):
+                self._on_lead()
                 return
             if await self._client.set(
                 channels.FEED_LEADER, self._identity, nx=True, px=channels.LEASE_MS
@@ -175,6 +181,7 @@ class Publisher:
         self._live.clear()
         self._changed.clear()
         self._outbox.take()
+        self._oldest_received_us = None
         _log.info("feed_leads", epoch=self._epoch)
         self._on_lead()
 

@@ -24,7 +24,7 @@ ADVANCE_S: Final = 0.04
 BOARD_S: Final = 0.1
 VENUES_S: Final = 0.1
 MARKETS_S: Final = 0.4
-VENUES_REPEAT_US: Final = 1_000_000
+VENUES_REPEAT_NS: Final = 1_000_000_000
 
 FLUSH_SECONDS: Final = metrics.Histogram(
     "perptape_flush_seconds",
@@ -50,7 +50,7 @@ class Feed:
         self._flush_due = False
         self._board: dict[str, BestQuote] = {}
         self._reports: dict[VenueId, tuple[rooms.VenueReport, int]] = {}
-        self._venues_said_us = 0
+        self._venues_said_ns = 0
         counts = self._consolidator.counts
         AUDITS.set_function(lambda: counts.audits)
         MISMATCHES.set_function(lambda: counts.audit_mismatches)
@@ -85,7 +85,7 @@ class Feed:
         """A new epoch: readers know nothing of it yet."""
         self._consolidator.forget_said()
         self._board.clear()
-        self._venues_said_us = 0
+        self._venues_said_ns = 0
         self._say_markets()
         self._say_venues()
         self._flush_soon()
@@ -117,7 +117,8 @@ class Feed:
         """The ``prices`` room: what changed, at most ten times a second."""
         while True:
             await asyncio.sleep(BOARD_S)
-            if not self._board:
+            # Rows are gathered here while the last envelope waits: it has some that this has not.
+            if not self._board or self._publisher.is_waiting(channels.PRICES_ROOM):
                 continue
             changed, self._board = self._board, {}
             newest = max(changed.values(), key=lambda best: best.received_us)
@@ -152,9 +153,9 @@ class Feed:
             if not rooms.same_trouble(before, report):
                 changed, since_us = True, now_us
             self._reports[runner.venue] = (report, since_us)
-        if not changed and now_us - self._venues_said_us < VENUES_REPEAT_US:
+        if not changed and mono_ns() - self._venues_said_ns < VENUES_REPEAT_NS:
             return
-        self._venues_said_us = now_us
+        self._venues_said_ns = mono_ns()
         data: dict[str, Any] = {
             venue: {
                 "state": report.state,

@@ -1,7 +1,7 @@
 """What works and what does not, since when and why. One line in the log per change."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +28,8 @@ _FAILURES: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
 )
+
+Loop = Coroutine[Any, Any, None]
 
 _log = get_logger(__name__)
 
@@ -71,7 +73,7 @@ class Part:
 
 
 class Health:
-    """``run`` probes Redis and Postgres. ``beat``: seconds since the feed's last sign of life."""
+    """Probes Redis and Postgres. ``beat``: seconds since the feed's last sign of life."""
 
     def __init__(self, redis: Redis, database: Database, beat: Callable[[], float | None]) -> None:
         self.redis = Part("redis", "REDIS_UNAVAILABLE")
@@ -82,11 +84,13 @@ class Health:
         self._database = database
         self._beat = beat
 
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(_probe(self.redis, self._ping_redis))
-            group.create_task(_probe(self.postgres, self._database.ping))
-            group.create_task(self._watch_feed())
+    def loops(self) -> list[Loop]:
+        """To be run for ever."""
+        return [
+            _probe(self.redis, self._ping_redis),
+            _probe(self.postgres, self._database.ping),
+            self._watch_feed(),
+        ]
 
     def missing(self) -> list[Issue]:
         """What stands against serving requests. Venues and the feed do not."""

@@ -33,6 +33,7 @@ HEAD_BOUND: Final = 16 * 1024
 IDLE_S: Final = 10
 GOODBYE_S: Final = 1.0
 STOP_S: Final = 2
+CANCEL_S: Final = 0.1
 
 _log = get_logger(__name__)
 
@@ -100,25 +101,42 @@ class Gateway:
         engine = self._server.eio
         context = Context(self._board, QuoteReader(self._redis), self._health)
         http = HttpServer(http_config(build_app(context, engine), engine), engine)
+        loops = [
+            asyncio.create_task(loop)
+            for loop in (
+                *self._reader.loops(),
+                *self._health.loops(),
+                self._hub.run(),
+                self._subscriptions.run(),
+                engine.run(),
+            )
+        ]
+        serving = asyncio.create_task(http.serve([listener]))
+        stopping = asyncio.create_task(stop.wait())
         try:
-            async with asyncio.TaskGroup() as group:
-                tasks: Sequence[asyncio.Task[None]] = [
-                    group.create_task(self._reader.run()),
-                    group.create_task(self._hub.run()),
-                    group.create_task(self._subscriptions.run()),
-                    group.create_task(self._health.run()),
-                    group.create_task(engine.run()),
-                ]
-                serving = group.create_task(http.serve([listener]))
-                await stop.wait()
-                self._health.stopping = True
-                http.should_exit = True
-                await serving
-                for task in tasks:
-                    task.cancel()
+            ends = {*loops, serving, stopping}
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            self._health.stopping = True
+            http.should_exit = True
+            await serving
+            for task in done:
+                # What ends before ``stop`` is set has crashed.
+                task.result()
         finally:
+            await _cancel([*loops, stopping, serving])
+            await self._reader.close()
             await self._redis.aclose()
             await self._database.close()
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Until they have ended: redis-py sends through ``asyncio.wait_for``, which on Python 3.11 can
+    lose a cancellation that comes just as it finishes."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_S)
 
 
 def http_config(app: Any, engine: Engine) -> uvicorn.Config:

@@ -75,7 +75,9 @@ class BoundedFile:
 class ChildLog:
     """The pipe into which one child writes, for all its restarts, and the file behind it."""
 
-    def __init__(self, name: str, folder: Path, show: Callable[[str], None], *, json: bool) -> None:
+    def __init__(
+        self, name: str, folder: Path, show: Callable[[str, str], None], *, json: bool
+    ) -> None:
         self._name = name
         self.path = folder / f"{name}.log"
         self._file = BoundedFile(self.path)
@@ -132,7 +134,7 @@ class ChildLog:
                 line = orjson.dumps(
                     {"at": iso_ms(wall_us()), "role": self._name, "level": "info", "event": text}
                 )
-            elif entry.get("level") in _SHOWN_LEVELS:
+            elif str(entry.get("level")) in _SHOWN_LEVELS:
                 self._show_entry(entry)
         else:
             self.last_lines.append(line.decode("utf-8", "replace"))
@@ -146,11 +148,13 @@ class ChildLog:
         self._shown += 1
         if self._shown > _SHOWN_PER_WINDOW:
             if self._shown == _SHOWN_PER_WINDOW + 1:
-                self._show(f"{self._name}: more warnings, see its log")
+                self._show("error", f"{self._name}: more of this, see its log")
             return
         ids = " ".join(f"{k}={v}" for k, v in entry.items() if k not in _UNSHOWN_FIELDS)
         text = f"{self._name} {entry['level']}: {entry.get('event')} {ids}"
-        self._show(" ".join(text.split())[:_SHOWN_LENGTH])
+        # What a venue sent may stand in it, and no control character of theirs is for a terminal.
+        printable = "".join(char if char.isprintable() else " " for char in text)
+        self._show(entry["level"], " ".join(printable.split())[:_SHOWN_LENGTH])
 
 
 def _json_object(line: bytes) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import random
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from perptape.errors import StartError
@@ -12,16 +12,19 @@ from perptape.errors import StartError
 _LISTENING = "0A"
 
 
-def free_ports(count: int) -> list[int]:
-    """Distinct free loopback ports below the range the kernel takes for outgoing connections.
+def free_ports(count: int, keep_clear_of: Collection[int] = ()) -> list[int]:
+    """Distinct free loopback ports, none of those that are about to be used for something else.
 
-    From inside that range a client that keeps dialling a server which is just being restarted can
-    be given the server's own port and connect to itself, and the server could never bind again.
+    They lie below the range the kernel takes for outgoing connections: a client that keeps
+    dialling a server which is just being restarted could be given the server's own port from it,
+    connect to itself, and the server could never bind again.
     """
     low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     with contextlib.ExitStack() as held:
         ports: list[int] = []
         for port in random.sample(range(10_000, max(low, 20_000)), k=2_000):
+            if port in keep_clear_of:
+                continue
             with contextlib.suppress(OSError):
                 held.enter_context(socket.create_server(("127.0.0.1", port)))
                 ports.append(port)

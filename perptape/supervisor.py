@@ -115,7 +115,12 @@ class Supervisor:
     async def _start(self) -> None:
         self._greet()
         copies = [(role, worker) for role in ROLES for worker in role.workers(self._settings)]
-        redis, postgres, control, dydx, *metrics_ports = free_ports(4 + len(copies))
+        chosen = (
+            self._settings.http_port,
+            self._settings.sandbox_control_port,
+            self._settings.sandbox_dydx_port,
+        )
+        redis, postgres, control, dydx, *metrics_ports = free_ports(4 + len(copies), chosen)
         redis_url, database_url = await asyncio.gather(
             self._redis_url(redis), self._database_url(postgres)
         )
@@ -164,7 +169,8 @@ class Supervisor:
         self._add(child)
         while not await server.answers():
             if child.restarts >= _START_ATTEMPTS:
-                raise StartError(f"{server.name} does not start, see {child.log.path}")
+                why = f": {child.last_line}" if child.last_line else ""
+                raise StartError(f"{server.name} does not start{why}; see {child.log.path}")
             await asyncio.sleep(_POLL_S)
         return server.url
 
@@ -183,7 +189,12 @@ class Supervisor:
         self._add(child)
 
     def _log(self, name: str, *, json: bool) -> ChildLog:
-        return ChildLog(name, self._data_dir / "logs", show, json=json)
+        return ChildLog(name, self._data_dir / "logs", self._show, json=json)
+
+    def _show(self, level: str, text: str) -> None:
+        # While everything starts at once, that the others are not there yet is no news.
+        if self._ready or level != "warning":
+            show(text)
 
     def _add(self, child: Child) -> None:
         self._children.append(child)
@@ -231,7 +242,9 @@ class Supervisor:
 
     async def _end_children(self) -> None:
         for name in reversed(_ORDER):
+            # The servers keep their short grace: what they write in it need not be recovered.
+            hurry = asyncio.Event() if name in _SERVER_GRACE_S else self._hurry
             group = [child for child in self._children if child.role == name]
-            await asyncio.gather(*(child.stop(self._hurry) for child in group))
+            await asyncio.gather(*(child.stop(hurry) for child in group))
         for child in self._children:
             child.log.close()

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
@@ -35,7 +35,7 @@ _log = get_logger(__name__)
 
 
 class TapeReader:
-    """``run`` for ever. ``publish`` is called with every room that changed, in order."""
+    """``publish`` is called with every room that changed, in order."""
 
     def __init__(self, redis_url: str, board: Board, publish: Callable[[Room], None]) -> None:
         self._subscriber = subscriber_client(redis_url)
@@ -56,15 +56,13 @@ class TapeReader:
             return None
         return (self._clock.now_ns() - self._last_beat_ns) / 1e9
 
-    async def run(self) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._follow())
-                group.create_task(self._refresh())
-                group.create_task(self._watch())
-        finally:
-            await self._subscriber.aclose()
-            await self._keys.aclose()
+    def loops(self) -> list[Coroutine[Any, Any, None]]:
+        """To be run for ever."""
+        return [self._follow(), self._refresh(), self._watch()]
+
+    async def close(self) -> None:
+        await self._subscriber.aclose()
+        await self._keys.aclose()
 
     # The tape
 

@@ -63,11 +63,17 @@ class SourceDriver:
     async def run(self) -> None:
         transport = self.source.transport
         while True:
-            if isinstance(transport, WsTransport):
-                failure = await self._run_socket(transport)
-            else:
-                failure = await self._run_polls(transport)
-            self._session = None
+            try:
+                if isinstance(transport, WsTransport):
+                    failure = await self._run_socket(transport)
+                else:
+                    failure = await self._run_polls(transport)
+            except Exception as error:
+                # A bug: who supervises this starts it again, and until then nothing is current.
+                self._report(VenueStatus("connecting", f"CRASHED: {error!r}"))
+                raise
+            finally:
+                self._session = None
             RECONNECTS.labels(source=self.source.source_id, code=failure.code).inc()
             self._report(VenueStatus("connecting", str(failure)))
             delay_s = self._next_delay_s(failure)
@@ -119,11 +125,14 @@ class SourceDriver:
         self._session = session
         ticker = asyncio.create_task(self._tick(socket, session))
         try:
-            return await self._read(socket, session)
+            failure = await self._read(socket, session)
         finally:
             ticker.cancel()
             # The peer may be gone: closing must not hold up the next connection.
             socket.transport.abort()
+        if ticker.done():
+            ticker.result()
+        return failure
 
     async def _read(self, socket: ClientConnection, session: Session) -> Failure:
         """Feeds frames until the session gives up or the socket ends."""
@@ -162,7 +171,8 @@ class SourceDriver:
                     await socket.send(text)
         except ConnectionClosed:
             return
-        socket.transport.abort()
+        finally:
+            socket.transport.abort()
 
     def _reset_backoff(self) -> None:
         self._backoff.reset()

@@ -216,9 +216,10 @@ class DydxSession:
             self._events.extend(parse.trade(raw, market_id) for raw in reversed(recent))
         elif channel == "v4_markets":
             self._on_market_rows(contents["markets"])
-        elif channel == "v4_block_height":
-            self._on_height(parse.height(contents["height"]), mono_ns)
+        height = parse.height(contents["height"]) if channel == "v4_block_height" else None
         self._subs.subscribed(channel, message.get("id"), mono_ns)
+        if height is not None:
+            self._on_height(height, mono_ns)
         self._pump(mono_ns)
 
     def _on_height(self, height: int, mono_ns: int) -> None:
@@ -309,16 +310,20 @@ class DydxSession:
             for missing in list(self._missing)[: max(0, lost - self._nameless)]:
                 del self._missing[missing]
             left = max(0, self._nameless - lost)
-            self._nameless = min(left, self._subs.awaiting_snapshot())
+            self._nameless = min(left, self._subs.awaiting_snapshot(mono_ns))
             for subscription in late:
                 if subscription.channel == "v4_orderbook" and subscription.has_snapshot:
                     self._doubt(subscription, "NO_SNAPSHOT")
             self._pump(mono_ns)
 
     def _hole(self, mono_ns: int) -> bool:
-        """Whether more ids are overdue than unanswered subscribes may still account for."""
-        overdue = sum(mono_ns - since >= c.HOLE_NS for since in self._missing.values())
-        return overdue > max(0, self._subs.awaiting_snapshot() - self._nameless)
+        """Whether more ids are overdue than unanswered subscribes may still account for: those that
+        were sent before the id was missed."""
+        overdue = [since for since in self._missing.values() if mono_ns - since >= c.HOLE_NS]
+        return any(
+            count > self._subs.awaiting_snapshot(since) - self._nameless
+            for count, since in enumerate(overdue, 1)
+        )
 
     def resync(self, market: MarketId, mono_ns: int) -> None:
         """A fresh snapshot of one book; the old one stays in use until it comes or is late."""
@@ -330,9 +335,10 @@ class DydxSession:
 
     def _resync_all(self, code: str, detail: str, mono_ns: int) -> None:
         self._missing.clear()
+        self._nameless = 0
         self._live = False
         self._events.append(VenueStatus("resyncing", f"{code}: {detail}"))
-        self._subs.restart_books(mono_ns)
+        self._subs.restart_all(mono_ns)
         self._pump(mono_ns)
 
     def _doubt(self, subscription: Subscription, reason: str) -> None:

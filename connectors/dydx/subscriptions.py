@@ -85,9 +85,11 @@ class SubscriptionTable:
         """Every book the venue did not refuse has its snapshot."""
         return all(book.has_snapshot or book.refused for book in self._books)
 
-    def awaiting_snapshot(self) -> int:
+    def awaiting_snapshot(self, sent_until_ns: int) -> int:
         """Subscribes whose answer, and so the number reserved for it, is still to come."""
-        return sum(s.phase is _Phase.ASKED for s in self._table.values())
+        return sum(
+            s.phase is _Phase.ASKED and s.sent_ns <= sent_until_ns for s in self._table.values()
+        )
 
     def is_leaving(self, channel: object, symbol: object) -> bool:
         """Whether an unsubscribe was sent that is not answered yet."""
@@ -126,10 +128,14 @@ class SubscriptionTable:
             subscription.phase = _Phase.LEAVE
             subscription.late_ns = mono_ns + c.RESNAPSHOT_LATE_NS
 
-    def restart_books(self, mono_ns: int) -> None:
-        for book in self._books:
-            book.has_snapshot = False
-            self.restart(book, mono_ns)
+    def restart_all(self, mono_ns: int) -> None:
+        """Every book, and what is unanswered: nobody waits for its number any more."""
+        for item in self._table.values():
+            if item.channel == "v4_orderbook":
+                item.has_snapshot = False
+                self.restart(item, mono_ns)
+            elif item.phase is _Phase.ASKED:
+                self.restart(item, mono_ns)
 
     def refused(self, subscription: Subscription, mono_ns: int) -> None:
         """The venue said no: not subscribed; asked again later and later."""

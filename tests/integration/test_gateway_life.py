@@ -15,7 +15,9 @@ import orjson
 import pytest
 from websockets.asyncio.client import connect
 
-from api.service import listen
+from api.realtime.hub import Hub
+from api.service import Gateway, listen
+from domain.errors import InvariantViolation
 from perptape.embedded_redis import EmbeddedRedis
 from tests.integration.gateway_kit import (
     NO_DATABASE,
@@ -107,13 +109,28 @@ async def test_stopping_tells_everybody_and_is_quick(embedded_redis_url: str) ->
             async with asyncio.timeout(4):
                 assert await close_code(wire) == 1012
             assert (await polling).text == "1"
-            with pytest.raises(httpx.TransportError):
-                await rig.http.get("/health/live")
+            # Nobody comes back to this process.
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", int(rig.url.rpartition(":")[2]))
 
 
 async def test_a_port_in_use_stops_the_start() -> None:
     with listen("127.0.0.1", 0, shared=False) as taken, pytest.raises(OSError, match="in use"):
         listen("127.0.0.1", taken.getsockname()[1], shared=False)
+
+
+async def test_a_bug_in_a_loop_ends_the_role(
+    embedded_redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: Hub) -> None:
+        await asyncio.sleep(0.2)
+        raise InvariantViolation("BROKEN", "for the test")
+
+    monkeypatch.setattr(Hub, "run", broken)
+    listener = listen("127.0.0.1", 0, shared=False)
+    gateway = Gateway(embedded_redis_url, NO_DATABASE)
+    with pytest.raises(InvariantViolation):
+        await asyncio.wait_for(gateway.run(listener, asyncio.Event()), 10)
 
 
 async def test_with_redis_and_postgres_it_is_ready(

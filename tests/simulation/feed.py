@@ -14,7 +14,8 @@ from domain.market import Market
 from domain.quote import BestQuote, price_data
 from domain.units import Grid
 from runtime.wire import encode_envelope
-from tests.simulation.venue import STEP_NS, Connection, Frame, S, Venue, View
+from tests.simulation.model import STEP_NS, View
+from tests.simulation.venue import Connection, Frame, S, Venue
 
 VENUE = VenueId("dydx")
 SYMBOLS = [f"M{number}-USD" for number in range(20)]
@@ -42,12 +43,18 @@ class Link:
         return SourceId(f"dydx:ws:{self.place}")
 
 
+def encoded(best: BestQuote, seq: int) -> bytes:
+    return encode_envelope(
+        "update", best.market, seq, 1, best.cause, best.received_us, 0, price_data(best)
+    )
+
+
 class Simulation:
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, core: Consolidator | None = None) -> None:
         self.rng = Random(seed)
         self.venue = Venue(SYMBOLS, self.rng)
         self.now_ns = START_NS
-        self.core = Consolidator({VENUE: MAX_AGE_NS})
+        self.core = core or Consolidator({VENUE: MAX_AGE_NS})
         self.links = [Link(0, MARKETS[:10], MARKETS), Link(1, MARKETS[10:], [])]
         for link in self.links:
             self.core.attach(link.source, VENUE, link.markets)
@@ -95,10 +102,15 @@ class Simulation:
         if kind == "drop":
             self.close(self.links[place], Failure("CONNECTION_LOST", ""))
             return
-        self.venue.places[place].until_ns[kind] = until_ns
-        if kind == "freeze" and connection is not None:
+        faults = self.venue.places[place]
+        if kind == "freeze" and not faults.on(kind, self.now_ns) and connection is not None:
+            # What was excused is noticed so much later.
             for view in connection.views.values():
-                view.excused_ns = max(view.excused_ns, until_ns + 2 * STEP_NS)
+                left_ns = max(0, view.excused_ns - self.now_ns)
+                view.excused_ns = until_ns + left_ns + 2 * STEP_NS
+            faults.until_ns[kind] = until_ns
+        elif kind != "freeze":
+            faults.until_ns[kind] = until_ns
 
     # What the driver does -----------------------------------------------------------------------
 
@@ -152,20 +164,18 @@ class Simulation:
         if kind == "height" and int(detail) > connection.height:
             connection.height, connection.proved_ns = int(detail), self.now_ns
         elif kind == "snapshot":
-            connection.views[frame.market].valid = True
+            view = connection.views[frame.market]
+            view.valid, view.snapshot_number = True, frame.number
         elif kind == "spoiled" and frame.market:
-            connection.views[frame.market].valid = False
+            view = connection.views[frame.market]
+            # One that comes after a newer snapshot can do no harm.
+            view.valid &= frame.number < view.snapshot_number
 
     def publish(self) -> None:
         for best in self.core.flush(self.now_ns):
             self.said[best.market] = best
             self.seq += 1
-            data = price_data(best)
-            self.digest.update(
-                encode_envelope(
-                    "update", best.market, self.seq, 1, best.cause, best.received_us, 0, data
-                )
-            )
+            self.digest.update(encoded(best, self.seq))
         for source, market in self.core.snapshots_wanted():
             link = next(link for link in self.links if link.source == source)
             connection = self.venue.connections[link.place]
@@ -185,21 +195,22 @@ class Simulation:
     def check(self) -> None:
         for symbol in SYMBOLS:
             quote = self.said[symbol].quotes[0]
+            connection = self.venue.owner(symbol)
             if quote.state != "live":
                 self.excluded += 1
                 assert quote.bid_e18 is None
                 assert quote.ask_e18 is None
+                if connection is not None:
+                    connection.views[symbol].crossed_ns = None
                 continue
-            connection = self.venue.owner(symbol)
             assert connection is not None, f"{self.at(symbol)}: live without a connection"
             assert connection.proved_ns is not None, f"{self.at(symbol)}: live without a block"
             age_ns = self.now_ns - connection.proved_ns
             assert age_ns <= MAX_AGE_NS + STEP_NS, f"{self.at(symbol)}: live at {age_ns / S} s"
             view = connection.views[symbol]
             assert view.valid, f"{self.at(symbol)}: live without a book that can be trusted"
-            if view.crossed_ns is not None:
-                for_s = (self.now_ns - max(view.crossed_ns, view.excused_ns)) / S
-                assert for_s < 4.2, f"{self.at(symbol)}: live and crossed for {for_s} s"
+            crossed_s = view.crossed_for_ns(self.now_ns) / S
+            assert crossed_s < 5, f"{self.at(symbol)}: live and crossed for {crossed_s} s"
             now = (view, view.version, self.said[symbol])
             if self.checked.get(symbol) != now and self.now_ns > view.excused_ns:
                 self.check_touch(symbol, view)
@@ -220,10 +231,6 @@ class Simulation:
             away = abs(sum(sides) / len(sides) - mid) / mid
             # The oracle price moves by a tick now and then, far less than a percent.
             assert not current or away < 0.06, f"{self.at(symbol)}: {away:.0%} from the oracle"
-        if not view.crossed:
-            view.crossed_ns = None
-        elif view.crossed_ns is None:
-            view.crossed_ns = self.now_ns
         found = (
             None if bid is None else bid // 10**17,
             0 if best.bid is None else _hundredths(best.bid.bid_size),

@@ -9,108 +9,10 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from tests.simulation.model import STEP_NS, MarketModel, View, price_text, size_text
+
 S = 1_000_000_000
-STEP_NS = 40_000_000
 BLOCK_NS = S // 2
-DEPTH = 8
-Sides = tuple[dict[int, int], dict[int, int]]
-
-
-def price_text(tenths: int) -> str:
-    """123 -> "12.3": prices are counted in tenths, sizes in hundredths."""
-    return f"{tenths // 10}.{tenths % 10}" if tenths % 10 else str(tenths // 10)
-
-
-def size_text(hundredths: int) -> str:
-    return f"{hundredths // 100}.{hundredths % 100:02d}" if hundredths else "0"
-
-
-class MarketModel:
-    """A book around ``mid`` that never crosses, not even in the middle of an update."""
-
-    def __init__(self, symbol: str, rng: Random) -> None:
-        self.symbol = symbol
-        self.rng = rng
-        self.mid = rng.randint(2_000, 900_000)
-        self.scale = 1
-        self.sides: Sides = ({}, {})
-        self.rebuild()
-
-    def rebuild(self) -> list[tuple[int, int, int]]:
-        """A whole new book at ``mid * scale``: (side, price, size) of what changes."""
-        mid = self.mid * self.scale
-        new: Sides = (
-            {mid - place: self.rng.randint(1, 500) for place in range(1, DEPTH + 1)},
-            {mid + place: self.rng.randint(1, 500) for place in range(1, DEPTH + 1)},
-        )
-        gone = [
-            (side, price, 0)
-            for side in (0, 1)
-            for price in self.sides[side]
-            if price not in new[side]
-        ]
-        self.sides = new
-        return gone + [(side, p, size) for side in (0, 1) for p, size in new[side].items()]
-
-    def walk(self) -> list[tuple[int, int, int]]:
-        """One event: a size changes, or the mid moves by a tick."""
-        rng = self.rng
-        if rng.random() < 0.7:
-            side = rng.randrange(2)
-            price = rng.choice(list(self.sides[side]))
-            self.sides[side][price] = size = rng.randint(1, 500)
-            return [(side, price, size)]
-        up = self.mid < 1_000 or rng.random() < 0.5
-        self.mid += 1 if up else -1
-        mid = self.mid * self.scale
-        return self.rebuild() if self.scale != 1 else self._shift(mid, up)
-
-    def _shift(self, mid: int, up: bool) -> list[tuple[int, int, int]]:
-        losing, gaining = (1, 0) if up else (0, 1)
-        sign = 1 if up else -1
-        near, far = mid, mid + sign * DEPTH
-        changes = [(losing, near, 0), (gaining, mid - sign, self.rng.randint(1, 500))]
-        changes += [(losing, far, self.rng.randint(1, 500))]
-        changes += [(gaining, mid - sign * (DEPTH + 1), 0)]
-        for side, price, size in changes:
-            if size:
-                self.sides[side][price] = size
-            else:
-                self.sides[side].pop(price, None)
-        return changes
-
-
-@dataclass(slots=True, eq=False)
-class View:
-    """What a perfect subscriber has of a market. ``valid``: a snapshot was delivered and nothing
-    delivered since made it doubtful; ``excused_ns``: until then a difference has a known cause;
-    ``version``: changes so far."""
-
-    levels: tuple[dict[int, tuple[int, int]], dict[int, tuple[int, int]]] = ({}, {})
-    valid: bool = False
-    excused_ns: int = 0
-    crossed_ns: int | None = None
-    version: int = 0
-
-    def touch(self) -> tuple[int | None, int, int | None, int]:
-        """By the rule as it is written down, on sorted copies."""
-        bids = sorted(((p, *v) for p, v in self.levels[0].items()), reverse=True)
-        asks = sorted((p, *v) for p, v in self.levels[1].items())
-        i = j = 0
-        while i < len(bids) and j < len(asks) and bids[i][0] >= asks[j][0]:
-            (_, bid_size, bid_id), (_, ask_size, ask_id) = bids[i], asks[j]
-            if bid_id < ask_id or (bid_id == ask_id and bid_size <= ask_size):
-                i += 1
-            else:
-                j += 1
-        bid = bids[i] if i < len(bids) else (None, 0)
-        ask = asks[j] if j < len(asks) else (None, 0)
-        return bid[0], bid[1], ask[0], ask[1]
-
-    @property
-    def crossed(self) -> bool:
-        bids, asks = self.levels
-        return bool(bids and asks) and max(bids) >= min(asks)
 
 
 @dataclass(slots=True)
@@ -121,6 +23,7 @@ class Frame:
     body: bytes
     kind: str = ""
     market: str = ""
+    number: int = 0
 
 
 @dataclass(slots=True)
@@ -165,7 +68,7 @@ class Connection:
     ) -> None:
         head = {"type": kind, "connection_id": "model", "message_id": number}
         body = json.dumps(head | fields, separators=(",", ":")).encode()
-        self.put(Frame(self.now_ns, body, what, market))
+        self.put(Frame(self.now_ns, body, what, market, number))
 
     def take_id(self) -> int:
         self.ids += 1
@@ -174,8 +77,9 @@ class Connection:
     def put(self, frame: Frame) -> None:
         """Onto the wire, through the faults of the wire."""
         now_ns, faults, rng = self.now_ns, self.faults, self.rng
-        # A hole shows with the next frame, half a second later, and is waited for.
-        window_ns = now_ns + 2 * S + 4 * STEP_NS
+        # A hole shows with the next frame, half a second after the thaw, and is waited for.
+        thaw_ns = max(now_ns, faults.until_ns.get("freeze", 0))
+        window_ns = thaw_ns + 2 * S + 4 * STEP_NS
         if faults.on("gap", now_ns) and rng.random() < 0.3:
             self.excuse(frame, window_ns)
             return
@@ -184,12 +88,14 @@ class Connection:
             frame = self.spoil(frame)
         if faults.on("reorder", now_ns) and rng.random() < 0.2:
             frame.due_ns = now_ns + rng.randint(1, 25) * STEP_NS
-            self.excuse(frame, frame.due_ns + 2 * STEP_NS)
+            self.excuse(frame, max(frame.due_ns, thaw_ns) + 2 * STEP_NS)
             self.held.append(frame)
             return
         self.wire.append(frame)
         if faults.on("duplicate", now_ns):
-            self.wire.append(Frame(frame.due_ns, frame.body, "again"))
+            # Now or late, when it would undo what came between.
+            due_ns = now_ns + rng.randint(0, 25) * STEP_NS
+            self.held.append(Frame(due_ns, frame.body, "again"))
 
     def excuse(self, frame: Frame, until_ns: int) -> None:
         if frame.market:
@@ -209,7 +115,7 @@ class Connection:
         if not mark:
             return Frame(frame.due_ns, head)
         body = head + mark + self.rng.choice(SPOILED) + b"}"
-        return Frame(frame.due_ns, body, "spoiled", frame.market)
+        return Frame(frame.due_ns, body, "spoiled", frame.market, frame.number)
 
     def arriving(self, now_ns: int) -> list[Frame]:
         """What reaches the client now: nothing while the connection is frozen."""
@@ -355,7 +261,7 @@ class Venue:
                 del self.crossed[symbol]
                 self._tell(symbol, [(0, price, 0)])
             elif now_ns >= next_ns:
-                self.crossed[symbol] = until_ns, price, now_ns + S
+                self.crossed[symbol] = until_ns, price, now_ns + 2 * STEP_NS
                 self._tell(symbol, [(0, price, 7)])
         for symbol, until_ns in list(self.spiked.items()):
             if now_ns >= until_ns:

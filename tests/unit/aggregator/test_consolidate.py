@@ -2,6 +2,7 @@
 
 import pytest
 
+from aggregator.consolidate import Consolidator
 from domain.book import MAX_LEVELS
 from domain.events import (
     BookAudit,
@@ -19,6 +20,7 @@ from tests.unit.aggregator.world import (
     ETH,
     GMX,
     START_US,
+    S,
     World,
     market,
     snapshot,
@@ -180,10 +182,37 @@ def test_a_market_is_listed_once_however_many_sources_it_had() -> None:
     assert len(world.said[BTC].quotes) == 1
 
 
+def test_a_new_source_of_a_market_starts_without_the_book_of_the_old() -> None:
+    world = World()
+    world.live()
+    assert world.state() == ("live", None)
+    world.core.attach(world.source("dydx", 1), DYDX, [market()])
+    assert world.state() == ("connecting", "CONNECTING")
+    world.apply((BTC, True, 1005, 1, 9), number=0)
+    world.apply(VenueStatus("live"), Liveness(1), number=1)
+    assert world.state() == ("resyncing", "NO_SNAPSHOT")
+    world.apply(snapshot(), number=1)
+    assert world.state() == ("live", None)
+
+
+def test_equal_prices_go_by_the_order_of_venues_not_of_their_arrival() -> None:
+    core = Consolidator({DYDX: S, GMX: S})
+    for venue in (GMX, DYDX):
+        source = World.source(venue)
+        core.attach(source, venue, [market(venue)])
+        core.apply(source, LIVE, 1, 1)
+    (best,) = core.flush(1)
+    assert best.bid is not None
+    assert best.ask is not None
+    assert [quote.venue for quote in best.quotes] == [DYDX, GMX]
+    assert (best.bid.venue, best.ask.venue) == (DYDX, DYDX)
+
+
 def test_what_is_unlisted_leaves_at_once_and_may_come_back() -> None:
     world = World(("dydx", "gmx"), (BTC, ETH))
     for venue in ("dydx", "gmx"):
         world.live(BTC, ETH, venue=venue)
+    world.apply((BTC, True, 1011, 5, 9))  # crossed, which would be looked after
     world.flush()
     world.core.unlist(DYDX, BTC, world.wall_us)
     assert [quote.venue for quote in world.flush()[0].quotes] == [GMX]
@@ -192,6 +221,8 @@ def test_what_is_unlisted_leaves_at_once_and_may_come_back() -> None:
     (gone,) = world.flush()
     assert (gone.quotes, gone.bid, gone.ask) == ((), None, None)
     assert list(world.core.listed()) == [ETH]
+    world.wait(10, Liveness(2))
+    assert world.core.snapshots_wanted() == []
     world.apply((BTC, True, 1, 1, 1), snapshot(), HALTED, MarketState(MarketId("X-USD"), "open"))
     assert world.flush() == []
     assert world.core.counts.unknown_markets == 3

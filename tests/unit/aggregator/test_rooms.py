@@ -1,5 +1,7 @@
 """What the rooms beside ``price`` say."""
 
+from typing import Any
+
 import pytest
 
 from aggregator import rooms
@@ -108,7 +110,7 @@ def test_market_rows_are_sorted_and_complete() -> None:
     world.apply(MarketState(ETH, "halted"))
     world.core.unlist(DYDX, BTC, 0)
     rows = rooms.market_rows(world.core)
-    facts = {
+    facts: dict[str, Any] = {
         "pools": [], "tick": "0.1", "step": "0.001", "min_notional_usd": None,
         "max_leverage": None, "chain_ids": [],
     }  # fmt: skip

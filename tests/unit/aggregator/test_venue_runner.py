@@ -1,6 +1,7 @@
 """The market list over time: what is new starts, what changed its scales starts anew."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest_asyncio
@@ -190,6 +191,14 @@ async def test_new_scales_start_the_venue_anew_and_lose_nothing_of_the_others(
         ETH,
         last=lambda: row.oracle_source is not None and row.oracle_source.source_id in current,
     )
+
+
+async def test_a_market_under_a_new_symbol_starts_anew(running: Running) -> None:
+    running.refresh(*both())
+    await running.until(BTC, ETH)
+    running.refresh(dataclasses.replace(both()[0], symbol="XBT-USD"), both()[1])
+    await running.until(BTC, ETH)
+    assert running.venue.asked == [[BTC, ETH], [BTC, ETH]]
 
 
 async def test_only_the_markets_asked_for_are_run() -> None:

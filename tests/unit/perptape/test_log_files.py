@@ -52,13 +52,13 @@ def test_logs_are_for_the_owner_only(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-async def shown() -> list[str]:
+async def shown() -> list[tuple[str, str]]:
     return []
 
 
 @pytest.fixture
-async def log(tmp_path: Path, shown: list[str]) -> ChildLog:
-    return ChildLog("feed", tmp_path, shown.append, json=True)
+async def log(tmp_path: Path, shown: list[tuple[str, str]]) -> ChildLog:
+    return ChildLog("feed", tmp_path, lambda *line: shown.append(line), json=True)
 
 
 def _lines(tmp_path: Path) -> list[dict[str, object]]:
@@ -95,7 +95,7 @@ async def test_an_endless_line_is_cut(tmp_path: Path, log: ChildLog) -> None:
 
 
 async def test_warnings_are_shown_short_and_not_without_end(
-    log: ChildLog, shown: list[str]
+    log: ChildLog, shown: list[tuple[str, str]]
 ) -> None:
     warning = {"event": "venue_down", "level": "warning", "at": "now", "venue": "dydx", "why": "x"}
     calm = {"event": "connected", "level": "info"}
@@ -103,6 +103,17 @@ async def test_warnings_are_shown_short_and_not_without_end(
     os.write(log.write_end, (json.dumps(warning).encode() + b"\n") * 50)
     log.drain()
     log.close()
-    assert shown[0] == "feed warning: venue_down venue=dydx why=x"
+    assert shown[0] == ("warning", "feed warning: venue_down venue=dydx why=x")
     assert len(shown) == 11
-    assert shown[-1] == "feed: more warnings, see its log"
+    assert shown[-1] == ("error", "feed: more of this, see its log")
+
+
+async def test_nothing_in_a_log_line_reaches_the_terminal_as_a_command(
+    log: ChildLog, shown: list[tuple[str, str]]
+) -> None:
+    os.write(
+        log.write_end, b'{"level":"error","event":"bad\\n\\u001b[2J","x":"\\u202e"}\n{"level":[]}\n'
+    )
+    log.drain()
+    log.close()
+    assert shown == [("error", "feed error: bad [2J x=")]

@@ -17,6 +17,11 @@ def test_free_ports_are_distinct_and_out_of_the_way_of_clients() -> None:
         require_free("127.0.0.1", port, "PERP_X")
 
 
+def test_free_ports_keep_clear_of_those_that_will_be_needed() -> None:
+    ports = free_ports(50, keep_clear_of=range(12_000, 65_536))
+    assert all(10_000 <= port < 12_000 for port in ports)
+
+
 def test_a_taken_port_is_told_with_its_holder() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -45,6 +45,20 @@ def test_after_a_stall_the_height_is_taken_and_every_book_fetched_again() -> Non
     assert link.taken() == [("unsubscribe", BOOK, "A-USD"), ("unsubscribe", BOOK, "B-USD")]
 
 
+def test_a_stall_that_ends_with_the_snapshot_of_the_height_keeps_its_channel() -> None:
+    link = Link(market("A-USD"), heights=False).open()
+    link.wait(4)
+    link.data(HEIGHT, {"blockHeight": "x"})
+    link.answer_next()
+    link.wait(1.2)
+    link.height += 1
+    link.answer_next()
+    assert link.states() == [("resyncing", "STALL")]
+    assert link.taken() == [("unsubscribe", BOOK, "A-USD")]
+    link.block()
+    assert heights(link.events()) == [link.height]
+
+
 @pytest.mark.parametrize(("seconds", "code"), [(5.9, None), (6.0, "SILENT")])
 def test_a_silent_connection_is_given_up(seconds: float, code: str | None) -> None:
     link = Link(heights=False).open()

@@ -135,17 +135,25 @@ def test_a_counter_that_runs_away_ends_the_connection(jump: int, code: str | Non
     assert (link.session.failure and link.session.failure.code) == code
 
 
-def test_a_hole_is_not_excused_by_subscribes_that_were_answered() -> None:
-    """Only an unanswered subscribe can hold a number back."""
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_hole_is_not_excused_by_a_subscribe_sent_after_it(answered: bool) -> None:
+    """Only a subscribe that was sent before can have kept the number back."""
     link = Link(market("A-USD"), market("B-USD")).open()
+    link.wait(1)
     link.next_id += 1
     link.level("bids", "98", "5", symbol="A-USD")
-    link.wait(1.0)
     link.session.resync(market("B-USD").market, link.now_ns)
-    link.settle(0.4)
+    link.wait(0.01)
+    link.send("unsubscribed", channel=BOOK, id="B-USD")
+    assert link.kinds() == ["unsubscribe", "subscribe"]
+    if answered:
+        link.send("subscribed", channel=BOOK, id="B-USD", contents=SNAPSHOTS[BOOK])
+    else:
+        link.next_id += 1
+    link.wait(1.4)
     link.events()
-    link.wait(0.2)
-    assert link.states() == [("resyncing", "GAP")]
+    link.wait(0.12)
+    assert ("resyncing", "GAP") in link.states()
 
 
 def test_a_lost_answer_is_asked_again_and_accounts_for_its_number() -> None:
@@ -216,3 +224,25 @@ def test_a_snapshot_that_comes_after_changes_made_to_it_is_not_used(renewal: boo
     assert link.doubts() == [("ETH-USD", "OUT_OF_ORDER")]
     link.settle(2.5)
     assert len(snapshots(link.events())) == 1
+
+
+def test_after_a_resync_no_forgotten_number_hides_the_next_hole() -> None:
+    link = Link(market("A-USD"), market("B-USD"), states=(), heights=False).open()
+    link.wait(1)
+    link.level("bids", "98", "x", symbol="A-USD")
+    link.data(TRADES, {"trades": [{}]}, symbol="A-USD")
+    link.answer_next()
+    link.answer_next()
+    link.requests = [item for item in link.requests if item["channel"] != TRADES]
+    link.next_id += 2  # the answer about trades is lost, and something else
+    link.answer()
+    link.block()
+    link.wait(1.55)
+    assert ("resyncing", "GAP") in link.states()
+    link.answer()
+    link.next_id += 1  # another loss
+    link.block()
+    link.settle(1.4)
+    assert link.states() == [("live", None)]
+    link.settle(0.2)
+    assert link.states()[0] == ("resyncing", "GAP")

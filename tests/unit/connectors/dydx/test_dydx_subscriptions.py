@@ -11,6 +11,7 @@ from tests.unit.connectors.dydx.link import (
     BOOK,
     HEIGHT,
     MARKETS,
+    SNAPSHOTS,
     TRADES,
     Link,
     S,
@@ -112,6 +113,55 @@ def test_a_refusal_without_a_name_is_found_by_its_time() -> None:
     link.settle(3.5)
     assert link.session.healthy
     assert link.session.failure is None
+
+
+@pytest.mark.parametrize(
+    ("lost", "gaps"), [(True, [2, 2, 2, 2]), (False, [2, 4, 8, 16])], ids=["lost", "slow"]
+)
+def test_an_answer_that_is_slow_is_waited_for_longer_and_one_that_was_lost_is_not(
+    lost: bool, gaps: list[float]
+) -> None:
+    link = Link(market("A-USD"), states=())
+    link.send("connected")
+    asked = []
+    for _ in range(5):
+        while not any(item["channel"] == BOOK for item in link.requests):
+            link.wait(0.05)
+            link.requests = [item for item in link.requests if item["channel"] != TRADES]
+            if link.requests and link.requests[0]["type"] == "unsubscribe":
+                link.answer_next()
+        (request,) = (item for item in link.requests if item["channel"] == BOOK)
+        link.requests.remove(request)
+        link.answer()
+        if request["type"] == "unsubscribe":
+            link.send("unsubscribed", channel=BOOK, id="A-USD")
+            (request,) = (item for item in link.requests if item["channel"] == BOOK)
+            link.requests.remove(request)
+        asked.append(request["at_ns"] / S)
+        link.next_id += lost
+    found = [b - a for a, b in itertools.pairwise(asked)]
+    assert found == pytest.approx(gaps, abs=0.2)
+    assert link.session.failure is None
+
+
+def test_a_book_that_was_refused_once_counts_again_when_it_came() -> None:
+    link = Link(market("A-USD"), market("B-USD"))
+    link.send("connected")
+    link.answer_next()
+    link.answer_next()
+    link.answer_next()
+    link.requests.pop(0)
+    link.error("Invalid subscription id for channel: (v4_orderbook-B-USD)")
+    link.answer()
+    link.settle(2.5)
+    assert link.states() == [("live", None)]
+    link.next_id += 1
+    link.wait(3)
+    assert link.states() == [("resyncing", "GAP")]
+    link.send("unsubscribed", channel=BOOK, id="A-USD")
+    link.requests.clear()
+    link.send("subscribed", channel=BOOK, id="A-USD", contents=SNAPSHOTS[BOOK])
+    assert link.states() == []
 
 
 def test_a_refusal_without_a_name_excuses_no_hole() -> None:
