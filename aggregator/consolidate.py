@@ -3,7 +3,7 @@ with the same times give the same quotes, live or replayed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from aggregator.rows import NEVER_NS, Row, SourceRecord
 from domain.errors import VenueProtocolError
@@ -25,8 +25,7 @@ AUDIT_TOLERANCE_DIVISOR: Final = 500
 """REST lags the socket by a second or so: only 1/500 = 20 bps apart is a difference."""
 
 
-@dataclass(frozen=True, slots=True)
-class VenueTrade:
+class VenueTrade(NamedTuple):
     venue: VenueId
     trade: Trade
     received_us: int
@@ -145,7 +144,8 @@ class Consolidator:
         mark: tuple[Cause, int] = ("frame", wall_us)
         for event in events:
             if type(event) is tuple:
-                market, is_bid, price_ticks, size_steps, stamp = event
+                # mypy takes a Trade for a plain tuple here.
+                market, is_bid, price_ticks, size_steps, stamp = event  # type: ignore[misc]
                 row = source.rows.get(market)
                 if row is not None and row.trusted:
                     try:
@@ -159,7 +159,9 @@ class Consolidator:
                 self._apply_rare(source, event, wall_us, mono_ns)
 
     def _apply_rare(self, source: SourceRecord, event: Event, wall_us: int, mono_ns: int) -> None:
-        if isinstance(event, BookSnapshot):
+        if isinstance(event, Trade):
+            self._on_trade(source, event, wall_us)
+        elif isinstance(event, BookSnapshot):
             self._on_snapshot(source, event, wall_us)
         elif isinstance(event, Liveness):
             source.live_ns = mono_ns
@@ -168,8 +170,6 @@ class Consolidator:
                 self._mark_all(source, "status", wall_us)
         elif isinstance(event, VenueStatus):
             self._on_status(source, event, wall_us)
-        elif isinstance(event, Trade):
-            self._on_trade(source, event, wall_us)
         elif isinstance(event, MarketState):
             self._on_market_state(source, event, wall_us)
         elif isinstance(event, OraclePrice):
@@ -203,8 +203,7 @@ class Consolidator:
 
     def _on_trade(self, source: SourceRecord, event: Trade, wall_us: int) -> None:
         row = self._rows.get((source.venue, event.market))
-        if row is not None and event.trade_id not in row.trade_ids:
-            row.trade_ids.append(event.trade_id)
+        if row is not None and row.is_new_trade(event.trade_id):
             self._trades.append(VenueTrade(source.venue, event, wall_us))
 
     def _on_market_state(self, source: SourceRecord, event: MarketState, wall_us: int) -> None:

@@ -1,6 +1,5 @@
 """What is known of one market at one venue and of one source, and when it may be used. Pure."""
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -68,7 +67,7 @@ class Row:
     agrees_since_ns: int | None = None
     snapshot_asked_ns: int = NEVER_NS
     quote: VenueQuote | None = None
-    trade_ids: deque[str] = field(default_factory=lambda: deque(maxlen=TRADE_IDS_KEPT))
+    trade_ids: dict[str, None] = field(default_factory=dict)
 
     def state(self) -> tuple[VenueState, str | None]:
         """(state, reason code) with the gravest cause first."""
@@ -88,6 +87,15 @@ class Row:
         if self.outlier:
             return "quarantined", "OUTLIER"
         return "live", None
+
+    def is_new_trade(self, trade_id: str) -> bool:
+        """Whether it is seen for the first time; the newest TRADE_IDS_KEPT are remembered."""
+        if trade_id in self.trade_ids:
+            return False
+        self.trade_ids[trade_id] = None
+        if len(self.trade_ids) > TRADE_IDS_KEPT:
+            del self.trade_ids[next(iter(self.trade_ids))]
+        return True
 
     def read_touch(self, received_us: int) -> None:
         """Takes the book's touch over; ``price_us`` moves only with the prices or sizes."""

@@ -18,7 +18,7 @@ from domain.quote import BestQuote, board_data
 from runtime import channels, metrics
 from runtime.clock import iso_ms, mono_ns, wall_us
 from runtime.settings import Settings
-from runtime.tasks import supervise
+from runtime.tasks import end_all, supervise
 
 ADVANCE_S: Final = 0.04
 BOARD_S: Final = 0.1
@@ -91,21 +91,26 @@ class Feed:
         self._flush_soon()
 
     async def run(self, stop: asyncio.Event) -> None:
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(supervise("publisher", self._publisher.run)),
-                group.create_task(supervise("advance", self._advance)),
-                group.create_task(supervise("board", self._say_board)),
-                group.create_task(supervise("venues", self._keep_venues)),
-                group.create_task(supervise("markets", self._keep_markets)),
-                *(group.create_task(supervise(f"{r.venue}", r.run)) for r in self._runners),
-            ]
-            await stop.wait()
-            for task in tasks:
-                task.cancel()
-        await self._publisher.close()
-        for runner in self._runners:
-            await runner.close()
+        """Until ``stop`` is set or a bug ends one of the loops."""
+        loops = {
+            "publisher": self._publisher.run,
+            "advance": self._advance,
+            "board": self._say_board,
+            "venues": self._keep_venues,
+            "markets": self._keep_markets,
+            **{str(runner.venue): runner.run for runner in self._runners},
+        }
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
+        tasks += [asyncio.create_task(supervise(name, loop)) for name, loop in loops.items()]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await end_all(tasks)
+            await self._publisher.close()
+            for runner in self._runners:
+                await runner.close()
 
     async def _advance(self) -> None:
         while True:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 import uvicorn
@@ -23,6 +23,7 @@ from db.pool import Database
 from runtime.logs import get_logger
 from runtime.redis import fast_client
 from runtime.settings import Settings
+from runtime.tasks import end_all
 
 BACKLOG: Final = 2048
 SEND_BUFFER: Final = 16 * 1024
@@ -33,7 +34,6 @@ HEAD_BOUND: Final = 16 * 1024
 IDLE_S: Final = 10
 GOODBYE_S: Final = 1.0
 STOP_S: Final = 2
-CANCEL_S: Final = 0.1
 
 _log = get_logger(__name__)
 
@@ -123,20 +123,10 @@ class Gateway:
                 # What ends before ``stop`` is set has crashed.
                 task.result()
         finally:
-            await _cancel([*loops, stopping, serving])
+            await end_all([*loops, stopping, serving])
             await self._reader.close()
             await self._redis.aclose()
             await self._database.close()
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Until they have ended: redis-py sends through ``asyncio.wait_for``, which on Python 3.11 can
-    lose a cancellation that comes just as it finishes."""
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=CANCEL_S)
 
 
 def http_config(app: Any, engine: Engine) -> uvicorn.Config:

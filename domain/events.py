@@ -5,7 +5,7 @@ of one book on one connection (dYdX: the message id); a higher stamp is newer.
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from domain.ids import MarketId
 from domain.market import Market, MarketStatus
@@ -48,8 +48,7 @@ class OraclePrice:
     venue_time_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Trade:
+class Trade(NamedTuple):
     """A public trade. ``price``, ``size``: minimal decimal strings (a deleveraging price need not
     be on the tick grid). ``side``: of the taker."""
 

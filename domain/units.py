@@ -27,18 +27,31 @@ def parse_decimal(text: str) -> tuple[int, int]:
     Accepts unsigned plain ASCII decimals of at most 60 digits.
     Raises InputError ``BAD_DECIMAL`` for anything else (exponents, signs, blanks, NaN).
     """
-    dot = text.find(".")
-    digits = text if dot < 0 else text.replace(".", "", 1)
+    whole, fraction = _split(text)
+    return int(whole + fraction), len(fraction)
+
+
+def minimal_decimal(text: str) -> str:
+    """``"97013.50"`` -> ``"97013.5"``. Accepts and raises what parse_decimal does."""
+    whole, fraction = _split(text)
+    if not fraction or fraction[-1] != "0":
+        return text
+    fraction = fraction.rstrip("0")
+    return f"{whole}.{fraction}" if fraction else whole
+
+
+def _split(text: str) -> tuple[str, str]:
+    whole, dot, fraction = text.partition(".")
+    digits = whole + fraction
     if (
         not digits.isdigit()
         or not digits.isascii()
-        or (digits[0] == "0" and dot != 1 and len(digits) != 1)
-        or dot == 0
-        or dot == len(text) - 1
+        or (text[0] <= "0" and whole != "0")
+        or (dot and not fraction)
         or len(digits) > _MAX_DIGITS
     ):
         raise InputError("BAD_DECIMAL", f"not a plain decimal: {text[:60]!r}")
-    return int(digits), 0 if dot < 0 else len(text) - dot - 1
+    return whole, fraction
 
 
 def format_decimal(digits: int, decimals: int) -> str:
@@ -105,21 +118,18 @@ class Grid:
             return 0
         # parse_decimal written out for what nearly every price and size looks like: both pass here
         # for every level of every update.
-        dot = text.find(".")
-        if dot < 0:
-            digits, shift = text, self._decimals
-        else:
-            digits, shift = text.replace(".", "", 1), self._decimals + dot + 1 - len(text)
+        whole, dot, fraction = text.partition(".")
+        digits = whole + fraction
+        finer = self._decimals - len(fraction)
         if (
-            shift >= 0
-            and digits.isdigit()
+            digits.isdigit()
             and digits.isascii()
-            and (digits[0] != "0" or dot == 1)
-            and dot != 0
-            and dot != len(text) - 1
+            and (text[0] > "0" or whole == "0")
+            and (fraction or not dot)
+            and finer >= 0
             and len(digits) <= _MAX_DIGITS
         ):
-            scaled = int(digits) * _POWERS[shift]
+            scaled = int(digits) * _POWERS[finer]
         else:
             scaled = self._scale(text)
         if self._unit == 1:

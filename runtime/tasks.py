@@ -6,8 +6,8 @@ import gc
 import random
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Final, NoReturn, TypeAlias
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, NoReturn, TypeAlias
 
 import uvloop
 
@@ -21,6 +21,7 @@ RoleMain: TypeAlias = Callable[[Settings, asyncio.Event], Awaitable[None]]
 
 _WATCH_S: Final = 0.1
 _STOP_S: Final = 8.0
+_CANCEL_S: Final = 0.1
 _log = get_logger(__name__)
 
 
@@ -70,6 +71,16 @@ async def supervise(
             await asyncio.sleep(delay_s)
 
 
+async def end_all(tasks: Iterable["asyncio.Task[Any]"]) -> None:
+    """Cancels until all have ended: redis-py sends through ``asyncio.wait_for``, which on Python
+    3.11 can lose a cancellation that comes just as it finishes."""
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCEL_S)
+
+
 async def sleep_or_stop(stop: asyncio.Event, seconds: float) -> bool:
     """Waits; True as soon as ``stop`` is set."""
     with contextlib.suppress(TimeoutError):
@@ -101,15 +112,21 @@ async def _run(role: str, main: RoleMain, settings: Settings) -> None:
             _, late = await asyncio.wait({work}, timeout=_STOP_S)
             if late:
                 _log.warning("stop_timed_out", seconds=_STOP_S)
-                work.cancel()
+                await end_all(late)
         await work
     finally:
-        watch.cancel()
-        stopping.cancel()
+        await end_all([watch, stopping])
 
 
 async def _as_coroutine(awaitable: Awaitable[None]) -> None:
     await awaitable
+
+
+def tune_collector() -> None:
+    """After the imports: what exists then lives as long as the process, keep the garbage collector
+    out of it; and have it look for cycles seldom, since the hot paths make none."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def run_role(role: str, main: RoleMain) -> NoReturn:
@@ -126,9 +143,7 @@ def run_role(role: str, main: RoleMain) -> NoReturn:
     except OSError as error:
         print(f"perptape: metrics port {settings.metrics_port}: {error}", file=sys.stderr)
         sys.exit(1)
-    # What exists after the imports lives as long as the process: keep the collector out of it.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    tune_collector()
     try:
         uvloop.run(_run(role, main, settings))
     except SettingsError as error:

@@ -4,6 +4,7 @@ ValueError on what the protocol does not allow, and the session turns that into 
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from connectors.dydx.constants import VENUE
@@ -12,7 +13,7 @@ from domain.errors import InputError
 from domain.events import Levels, Trade
 from domain.ids import MarketId
 from domain.market import Market, MarketStatus
-from domain.units import E18, Grid, format_decimal, minimal, parse_decimal, power10
+from domain.units import E18, Grid, minimal, minimal_decimal, parse_decimal, power10
 
 STATUS: Final[dict[str, MarketStatus]] = {
     "ACTIVE": "open",
@@ -72,8 +73,8 @@ def levels(book: WireBook, market: Market) -> tuple[Levels, Levels]:
 
 def _side(rows: Iterable[Any], market: Market) -> Levels:
     price, size = market.tick.parse, market.step.parse
-    side = tuple((price(row["price"]), size(row["size"])) for row in rows)
-    if any(ticks <= 0 for ticks, _ in side):
+    side = tuple([(price(row["price"]), size(row["size"])) for row in rows])
+    if not all(ticks for ticks, _ in side):
         raise InputError("BAD_PRICE", "a level has no positive price")
     return side
 
@@ -92,21 +93,23 @@ def trade(raw: WireTrade, market: MarketId) -> Trade:
     side = raw["side"]
     if side not in ("BUY", "SELL"):
         raise InputError("BAD_SIDE", f"side {side!r}")
-    price, size = parse_decimal(raw["price"]), parse_decimal(raw["size"])
-    if not price[0] or not size[0]:
+    price, size = minimal_decimal(raw["price"]), minimal_decimal(raw["size"])
+    if "0" in (price, size):
         raise InputError("BAD_TRADE", "a trade of nothing or for nothing")
     if not isinstance(raw["id"], str):
         raise InputError("BAD_TRADE", "trade id is no string")
     return Trade(
         market,
         raw["id"],
-        format_decimal(*price),
-        format_decimal(*size),
+        price,
+        size,
         side,
         time_us(raw["createdAt"]),
     )
 
 
+# All trades of a block have the same time.
+@lru_cache(maxsize=8)
 def time_us(text: str) -> int:
     """ISO-8601 with zone -> microseconds since 1970."""
     moment = datetime.fromisoformat(text)

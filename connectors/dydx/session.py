@@ -31,7 +31,6 @@ from domain.market import Market
 from domain.units import normalise_increment, parse_decimal
 
 _MALFORMED: Final = (PerpError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
-_SIDES: Final = (("bids", True), ("asks", False))
 _IN_BRACKETS: Final = re.compile(r"\((v4_[a-z_]+)-(.+)\)")
 
 
@@ -112,7 +111,7 @@ class DydxSession:
                 return
             # The hot path: nine of ten frames are one level of one book.
             if message["type"] == "channel_data" and message["channel"] == "v4_orderbook":
-                self._book_update(message["id"], message["contents"], message_id, mono_ns)
+                self._on_book(message["id"], message["contents"], message_id, mono_ns)
             else:
                 self._dispatch(message["type"], message, message_id, mono_ns)
         except _MALFORMED:
@@ -153,7 +152,7 @@ class DydxSession:
     ) -> None:
         if channel == "v4_orderbook":
             for part in parts:
-                self._book_update(message["id"], part, stamp, mono_ns)
+                self._on_book(message["id"], part, stamp, mono_ns)
         elif channel == "v4_block_height":
             for part in parts:
                 self._on_height(parse.height(part["blockHeight"]), mono_ns)
@@ -167,28 +166,27 @@ class DydxSession:
         else:
             raise ValueError("data of a channel that was not asked for")
 
-    def _book_update(self, symbol: str, part: dict[str, Any], stamp: int, mono_ns: int) -> None:
+    def _on_book(self, symbol: str, part: dict[str, Any], stamp: int, mono_ns: int) -> None:
         market_id, price, size, subscription = self._books[symbol]
-        if type(part) is not dict:  # a text or a list may hold the name of a side too
-            raise TypeError("an update is an object")
-        late = stamp < subscription.stamp
-        if not late:
-            subscription.stamp = stamp
-        # Between a resubscribe and its snapshot the old levels no longer matter.
+        if stamp < subscription.stamp:
+            # Between a resubscribe and its snapshot the old levels no longer matter.
+            if subscription.has_snapshot:
+                self._out_of_order(subscription, mono_ns)
+            return
+        subscription.stamp = stamp
         if not subscription.has_snapshot:
             return
-        if late:
-            self._out_of_order(subscription, mono_ns)
-            return
-        for side, is_bid in _SIDES:
-            if side in part:
-                for level in part[side]:
-                    if type(level) is not list:  # older servers send objects
-                        level = level["price"], level["size"]
-                    ticks = price(level[0])
-                    if not ticks:
-                        raise ValueError("a level has no positive price")
-                    self._events.append((market_id, is_bid, ticks, size(level[1]), stamp))
+        for side, levels in part.items():
+            is_bid = side == "bids"
+            if not is_bid and side != "asks":
+                continue
+            for level in levels:
+                if type(level) is not list:  # older servers send objects
+                    level = level["price"], level["size"]
+                ticks = price(level[0])
+                if not ticks:
+                    raise ValueError("a level has no positive price")
+                self._events.append((market_id, is_bid, ticks, size(level[1]), stamp))
 
     def _out_of_order(self, book: Subscription, mono_ns: int) -> None:
         """A frame that may undo what a newer one said of the same level: only a snapshot tells."""

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.e2e.kit import FLAGS, Program, Tape, find_browser, running_program
+from tests.servers import open_folder
 
 STARTING_S = 300
 
@@ -33,8 +34,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    with running_program(tmp_path_factory.mktemp("e2e") / "data") as program:
+def program() -> Iterator[Program]:
+    with open_folder() as folder, running_program(folder / "data") as program:
         yield program
 
 

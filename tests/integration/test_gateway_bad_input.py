@@ -13,15 +13,8 @@ import pytest
 from websockets.asyncio.client import connect
 
 from api.realtime.engine import Limits
-from tests.integration.gateway_kit import (
-    Client,
-    Rig,
-    close_code,
-    eventually,
-    raw_socket,
-    raw_subscribe,
-    running_gateway,
-)
+from tests.integration.gateway_kit import Client, Rig, eventually, running_gateway
+from tests.integration.gateway_sockets import close_code, raw_socket, raw_subscribe
 
 
 @pytest.fixture

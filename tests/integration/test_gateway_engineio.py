@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidStatus
 from api.realtime.engine import Engine, Limits
 from api.realtime.polling import PollingEndpoint
 from api.service import HttpServer, http_config, listen
-from tests.integration.gateway_kit import close_code
+from tests.integration.gateway_sockets import close_code
 
 LIMITS = Limits(ping_interval_s=0.6, ping_timeout_s=0.4, max_payload=100_000, max_sessions=8)
 

@@ -19,14 +19,8 @@ from api.realtime.hub import Hub
 from api.service import Gateway, listen
 from domain.errors import InvariantViolation
 from perptape.embedded_redis import EmbeddedRedis
-from tests.integration.gateway_kit import (
-    NO_DATABASE,
-    Client,
-    close_code,
-    eventually,
-    raw_socket,
-    running_gateway,
-)
+from tests.integration.gateway_kit import NO_DATABASE, Client, eventually, running_gateway
+from tests.integration.gateway_sockets import close_code, raw_socket
 from tests.servers import open_folder, prepared, started
 
 ROLE = """
