@@ -17,6 +17,7 @@ from pathlib import Path
 
 import orjson
 import redis.asyncio as aioredis
+import uvloop
 from websockets.asyncio.client import connect
 
 from benchmarks.support import CpuShares, child, free_port, program, summary, wait_for_port
@@ -121,8 +122,8 @@ async def measure(folder: Path, echo_port: int, source_pid: int) -> Samples:
     async with asyncio.timeout(30):
         await asyncio.gather(*(event.wait() for event in events))
     await asyncio.sleep(WARM_UP_S)
-    trees = {name: runtime["pids"][name][0] for name in ("feed", "gateway", "redis")}
-    shares = CpuShares({**trees, "source": source_pid, "this client": os.getpid()})
+    roles = {name: runtime["pids"][name][0] for name in ("feed", "gateway", "redis")}
+    shares = CpuShares({**roles, "source": source_pid, "this client": os.getpid()})
     samples.on = True
     await asyncio.sleep(SECONDS)
     samples.on = False
@@ -165,14 +166,14 @@ def report(samples: Samples) -> None:
 
 
 ECHO = """
-import asyncio, sys
+import asyncio, sys, uvloop
 async def serve(reader, writer):
     while data := await reader.read(65536):
         writer.write(data)
         await writer.drain()
 async def main():
     await (await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[1]))).serve_forever()
-asyncio.run(main())
+uvloop.run(main())
 """
 
 
@@ -192,7 +193,7 @@ def main() -> None:
                 PERP_SANDBOX_RATE="0.01",
             )
         )
-        report(asyncio.run(measure(folder, echo_port, feeder.pid)))
+        report(uvloop.run(measure(folder, echo_port, feeder.pid)))
 
 
 if __name__ == "__main__":

@@ -111,16 +111,17 @@ def summary(values: Sequence[float], unit: str = "ms") -> str:
 
 
 class CpuShares:
-    """CPU seconds of some process trees and of the whole machine between two moments."""
+    """CPU seconds of some processes and of the whole machine between two moments."""
 
-    def __init__(self, trees: Mapping[str, int]) -> None:
-        self._trees = dict(trees)
+    def __init__(self, pids: Mapping[str, int]) -> None:
+        self._processes = {name: psutil.Process(pid) for name, pid in pids.items()}
         self._before = self._read()
         self._total = self._machine()
         self._at = time.monotonic()
 
     def _read(self) -> dict[str, float]:
-        return {name: _tree_seconds(pid) for name, pid in self._trees.items()}
+        times = {name: process.cpu_times() for name, process in self._processes.items()}
+        return {name: each.user + each.system for name, each in times.items()}
 
     @staticmethod
     def _machine() -> float:
@@ -131,17 +132,6 @@ class CpuShares:
         """Shares of one core since the start, with ``else`` for everything not named."""
         elapsed = time.monotonic() - self._at
         after = self._read()
-        shares = {name: (after[name] - self._before[name]) / elapsed for name in self._trees}
+        shares = {name: (after[name] - self._before[name]) / elapsed for name in after}
         shares["else"] = (self._machine() - self._total) / elapsed - sum(shares.values())
         return "  ".join(f"{name} {share:.0%}" for name, share in shares.items())
-
-
-def _tree_seconds(pid: int) -> float:
-    seconds = 0.0
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        for each in [process, *process.children(recursive=True)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                times = each.cpu_times()
-                seconds += times.user + times.system
-    return seconds
