@@ -25,6 +25,8 @@ BOARD_S: Final = 0.1
 VENUES_S: Final = 0.1
 MARKETS_S: Final = 0.4
 VENUES_REPEAT_NS: Final = 1_000_000_000
+LISTING_NS: Final = 5_000_000_000
+"""How long after its start a feed waits for the market lists of all venues."""
 
 FLUSH_SECONDS: Final = metrics.Histogram(
     "perptape_flush_seconds",
@@ -51,6 +53,7 @@ class Feed:
         self._board: dict[str, BestQuote] = {}
         self._reports: dict[VenueId, tuple[rooms.VenueReport, int]] = {}
         self._venues_said_ns = 0
+        self._started_ns = mono_ns()
         counts = self._consolidator.counts
         AUDITS.set_function(lambda: counts.audits)
         MISMATCHES.set_function(lambda: counts.audit_mismatches)
@@ -145,8 +148,13 @@ class Feed:
             self._say_markets()
 
     def _say_markets(self) -> None:
+        """Not while lists are still coming in: what an earlier feed told is more than a part."""
+        complete = all(runner.listed for runner in self._runners)
+        if not complete and mono_ns() < self._started_ns + LISTING_NS:
+            return
         rows = rooms.market_rows(self._consolidator)
-        self._publisher.publish_state(channels.MARKETS_STATE, orjson.dumps(rows))
+        if rows:
+            self._publisher.publish_state(channels.MARKETS_STATE, orjson.dumps(rows))
 
     def _say_venues(self) -> None:
         """The ``venues`` room: on every change of state and once a second."""

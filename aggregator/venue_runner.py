@@ -24,7 +24,8 @@ _log = get_logger(__name__)
 
 
 class VenueRunner:
-    """``run`` for ever. ``trouble``: why the market list cannot be had now, None when it can."""
+    """``run`` for ever. ``trouble``: why the market list cannot be had now, None when it can;
+    ``listed``: whether it ever could."""
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class VenueRunner:
     ) -> None:
         self.venue: VenueId = connector.venue
         self.trouble: str | None = None
+        self.listed = False
         self._connector = connector
         self._consolidator = consolidator
         self._sink = sink
@@ -62,6 +64,7 @@ class VenueRunner:
                 quick.reset()
                 slow.reset()
                 self._reconcile(listed)
+                self.listed = True
                 await asyncio.sleep(REFRESH_S)
         finally:
             self._stop_all()

@@ -101,6 +101,7 @@ class Gateway:
         engine = self._server.eio
         context = Context(self._board, QuoteReader(self._redis), self._health)
         http = HttpServer(http_config(build_app(context, engine), engine), engine)
+        await self._reader.prime()
         loops = [
             asyncio.create_task(loop)
             for loop in (

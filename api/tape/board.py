@@ -19,7 +19,7 @@ from runtime.channels import (
 )
 from runtime.wire import Envelope
 
-NO_MARKETS: Final = "no market is known yet: the feed has not been seen since the gateway started"
+NO_MARKETS: Final = "no market is known yet: the feed has named none since the gateway started"
 
 
 class Board:
@@ -39,7 +39,7 @@ class Board:
     # Rooms
 
     def find(self, name: str) -> Room:
-        """Raises InputError ``UNKNOWN_ROOM`` or ``UNKNOWN_MARKET``."""
+        """Raises InputError ``UNKNOWN_ROOM``, ``UNKNOWN_MARKET`` or ``FEED_UNAVAILABLE``."""
         kind, market = room_kind(name), room_market(name)
         if name == PRICES_ROOM:
             return self.prices
@@ -50,24 +50,26 @@ class Board:
         return self.quote(market) if kind == "price" else self.trades(market)
 
     def quote(self, market: str) -> StateRoom:
-        """The room of a market. Raises InputError ``UNKNOWN_MARKET``."""
+        """The room of a market. Raises what require_market does."""
         if market not in self._quotes:
             self.require_market(market)
         return self._quote(market)
 
     def trades(self, market: str) -> TradesRoom:
-        """The room of a market. Raises InputError ``UNKNOWN_MARKET``."""
+        """The room of a market. Raises what require_market does."""
         if market not in self._trades:
             self.require_market(market)
         return self._trade(market)
 
     def require_market(self, market: str) -> dict[str, Any]:
-        """The row of a market. Raises InputError ``UNKNOWN_MARKET``."""
+        """The row of a market. Raises InputError ``UNKNOWN_MARKET``, or ``FEED_UNAVAILABLE`` while
+        nobody can tell."""
+        if self.markets is None:
+            raise InputError("FEED_UNAVAILABLE", NO_MARKETS)
         try:
-            return (self.markets or {})[market]
+            return self.markets[market]
         except KeyError:
-            message = "there is no such market" if self.markets is not None else NO_MARKETS
-            raise InputError("UNKNOWN_MARKET", message) from None
+            raise InputError("UNKNOWN_MARKET", "there is no such market") from None
 
     def _quote(self, market: str) -> StateRoom:
         room = self._quotes.get(market)

@@ -56,6 +56,12 @@ class TapeReader:
             return None
         return (self._clock.now_ns() - self._last_beat_ns) / 1e9
 
+    async def prime(self) -> None:
+        """Learns the markets before the first client asks, if the feed is there to tell."""
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                await self._load(self._keys, everything=False)
+
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """To be run for ever."""
         return [self._follow(), self._refresh(), self._watch()]

@@ -25,6 +25,7 @@ from domain.errors import VenueProtocolError, VenueUnavailable
 from domain.events import Event, Liveness, VenueStatus
 from domain.ids import MarketId, SourceId
 from perptape.ports import free_ports
+from runtime.channels import MARKETS_STATE
 from runtime.tasks import supervise
 from tests.integration.feed_kit import Feed, feeds, listening, sandbox, until
 
@@ -64,7 +65,10 @@ async def knocked(answer: bytes = b"") -> AsyncIterator[tuple[int, list[int]]]:
 async def test_a_venue_without_a_market_list(
     embedded_redis_url: str, start: Start, answer: bytes | None, reason: str
 ) -> None:
-    async with listening(embedded_redis_url) as (tape, _), knocked(answer or b"") as (port, knocks):
+    async with (
+        listening(embedded_redis_url) as (tape, redis),
+        knocked(answer or b"") as (port, knocks),
+    ):
         if answer is None:
             (port,) = free_ports(1)
         address = f"127.0.0.1:{port}"
@@ -85,6 +89,7 @@ async def test_a_venue_without_a_market_list(
         heard = len(tape.batches)
         await until(lambda: len(tape.batches) > heard + 75, "beats")
         assert all(item.room in ("venues", "prices") for item in tape.envelopes())
+        assert not await redis.exists(MARKETS_STATE)
         assert len(knocks) <= 15
         assert len(knocks) >= 2 or answer is None
         assert await feed.terminate() == 0

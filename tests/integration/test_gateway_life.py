@@ -66,6 +66,17 @@ async def roles(embedded_redis_url: str, tmp_path: Path) -> AsyncIterator[list[t
             await process.wait()
 
 
+async def test_the_first_answer_of_a_gateway_knows_the_markets(embedded_redis_url: str) -> None:
+    async with running_gateway(embedded_redis_url) as rig:
+        listener, stop = listen("127.0.0.1", 0, shared=False), asyncio.Event()
+        second = Gateway(embedded_redis_url, NO_DATABASE)
+        serving = asyncio.create_task(second.run(listener, stop))
+        answer = await rig.http.get(f"http://127.0.0.1:{listener.getsockname()[1]}/v1/markets")
+        stop.set()
+        await serving
+    assert [row["market"] for row in answer.json()["data"]] == ["BTC-USD", "ETH-USD"]
+
+
 @pytest.mark.timeout(150)
 async def test_two_gateways_share_a_port_and_stop_on_sigterm(
     roles: list[tuple[str, int]],

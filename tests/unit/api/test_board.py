@@ -226,6 +226,12 @@ def test_rooms_that_do_not_exist(board: Board, room: str, code: str) -> None:
     assert error.value.code == code
 
 
+def test_before_any_market_is_known_nobody_can_tell() -> None:
+    with pytest.raises(InputError) as error:
+        Board().find("price:BTC-USD")
+    assert error.value.code == "FEED_UNAVAILABLE"
+
+
 @pytest.mark.parametrize("raw", [b"", b"{}x", b"[1]", b'[{"name":"x"}]', b"3"])
 def test_bad_market_rows_are_refused_and_the_old_ones_kept(board: Board, raw: bytes) -> None:
     with pytest.raises(InputError):
