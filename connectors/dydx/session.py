@@ -296,7 +296,7 @@ class DydxSession:
         if self._failure is not None:
             return
         if not self._connected and mono_ns - self._opened_ns >= c.GREETING_NS:
-            self._failure = Failure("NO_GREETING", "no readable first frame")
+            self._failure = Failure("NO_GREETING", "no first frame")
         elif mono_ns - self._last_frame_ns >= c.SILENT_NS:
             self._failure = Failure("SILENT", "no frame for 6 s")
         elif mono_ns - self._height_ns >= c.NO_HEIGHT_NS:
@@ -346,6 +346,10 @@ class DydxSession:
 
     def _unreadable(self, mono_ns: int, message: Any) -> None:
         """Counts a frame that cannot be read; what it may have changed is fetched again."""
+        if not self._connected:
+            # The greeting comes first, so this was it: without one there is nothing to wait for.
+            self._failure = Failure("GARBAGE", "the first frame is unreadable")
+            return
         self._garbage_ns.append(mono_ns)
         if (
             len(self._garbage_ns) == c.GARBAGE_BUDGET
