@@ -17,6 +17,7 @@ from domain.ids import SourceId, VenueId
 from domain.quote import BestQuote, board_data
 from runtime import channels, metrics
 from runtime.clock import iso_ms, mono_ns, wall_us
+from runtime.logs import get_logger
 from runtime.settings import Settings
 from runtime.tasks import end_all, supervise
 
@@ -37,6 +38,8 @@ AUDITS: Final = metrics.Gauge("perptape_book_audits", "Books compared with REST"
 MISMATCHES: Final = metrics.Gauge("perptape_book_audit_mismatches", "... that differed")
 QUARANTINES: Final = metrics.Gauge("perptape_quarantines", "Times a market was quarantined")
 
+_log = get_logger(__name__)
+
 
 class Feed:
     """Joins the parts on one event loop. Events are applied at once and flushed when the loop has
@@ -54,6 +57,7 @@ class Feed:
         self._reports: dict[VenueId, tuple[rooms.VenueReport, int]] = {}
         self._venues_said_ns = 0
         self._started_ns = mono_ns()
+        self._not_listed = settings.market_filter or frozenset()
         counts = self._consolidator.counts
         AUDITS.set_function(lambda: counts.audits)
         MISMATCHES.set_function(lambda: counts.audit_mismatches)
@@ -153,6 +157,10 @@ class Feed:
         if not complete and mono_ns() < self._started_ns + LISTING_NS:
             return
         rows = rooms.market_rows(self._consolidator)
+        missing = self._not_listed.difference(row["market"] for row in rows)
+        if missing and complete:
+            _log.error("markets_not_listed", markets=sorted(missing), why="no venue has them")
+        self._not_listed = frozenset()
         if rows:
             self._publisher.publish_state(channels.MARKETS_STATE, orjson.dumps(rows))
 

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from domain.errors import InputError
 
 _PREFIX: Final = "PERP_"
+_MARKET: Final = re.compile(r"[A-Z0-9.]+-[A-Z0-9]+")
 
 # Names the published contract gives to parts that are not in this version. They are accepted, so
 # that one environment file serves every version, and the start says that they have no effect yet.
@@ -61,6 +62,14 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("markets")
+    @classmethod
+    def _are_markets(cls, value: str) -> str:
+        for name in sorted(_comma_list(value) or ()):
+            if not _MARKET.fullmatch(name):
+                raise ValueError(f"{name} is no market like BTC-USD")
+        return value
 
     @property
     def private_urls_allowed(self) -> bool:
@@ -129,4 +138,5 @@ def load_settings() -> Settings:
         first = error.errors(include_input=False, include_url=False)[0]
         field_name = str(first["loc"][0])
         shown = field_name if field_name.isupper() else _PREFIX + field_name.upper()
-        raise SettingsError("BAD_SETTING", f"{shown}: {first['msg']}") from None
+        why = first["msg"].removeprefix("Value error, ")
+        raise SettingsError("BAD_SETTING", f"{shown}: {why}") from None

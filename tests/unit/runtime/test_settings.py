@@ -103,3 +103,11 @@ def test_urls_of_venues(url: str, allow_private: bool, allowed: bool) -> None:
     else:
         with pytest.raises(SettingsError, match="NAME"):
             check_url("NAME", url, "wss", allow_private=allow_private)
+
+
+@pytest.mark.parametrize("name", ["btc-usd", "BTC", "BTC/USD", "BTC-USD;ETH-USD", "all,BTC"])
+def test_what_is_no_market_name_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(monkeypatch, PERP_MARKETS=f"ETH-USD,{name}")
+    assert refused.value.code == "BAD_SETTING"
+    assert "PERP_MARKETS" in refused.value.message
