@@ -10,7 +10,7 @@ from connectors.base.protocol import Source, VenueConnector
 from domain.errors import VenueProtocolError, VenueUnavailable
 from domain.ids import MarketId, SourceId, VenueId
 from domain.market import Market
-from runtime.clock import wall_us
+from runtime.clock import mono_ns, wall_us
 from runtime.logs import get_logger
 from runtime.tasks import Backoff, supervise
 
@@ -19,6 +19,7 @@ FIRST_RETRY_S: Final = 0.25
 QUICK_RETRY_S: Final = 2.0
 QUICK_RETRIES: Final = 30
 SLOW_RETRY_S: Final = 10.0
+TELL_AFTER_NS: Final = 3_000_000_000
 
 _log = get_logger(__name__)
 
@@ -37,6 +38,8 @@ class VenueRunner:
         self.venue: VenueId = connector.venue
         self.trouble: str | None = None
         self.listed = False
+        self._trouble_since_ns = 0
+        self._told: str | None = None
         self._connector = connector
         self._consolidator = consolidator
         self._sink = sink
@@ -73,11 +76,19 @@ class VenueRunner:
         await self._connector.close()
 
     def _note(self, trouble: str | None) -> None:
-        if trouble != self.trouble:
-            if trouble is None:
-                _log.info("markets_loaded", venue=self.venue)
-            else:
+        """Logs trouble that lasts: when everything starts at once the venue may come later."""
+        now_ns = mono_ns()
+        if trouble is None:
+            if self._told is not None:
+                _log.info("markets_available", venue=self.venue)
+            self._told = None
+        else:
+            if self.trouble is None:
+                self._trouble_since_ns = now_ns
+            lasts = now_ns - self._trouble_since_ns >= TELL_AFTER_NS
+            if lasts and trouble != self._told:
                 _log.warning("markets_unavailable", venue=self.venue, reason=trouble)
+                self._told = trouble
         self.trouble = trouble
 
     def _reconcile(self, listed: Sequence[Market]) -> None:
