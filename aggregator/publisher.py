@@ -21,7 +21,7 @@ from domain.quote import BestQuote, price_data
 from runtime import channels, metrics
 from runtime.clock import mono_ns, wall_us
 from runtime.logs import get_logger
-from runtime.redis import CALL_TIMEOUT_S, fast_client
+from runtime.redis import CALL_TIMEOUT_S, cause_of, fast_client
 from runtime.tasks import Backoff
 from runtime.wire import Cause, Envelope, encode_batch, encode_envelope
 
@@ -80,6 +80,7 @@ class Publisher:
         self._changed: dict[MarketId, None] = {}
         self._states: dict[str, bytes] = {}
         self._oldest_received_us: int | None = None
+        self._trouble: str | None = None
         metrics.QUEUE_BOUND.labels(queue="tape").set_function(
             lambda: len(self._seqs) + STREAM_BOUND
         )
@@ -143,9 +144,10 @@ class Publisher:
                 _log.warning("feed_lost_lease", epoch=self._epoch)
             except (RedisError, OSError, TimeoutError) as error:
                 WRITE_ERRORS.inc()
-                delay_s = backoff.next_s()
-                _log.warning("redis_lost", error=repr(error), retry_in_s=round(delay_s, 3))
-                await asyncio.sleep(delay_s)
+                if cause_of(error) != self._trouble:
+                    self._trouble = cause_of(error)
+                    _log.warning("redis_lost", error=self._trouble)
+                await asyncio.sleep(backoff.next_s())
             finally:
                 LEADING.set(0)
 
@@ -218,6 +220,9 @@ class Publisher:
                 if rewrite or len(self._outbox):
                     await self._send(connection, rewrite)
                     backoff.reset()
+                    if self._trouble is not None:
+                        self._trouble = None
+                        _log.info("redis_back")
                     await asyncio.sleep(MIN_SPACING_S)
                 left_s = (rewrite_ns - mono_ns()) / 1e9
                 if left_s > 0 and not self._wake.is_set():

@@ -14,7 +14,7 @@ from db.pool import Database
 from runtime.channels import BEAT_LOST_MS
 from runtime.clock import iso_ms, mono_ns, wall_us
 from runtime.logs import get_logger
-from runtime.redis import CALL_TIMEOUT_S
+from runtime.redis import CALL_TIMEOUT_S, cause_of
 
 PROBE_S: Final = 0.5
 PROBE_LIMIT_S: Final = 2.0
@@ -126,7 +126,7 @@ async def _probe(part: Part, ping: Callable[[], Awaitable[None]]) -> None:
             async with asyncio.timeout(PROBE_LIMIT_S):
                 await ping()
         except _FAILURES as error:
-            part.note(f"{type(error).__name__}: {error}"[:200] or type(error).__name__)
+            part.note(cause_of(error))
         else:
             part.note(None)
         await asyncio.sleep(PROBE_S)

@@ -29,3 +29,9 @@ def subscriber_client(url: str) -> "aioredis.Redis":
         retry=Retry(NoBackoff(), 0),
         decode_responses=False,
     )
+
+
+def cause_of(error: BaseException) -> str:
+    """What went wrong in one line: what the server said (``MISCONF .. No space left``), or why it
+    could not be reached."""
+    return f"{type(error).__name__}: {error}".removesuffix(": ")[:200]

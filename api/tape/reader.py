@@ -18,7 +18,7 @@ from domain.errors import InputError
 from runtime.channels import BEAT_LOST_MS, MARKETS_STATE, TAPE, VENUES_STATE, quote_key
 from runtime.clock import wall_us
 from runtime.logs import get_logger
-from runtime.redis import CALL_TIMEOUT_S, fast_client, subscriber_client
+from runtime.redis import CALL_TIMEOUT_S, cause_of, fast_client, subscriber_client
 from runtime.tasks import Backoff
 from runtime.wire import Batch, decode_batch
 
@@ -45,6 +45,7 @@ class TapeReader:
         self._clock = AttendedClock(WATCH_S)
         self._last_beat_ns: int | None = None
         self._wanted = asyncio.Event()
+        self._trouble: str | None = None
         self._missed = False
         self._recover_until_ns = 0
 
@@ -80,8 +81,9 @@ class TapeReader:
                     await pubsub.subscribe(TAPE)
                     await self._read(pubsub, backoff)
             except (RedisError, OSError, TimeoutError) as error:
-                if not backoff.failures:
-                    _log.warning("tape_lost", error=repr(error))
+                if cause_of(error) != self._trouble:
+                    self._trouble = cause_of(error)
+                    _log.warning("tape_lost", error=self._trouble)
                 await asyncio.sleep(backoff.next_s())
 
     async def _read(self, pubsub: PubSub, backoff: Backoff) -> None:
@@ -93,10 +95,11 @@ class TapeReader:
             if message is None:
                 raise TimeoutError("the tape's connection does not answer")
             if message["type"] == "message":
+                backoff.reset()
+                self._trouble = None
                 self._take(message["data"])
             elif message["type"] == "subscribe":
                 # What was said before this connection listened has to come from the keys.
-                backoff.reset()
                 _log.info("tape_followed")
                 self._missed = True
                 self._recover()
