@@ -40,6 +40,26 @@ class BookAudit:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolQuote:
+    """The touch of one pool of an oracle venue: what a trade of nearly nothing fills at, spread and
+    standing impact included. Makes the market valid again, as a BookSnapshot does for a book.
+
+    ``pool``: its name at the venue (GMX the market token, Gains ``42161:USDC``). Prices: quote
+    currency x 1e18, None where that side cannot be traded; both None takes the pool out of the
+    touch. Sizes: what can be traded, base units as minimal decimal strings, None where unknown.
+    ``venue_time_ms``: when the oracle saw the price.
+    """
+
+    market: MarketId
+    pool: str
+    bid_e18: int | None
+    ask_e18: int | None
+    bid_size: str | None
+    ask_size: str | None
+    venue_time_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class OraclePrice:
     """The price the venue's contracts use. ``price_e18``: quote currency x 1e18."""
 
@@ -85,7 +105,8 @@ class MarketListed:
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """Proof that the prices of this source are current: dYdX a block height, Gains any frame."""
+    """Proof that the prices of this source are current: dYdX a block height, GMX a good poll, Gains
+    any frame."""
 
     height: int | None = None
 
@@ -102,6 +123,7 @@ Event: TypeAlias = (
     BookDelta
     | BookSnapshot
     | BookAudit
+    | PoolQuote
     | OraclePrice
     | Trade
     | MarketState

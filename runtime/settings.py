@@ -4,8 +4,9 @@ passed on from there. An unknown ``PERP_*`` name stops the start: a typo is no d
 import difflib
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -19,14 +20,22 @@ _MARKET: Final = re.compile(r"[A-Z0-9.]+-[A-Z0-9]+")
 # that one environment file serves every version, and the start says that they have no effect yet.
 NOT_IN_THIS_VERSION: Final = re.compile(
     r"PERP_(TRADING|RATE_LIMIT_FACTOR|FAILPOINT|SIGNER_KEK"
-    r"|FINALITY_DEPTH_\d+|RPC_URLS_\d+"
+    r"|FINALITY_DEPTH_\d+"
     r"|DYDX_NODE_RPC_URLS|DYDX_NODE_REST_URLS"
-    r"|GMX_(KEEPER_URLS|API_URLS|VERSION)"
-    r"|GMX_(EXCHANGE_ROUTER|ROUTER|ORDER_VAULT|READER|DATA_STORE|EVENT_EMITTER|ORDER_HANDLER"
-    r"|ROLE_STORE|REFERRAL_STORAGE|SIMULATION_ROUTER|SUBACCOUNT_ROUTER)_ADDRESS"
-    r"|GAINS_(PRICING_WS_URL|PRICING_HTTP_URL|GLOBAL_URL)"
-    r"|GAINS_(BACKEND_URL|BACKEND_WS_URL|DIAMOND_ADDRESS)_\d+)"
+    r"|GAINS_GLOBAL_URL"
+    r"|GAINS_DIAMOND_ADDRESS_\d+)"
 )
+
+# Families of names: the part in brackets is the key of the field's mapping.
+_FAMILIES: Final = {
+    "rpc_urls": re.compile(r"PERP_RPC_URLS_(\d+)"),
+    "gains_backend_urls": re.compile(r"PERP_GAINS_BACKEND_URL_(\d+)"),
+    "gains_backend_ws_urls": re.compile(r"PERP_GAINS_BACKEND_WS_URL_(\d+)"),
+    "gmx_addresses": re.compile(
+        r"PERP_GMX_(EXCHANGE_ROUTER|ROUTER|ORDER_VAULT|READER|DATA_STORE|EVENT_EMITTER"
+        r"|ORDER_HANDLER|ROLE_STORE|REFERRAL_STORAGE|SIMULATION_ROUTER|SUBACCOUNT_ROUTER)_ADDRESS"
+    ),
+}
 
 
 class SettingsError(InputError):
@@ -53,8 +62,19 @@ class Settings(BaseSettings):
     dydx_ws_url: str | None = None
     dydx_http_url: str | None = None
     dydx_chain_id: str | None = None
+    gmx_keeper_urls: str = ""
+    gmx_api_urls: str = ""
+    gmx_version: Literal["v2.2b", "v2.2c"] = "v2.2c"
+    gmx_addresses: Mapping[str, str] = {}
+    gains_pricing_ws_url: str | None = None
+    gains_pricing_http_url: str | None = None
+    gains_backend_urls: Mapping[int, str] = {}
+    gains_backend_ws_urls: Mapping[int, str] = {}
+    rpc_urls: Mapping[int, str] = {}
     sandbox_control_port: int = Field(default=8100, ge=1, le=65535)
     sandbox_dydx_port: int = Field(default=8101, ge=1, le=65535)
+    sandbox_gmx_port: int = Field(default=8102, ge=1, le=65535)
+    sandbox_gains_port: int = Field(default=8103, ge=1, le=65535)
     sandbox_seed: int = 1
     sandbox_rate: float = Field(default=1.0, gt=0, le=100)
 
@@ -99,6 +119,11 @@ class Settings(BaseSettings):
         return self.database_url.get_secret_value()
 
 
+def comma_urls(text: str) -> tuple[str, ...]:
+    """A comma list of URLs in its order, without repetitions."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
 def _comma_list(text: str) -> frozenset[str] | None:
     names = frozenset(part.strip() for part in text.split(",") if part.strip())
     return None if not names or names == {"all"} else names
@@ -108,8 +133,18 @@ def known_names() -> frozenset[str]:
     return frozenset(
         _PREFIX + name.upper()
         for name, field in Settings.model_fields.items()
-        if field.validation_alias is None
+        if field.validation_alias is None and name not in _FAMILIES
     )
+
+
+def _families() -> dict[str, Any]:
+    """``PERP_RPC_URLS_42161=..`` -> ``{"rpc_urls": {"42161": ..}}``."""
+    found: dict[str, dict[str, str]] = {name: {} for name in _FAMILIES}
+    for name, pattern in _FAMILIES.items():
+        for variable, value in os.environ.items():
+            if match := pattern.fullmatch(variable):
+                found[name][match.group(1)] = value
+    return found
 
 
 def ignored_names() -> list[str]:
@@ -128,12 +163,13 @@ def load_settings() -> Settings:
             name.startswith(_PREFIX)
             and name not in known
             and not NOT_IN_THIS_VERSION.fullmatch(name)
+            and not any(pattern.fullmatch(name) for pattern in _FAMILIES.values())
         ):
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise SettingsError("UNKNOWN_SETTING", f"unknown setting {name}{hint}")
     try:
-        return Settings()
+        return Settings(**_families())
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         field_name = str(first["loc"][0])

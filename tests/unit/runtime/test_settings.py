@@ -5,7 +5,7 @@ import os
 import pytest
 
 from runtime.net import check_url
-from runtime.settings import Settings, SettingsError, ignored_names, load_settings
+from runtime.settings import Settings, SettingsError, comma_urls, ignored_names, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -55,8 +55,8 @@ def test_a_typo_is_no_default(
 def test_names_of_parts_that_are_not_here_are_taken_and_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    load(monkeypatch, PERP_SIGNER_KEK="x", PERP_RPC_URLS_42161="y")
-    assert ignored_names() == ["PERP_RPC_URLS_42161", "PERP_SIGNER_KEK"]
+    load(monkeypatch, PERP_SIGNER_KEK="x", PERP_FINALITY_DEPTH_137="y")
+    assert ignored_names() == ["PERP_FINALITY_DEPTH_137", "PERP_SIGNER_KEK"]
 
 
 @pytest.mark.parametrize(
@@ -111,3 +111,22 @@ def test_what_is_no_market_name_is_refused(monkeypatch: pytest.MonkeyPatch, name
         load(monkeypatch, PERP_MARKETS=f"ETH-USD,{name}")
     assert refused.value.code == "BAD_SETTING"
     assert "PERP_MARKETS" in refused.value.message
+
+
+def test_names_by_chain_and_by_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(
+        monkeypatch,
+        PERP_RPC_URLS_42161="https://a.example, https://b.example",
+        PERP_GAINS_BACKEND_URL_137="https://c.example",
+        PERP_GMX_ROLE_STORE_ADDRESS="0x1",
+    )
+    assert comma_urls(settings.rpc_urls[42161]) == ("https://a.example", "https://b.example")
+    assert settings.gains_backend_urls == {137: "https://c.example"}
+    assert settings.gmx_addresses == {"ROLE_STORE": "0x1"}
+
+
+@pytest.mark.parametrize("name", ["PERP_RPC_URLS", "PERP_RPC_URLS_X", "PERP_GMX_NOPE_ADDRESS"])
+def test_names_outside_their_family_are_unknown(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(monkeypatch, **{name: "x"})
+    assert refused.value.code == "UNKNOWN_SETTING"
