@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from aggregator.outliers import compare_venues
 from aggregator.rows import NEVER_NS, Row, SourceRecord
 from domain.errors import VenueProtocolError
 from domain.events import (
@@ -14,6 +15,7 @@ from domain.events import (
     Liveness,
     MarketState,
     OraclePrice,
+    PoolQuote,
     Trade,
     VenueStatus,
 )
@@ -47,7 +49,7 @@ class _Consolidated:
     """All rows of one market, in venue order, and what was last said of it."""
 
     rows: list[Row] = field(default_factory=list)
-    said: tuple[tuple[VenueQuote, ...], float | None] | None = None
+    said: tuple[tuple[VenueQuote, ...], float | None, bool] | None = None
 
 
 class Consolidator:
@@ -161,6 +163,8 @@ class Consolidator:
     def _apply_rare(self, source: SourceRecord, event: Event, wall_us: int, mono_ns: int) -> None:
         if isinstance(event, Trade):
             self._on_trade(source, event, wall_us)
+        elif isinstance(event, PoolQuote):
+            self._on_pool(source, event, wall_us)
         elif isinstance(event, BookSnapshot):
             self._on_snapshot(source, event, wall_us)
         elif isinstance(event, Liveness):
@@ -189,6 +193,16 @@ class Consolidator:
         row.trusted = True
         row.doubt = None
         self._dirty[event.market] = ("frame", wall_us)
+
+    def _on_pool(self, source: SourceRecord, event: PoolQuote, wall_us: int) -> None:
+        row = self._rows.get((source.venue, event.market))
+        if row is None or event.pool not in row.market.pools:
+            self.counts.unknown_markets += 1
+            return
+        # What a pool adds to a price does not make the price current: only its own source does.
+        if source is row.source or (row.source is not None and row.trusted):
+            row.take_pool(event, wall_us)
+            self._dirty[event.market] = ("frame", wall_us)
 
     def _on_status(self, source: SourceRecord, event: VenueStatus, wall_us: int) -> None:
         source.state, source.reason = event.state, event.reason
@@ -276,22 +290,25 @@ class Consolidator:
         said = []
         for market, (cause, received_us) in dirty.items():
             consolidated = self._markets[market]
-            for row in consolidated.rows:
-                self._refresh(row, received_us, mono_ns)
-            quotes = tuple([row.quote for row in consolidated.rows if row.quote is not None])
-            change = next(
-                (row.change_24h for row in consolidated.rows if row.change_24h is not None), None
-            )
-            if (quotes, change) == consolidated.said:
+            rows = consolidated.rows
+            for row in rows:
+                if row.trusted:
+                    row.read_touch(received_us)
+            disagree = len(rows) > 1 and compare_venues(rows)
+            for row in rows:
+                self._refresh(row, mono_ns)
+            quotes = tuple([row.quote for row in rows if row.quote is not None])
+            change = next((row.change_24h for row in rows if row.change_24h is not None), None)
+            now_said = quotes, change, disagree
+            if now_said == consolidated.said:
                 continue
-            consolidated.said = quotes, change
-            said.append(best_of(market, quotes, change, cause, received_us))
+            consolidated.said = now_said
+            said.append(best_of(market, quotes, change, cause, received_us, disagree=disagree))
         return said
 
-    def _refresh(self, row: Row, received_us: int, mono_ns: int) -> None:
+    def _refresh(self, row: Row, mono_ns: int) -> None:
         """Brings the row's quote up to date; keeps the very object where nothing changed."""
         if row.trusted:
-            row.read_touch(received_us)
             was_outlier = row.outlier
             row.judge_outlier(mono_ns)
             if row.outlier and not was_outlier:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from domain.book import Book, Touch
+from domain.events import PoolQuote
 from domain.ids import SourceId, VenueId
 from domain.market import Market
 from domain.quote import VenueQuote, VenueState
@@ -20,6 +21,8 @@ CROSS_DECAY: Final = 4
 """A crossed book is usual for a block or two. The score grows with the time it stays crossed and
 falls this many times faster: a fresh snapshot is asked for at the first limit, the book is
 quarantined at the second and released when the score is back at zero."""
+
+NO_SIDES: Final = (None, None)
 
 SNAPSHOT_SPACING_NS: Final = 5_000_000_000
 TRADE_IDS_KEPT: Final = 256
@@ -45,7 +48,8 @@ class SourceRecord:
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """A market at a venue. ``trusted``: the book holds a snapshot nothing has cast doubt on."""
+    """A market at a venue. ``trusted``: nothing casts doubt on what its book or pools hold now.
+    ``apart``: far from the other venues; None where they are too few to tell."""
 
     venue: VenueId
     market: Market
@@ -68,6 +72,8 @@ class Row:
     snapshot_asked_ns: int = NEVER_NS
     quote: VenueQuote | None = None
     trade_ids: dict[str, None] = field(default_factory=dict)
+    pools: dict[str, PoolQuote] = field(default_factory=dict)
+    apart: bool | None = None
 
     def state(self) -> tuple[VenueState, str | None]:
         """(state, reason code) with the gravest cause first."""
@@ -97,17 +103,55 @@ class Row:
             del self.trade_ids[next(iter(self.trade_ids))]
         return True
 
+    def take_pool(self, quote: PoolQuote, received_us: int) -> None:
+        """The newest touch of one pool; the market can be trusted with it."""
+        if self.pools.get(quote.pool) != quote:
+            self.pools[quote.pool] = quote
+            self.price_us = received_us
+        self.trusted = True
+        self.doubt = None
+
     def read_touch(self, received_us: int) -> None:
         """Takes the book's touch over; ``price_us`` moves only with the prices or sizes."""
-        touch = self.book.touch()
-        if touch != self.touch:
-            self.touch = touch
-            self.price_us = received_us
+        if self.market.kind == "book":
+            touch = self.book.touch()
+            if touch != self.touch:
+                self.touch = touch
+                self.price_us = received_us
+
+    @property
+    def reference_e18(self) -> int | None:
+        """What the venue takes the market to be worth: the price of its oracle, or the mid of its
+        book, or the one side there is; None while that may be wrong. Standing impact moves the
+        touch of a pool, not this."""
+        source = self.source
+        if self.status != "open" or not self.trusted or source is None or source.stale:
+            return None
+        if self.market.kind == "oracle":
+            pool = self.best_pool
+            if pool is None or self.oracle_e18 is not None:
+                return self.oracle_e18
+            sides = [price for price in (pool.bid_e18, pool.ask_e18) if price is not None]
+            return sum(sides) // len(sides)
+        if self.cross_quarantined or self.touch is None:
+            return None
+        ticks = [side for side in (self.touch.bid_ticks, self.touch.ask_ticks) if side is not None]
+        return sum(ticks) * self.market.tick.unit_e18 // len(ticks) if ticks else None
+
+    @property
+    def best_pool(self) -> PoolQuote | None:
+        """The pool with the narrowest touch, the first named of equals; one with both sides before
+        one with a single side."""
+        quoted = [pool for pool in self.pools.values() if (pool.bid_e18, pool.ask_e18) != NO_SIDES]
+        return min(quoted, key=_width, default=None)
 
     def judge_outlier(self, mono_ns: int) -> None:
-        """Compares the mid, or the one side there is, with the oracle price where that is
-        current."""
+        """``apart`` from the other venues, or a book from its own oracle."""
         deviates = self._deviates()
+        if deviates is None:
+            deviates = self.apart
+        elif self.apart:
+            deviates = True
         if deviates is None:
             # Time without a comparison is no agreement.
             self.agrees_since_ns = None
@@ -122,7 +166,7 @@ class Row:
                 self.agrees_since_ns = None
 
     def _deviates(self) -> bool | None:
-        """None while there is nothing to compare."""
+        """A book from the oracle of its venue; None while there is nothing to compare."""
         touch, oracle, source = self.touch, self.oracle_e18, self.oracle_source
         if not self.trusted or touch is None or oracle is None or source is None or source.stale:
             return None
@@ -161,6 +205,7 @@ class Row:
         """Drops the levels: nothing of them may come back without a snapshot."""
         self.book = Book()
         self.touch = None
+        self.pools.clear()
         self.trusted = False
         self.doubt = doubt
         self.cross_score_ns = 0
@@ -168,10 +213,21 @@ class Row:
 
     def venue_quote(self) -> VenueQuote:
         state, reason = self.state()
+        if state == "live" and self.market.kind == "oracle":
+            return self._pool_quote()
         touch = self.touch
         if state != "live" or touch is None:
             return VenueQuote(
-                self.venue, state, reason, "book", None, None, None, None, None, self.price_us
+                self.venue,
+                state,
+                reason,
+                self.market.kind,
+                None,
+                None,
+                None,
+                None,
+                None,
+                self.price_us,
             )
         unit, step = self.market.tick.unit_e18, self.market.step
         return VenueQuote(
@@ -187,6 +243,42 @@ class Row:
             self.price_us,
             touch.dropped_bids + touch.dropped_asks,
         )
+
+    def _pool_quote(self) -> VenueQuote:
+        best, pools = self.best_pool, tuple(self.pools.values())
+        if best is None:
+            return VenueQuote(
+                self.venue,
+                "halted",
+                "NO_POOL",
+                "oracle",
+                None,
+                None,
+                None,
+                None,
+                None,
+                self.price_us,
+                pools=pools,
+            )
+        return VenueQuote(
+            self.venue,
+            "live",
+            None,
+            "oracle",
+            best.pool,
+            best.bid_e18,
+            best.ask_e18,
+            best.bid_size,
+            best.ask_size,
+            self.price_us,
+            pools=pools,
+        )
+
+
+def _width(pool: PoolQuote) -> tuple[bool, int]:
+    if pool.bid_e18 is None or pool.ask_e18 is None:
+        return True, 0
+    return False, pool.ask_e18 - pool.bid_e18
 
 
 def reason_code(reason: str | None) -> str | None:

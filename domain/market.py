@@ -9,6 +9,9 @@ from domain.units import Grid
 MarketStatus = Literal["open", "closed", "halted"]
 """``open``: takes orders of both sides. ``closed``: outside its hours. ``halted``: by the venue."""
 
+MarketKind = Literal["book", "oracle"]
+"""Whether orders meet other orders, or a pool at the price of an oracle."""
+
 
 @dataclass(frozen=True, slots=True)
 class Market:
@@ -16,7 +19,8 @@ class Market:
 
     ``symbol``: the venue's own name. ``tick`` and ``step``: grids of price (quote currency) and
     size (base units). ``max_leverage`` and ``min_notional_usd``: decimal strings, None = unknown.
-    ``chain_ids``: where it settles (EIP-155 number or Cosmos chain id).
+    ``chain_ids``: where it settles (EIP-155 number or Cosmos chain id). ``pools``: names of the
+    pools an oracle market has.
     """
 
     venue: VenueId
@@ -29,6 +33,7 @@ class Market:
     max_leverage: str | None = None
     pools: tuple[str, ...] = ()
     chain_ids: tuple[int | str, ...] = field(default=())
+    kind: MarketKind = "book"
 
     @property
     def base(self) -> str:

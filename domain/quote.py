@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from domain.events import PoolQuote
 from domain.ids import MarketId, VenueId
+from domain.market import MarketKind
 from domain.units import format_e18
 
-QuoteKind = Literal["book", "oracle"]
 VenueState = Literal[
     "connecting", "live", "resyncing", "stale", "quarantined", "closed", "halted"
 ]  # fmt: skip
@@ -21,12 +22,13 @@ class VenueQuote:
     ``bid_e18``, ``ask_e18``: quote currency x 1e18. Sizes: base units as decimal strings.
     ``price_us``: wall clock at which the frame that last set the touch arrived.
     ``dropped``: levels passed over to uncross the book. ``reason``: a code, why it is not live.
+    ``pool``: the one whose touch this is, of ``pools``.
     """
 
     venue: VenueId
     state: VenueState
     reason: str | None
-    kind: QuoteKind
+    kind: MarketKind
     pool: str | None
     bid_e18: int | None
     ask_e18: int | None
@@ -34,6 +36,7 @@ class VenueQuote:
     ask_size: str | None
     price_us: int | None
     dropped: int = 0
+    pools: tuple[PoolQuote, ...] = ()
 
     @property
     def eligible(self) -> bool:
@@ -42,7 +45,10 @@ class VenueQuote:
 
 @dataclass(frozen=True, slots=True)
 class BestQuote:
-    """Best bid and ask over the eligible venues; ``quotes`` holds every venue in its order."""
+    """Best bid and ask over the eligible venues; ``quotes`` holds every venue in its order.
+
+    ``disagree``: there are only two, too far apart for both to be right, and nothing tells which.
+    """
 
     market: MarketId
     bid: VenueQuote | None
@@ -51,6 +57,7 @@ class BestQuote:
     change_24h: float | None
     cause: Cause
     received_us: int
+    disagree: bool = False
 
     @property
     def bid_e18(self) -> int | None:
@@ -94,6 +101,8 @@ def best_of(
     change_24h: float | None,
     cause: Cause,
     received_us: int,
+    *,
+    disagree: bool = False,
 ) -> BestQuote:
     """The consolidated quote. ``quotes`` stands in venue order, which decides equal prices."""
     bid = ask = None
@@ -106,7 +115,7 @@ def best_of(
             ask is None or ask.ask_e18 is None or quote.ask_e18 < ask.ask_e18
         ):
             ask = quote
-    return BestQuote(market, bid, ask, quotes, change_24h, cause, received_us)
+    return BestQuote(market, bid, ask, quotes, change_24h, cause, received_us, disagree)
 
 
 def _price(value_e18: int | None) -> str | None:
@@ -132,20 +141,35 @@ def price_data(best: BestQuote) -> Mapping[str, object]:
                 for quote in best.quotes
                 if not quote.eligible
             ],
+            "disagree": best.disagree,
         },
-        "venues": {
-            quote.venue: {
-                "bid": _price(quote.bid_e18),
-                "ask": _price(quote.ask_e18),
-                "kind": quote.kind,
-                "pool": quote.pool,
-                "price_us": quote.price_us,
-                "state": quote.state,
-                "dropped_levels": quote.dropped,
-            }
-            for quote in best.quotes
-        },
+        "venues": {quote.venue: _venue_data(quote) for quote in best.quotes},
     }
+
+
+def _venue_data(quote: VenueQuote) -> Mapping[str, object]:
+    data: dict[str, object] = {
+        "bid": _price(quote.bid_e18),
+        "ask": _price(quote.ask_e18),
+        "kind": quote.kind,
+        "pool": quote.pool,
+        "price_us": quote.price_us,
+        "state": quote.state,
+    }
+    if quote.kind == "book":
+        data["dropped_levels"] = quote.dropped
+    else:
+        data["pools"] = [
+            {
+                "pool": pool.pool,
+                "bid": _price(pool.bid_e18),
+                "ask": _price(pool.ask_e18),
+                "bid_size": pool.bid_size,
+                "ask_size": pool.ask_size,
+            }
+            for pool in quote.pools
+        ]
+    return data
 
 
 def board_data(best: BestQuote) -> Mapping[str, object]:

@@ -86,7 +86,11 @@ def test_the_published_shapes() -> None:
         "mid": "94.5",
         "spread_bps": 952.381,
         "crossed": False,
-        "quality": {"venues": 2, "excluded": [{"venue": "gmx", "reason": "STALE"}]},
+        "quality": {
+            "venues": 2,
+            "excluded": [{"venue": "gmx", "reason": "STALE"}],
+            "disagree": False,
+        },
         "venues": {
             venue: {
                 "bid": bid,
