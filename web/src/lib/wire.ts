@@ -23,6 +23,14 @@ export interface BoardQuote {
   change_24h: number | string | null;
 }
 
+export interface PoolQuote {
+  pool: string;
+  bid: string | null;
+  ask: string | null;
+  bid_size: string | null;
+  ask_size: string | null;
+}
+
 export interface VenueQuote {
   bid: string | null;
   ask: string | null;
@@ -30,6 +38,8 @@ export interface VenueQuote {
   pool: string | null;
   price_us: number | null;
   state: string;
+  /** Of oracle venues. */
+  pools?: PoolQuote[];
 }
 
 export interface Exclusion {
@@ -47,7 +57,7 @@ export interface PriceData {
   mid: string | null;
   spread_bps: number | string | null;
   crossed: boolean;
-  quality: { venues: number; excluded: Exclusion[] };
+  quality: { venues: number; excluded: Exclusion[]; disagree?: boolean };
   venues: Record<string, VenueQuote>;
 }
 

@@ -71,6 +71,12 @@ const REASON_WORDS: Readonly<Record<string, string>> = {
   POST_ONLY: 'orders can only be posted there, not matched',
   INITIALIZING: 'the market is being set up there',
   FINAL_SETTLEMENT: 'the market is being settled for good',
+  TICKER_STALE: 'its oracle price is too old',
+  NO_TICKER: 'its oracle shows no price',
+  PRINT_OLD: 'its oracle price has not moved for too long',
+  NO_POOL: 'none of its pools can be traded with now',
+  HOURS: 'the market is closed at this hour',
+  CLOSE_ONLY: 'positions can only be closed there',
   FEED_LOST: 'the price feed has stopped',
   FEED_SILENT: 'the price feed has stopped',
 };
@@ -185,4 +191,10 @@ export function changeTone(change: number | string | null): 'up' | 'down' | 'fla
   const value = numeric(change);
   if (value === null || Math.abs(value) < 0.00005) return 'flat';
   return value > 0 ? 'up' : 'down';
+}
+
+/** `0x70d95587d40A2caf56bd97485aB3Eec10Bee6336` is too long for a table: `0x70d9…6336`. */
+export function poolName(pool: string | null): string {
+  if (pool === null) return '';
+  return pool.length > 16 ? `${pool.slice(0, 6)}…${pool.slice(-4)}` : pool;
 }
