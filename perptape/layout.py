@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,21 +24,39 @@ def http_url(settings: Settings) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
 
 
-@dataclass(frozen=True, slots=True)
-class SandboxPorts:
-    control: int
-    dydx: int
+SANDBOX_PORTS: Final = ("control", "dydx", "gmx", "gains")
+_GAINS_CHAINS: Final = (42161, 137, 8453)
 
 
-def sandbox_ports(settings: Settings, control: int, dydx: int) -> SandboxPorts | None:
-    """These free ports, so that two checkouts can run side by side, or those the user chose."""
+def sandbox_ports(settings: Settings, free: Sequence[int]) -> Mapping[str, int] | None:
+    """A port for each of SANDBOX_PORTS: of these free ones, so that two checkouts can run side by
+    side, or what the user chose."""
     if settings.network != "sandbox":
         return None
     chosen = settings.model_fields_set
-    return SandboxPorts(
-        settings.sandbox_control_port if "sandbox_control_port" in chosen else control,
-        settings.sandbox_dydx_port if "sandbox_dydx_port" in chosen else dydx,
-    )
+    fields = {name: f"sandbox_{name}_port" for name in SANDBOX_PORTS}
+    return {
+        name: getattr(settings, field) if field in chosen else port
+        for (name, field), port in zip(fields.items(), free, strict=True)
+    }
+
+
+def _sandbox_venues(ports: Mapping[str, int]) -> dict[str, str]:
+    """Settings that lead to the replicas."""
+    dydx, gmx, gains = (f"127.0.0.1:{ports[venue]}" for venue in ("dydx", "gmx", "gains"))
+    return {
+        "PERP_DYDX_WS_URL": f"ws://{dydx}/v4/ws",
+        "PERP_DYDX_HTTP_URL": f"http://{dydx}",
+        "PERP_GMX_KEEPER_URLS": f"http://{gmx}",
+        "PERP_GMX_API_URLS": f"http://{gmx}",
+        "PERP_GAINS_PRICING_WS_URL": f"ws://{gains}/v4",
+        "PERP_GAINS_PRICING_HTTP_URL": f"http://{gains}/pricing",
+        **{
+            f"PERP_GAINS_BACKEND_{kind}URL_{chain}": f"{scheme}://{gains}/backend/{chain}"
+            for kind, scheme in (("", "http"), ("WS_", "ws"))
+            for chain in _GAINS_CHAINS
+        },
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +65,7 @@ class Layout:
     data_dir: Path
     redis_url: str
     database_url: str
-    sandbox: SandboxPorts | None
+    sandbox: Mapping[str, int] | None
 
     def launch_role(self, name: str, metrics_port: int) -> Launch:
         env = os.environ | {
@@ -59,11 +77,8 @@ class Layout:
             MARK: str(self.data_dir),
         }
         if self.sandbox is not None:
-            venue = f"127.0.0.1:{self.sandbox.dydx}"
-            env["PERP_SANDBOX_CONTROL_PORT"] = str(self.sandbox.control)
-            env["PERP_SANDBOX_DYDX_PORT"] = str(self.sandbox.dydx)
-            env.setdefault("PERP_DYDX_WS_URL", f"ws://{venue}/v4/ws")
-            env.setdefault("PERP_DYDX_HTTP_URL", f"http://{venue}")
+            ports = {f"PERP_SANDBOX_{k.upper()}_PORT": str(p) for k, p in self.sandbox.items()}
+            env = _sandbox_venues(self.sandbox) | env | ports
         return Launch(argv=(sys.executable, "-P", "-m", "perptape", name), env=env)
 
     def runtime_content(self, pids: Mapping[str, list[int]]) -> dict[str, Any]:
@@ -78,7 +93,7 @@ class Layout:
         }
         if self.sandbox is not None:
             content["sandbox"] = {
-                "control_url": f"http://127.0.0.1:{self.sandbox.control}",
+                "control_url": f"http://127.0.0.1:{self.sandbox['control']}",
                 "accounts": [],
                 "tokens": {},
                 "contracts": {},

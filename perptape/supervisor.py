@@ -14,7 +14,7 @@ from perptape.embedded import EmbeddedServer
 from perptape.embedded_postgres import EmbeddedPostgres
 from perptape.embedded_redis import EmbeddedRedis
 from perptape.errors import StartError
-from perptape.layout import Layout, http_host, http_url, sandbox_ports
+from perptape.layout import SANDBOX_PORTS, Layout, http_host, http_url, sandbox_ports
 from perptape.leftovers import end_leftovers
 from perptape.log_files import BoundedFile, ChildLog
 from perptape.metrics_page import CONTENT_TYPE, metrics_page
@@ -115,16 +115,14 @@ class Supervisor:
     async def _start(self) -> None:
         self._greet()
         copies = [(role, worker) for role in ROLES for worker in role.workers(self._settings)]
-        chosen = (
-            self._settings.http_port,
-            self._settings.sandbox_control_port,
-            self._settings.sandbox_dydx_port,
-        )
-        redis, postgres, control, dydx, *metrics_ports = free_ports(4 + len(copies), chosen)
+        chosen = [self._settings.http_port]
+        chosen += [getattr(self._settings, f"sandbox_{name}_port") for name in SANDBOX_PORTS]
+        redis, postgres, *ports = free_ports(2 + len(SANDBOX_PORTS) + len(copies), chosen)
+        metrics_ports = ports[len(SANDBOX_PORTS) :]
         redis_url, database_url = await asyncio.gather(
             self._redis_url(redis), self._database_url(postgres)
         )
-        sandbox = sandbox_ports(self._settings, control, dydx)
+        sandbox = sandbox_ports(self._settings, ports[: len(SANDBOX_PORTS)])
         self._layout = Layout(self._settings, self._data_dir, redis_url, database_url, sandbox)
         for (role, worker), port in zip(copies, metrics_ports, strict=True):
             self._start_role(self._layout, role, worker, port)

@@ -8,7 +8,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from connectors.base.protocol import (
-    MAX_FRAME_BYTES,
     Failure,
     HttpReply,
     HttpTransport,
@@ -106,7 +105,7 @@ class SourceDriver:
                 transport.url,
                 open_timeout=OPEN_TIMEOUT_S,
                 close_timeout=CLOSE_TIMEOUT_S,
-                max_size=MAX_FRAME_BYTES,
+                max_size=transport.max_frame_bytes,
                 max_queue=64,
                 compression=None,
                 # Silence is judged by the session: it knows how often this venue must speak.

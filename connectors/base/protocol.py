@@ -9,7 +9,7 @@ from domain.ids import MarketId, SourceId, VenueId
 from domain.market import Market
 
 MAX_FRAME_BYTES: Final = 8 * 1024 * 1024
-"""No venue sends more in one frame: the longest known is a market list of some 300 KB."""
+"""The usual bound of one frame: the longest known is a market list of some 300 KB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class WsTransport:
     """One WebSocket."""
 
     url: str
+    max_frame_bytes: int = MAX_FRAME_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from perptape.layout import Layout, SandboxPorts, http_url, sandbox_ports
+from perptape.layout import Layout, http_url, sandbox_ports
 from perptape.process import MARK
 from perptape.roles import ROLES
 from runtime.settings import Settings, load_settings
@@ -14,9 +14,12 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+FREE = (4001, 4002, 4003, 4004)
+
+
 def layout(settings: Settings) -> Layout:
     return Layout(
-        settings, Path("/data"), "redis://r", "postgresql://p", sandbox_ports(settings, 4001, 4002)
+        settings, Path("/data"), "redis://r", "postgresql://p", sandbox_ports(settings, FREE)
     )
 
 
@@ -33,6 +36,10 @@ def test_roles_are_told_where_everything_is(monkeypatch: pytest.MonkeyPatch) -> 
         "PERP_SANDBOX_DYDX_PORT": "4002",
         "PERP_DYDX_WS_URL": "ws://127.0.0.1:4002/v4/ws",
         "PERP_DYDX_HTTP_URL": "http://127.0.0.1:4002",
+        "PERP_GMX_KEEPER_URLS": "http://127.0.0.1:4003",
+        "PERP_GAINS_PRICING_WS_URL": "ws://127.0.0.1:4004/v4",
+        "PERP_GAINS_BACKEND_URL_137": "http://127.0.0.1:4004/backend/137",
+        "PERP_GAINS_BACKEND_WS_URL_8453": "ws://127.0.0.1:4004/backend/8453",
         MARK: "/data",
     }
     assert {name: env.get(name) for name in expected} == expected
@@ -45,7 +52,12 @@ def test_what_the_user_set_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     env = layout(settings).launch_role("feed", 5001).env
     assert env["PERP_DYDX_WS_URL"] == "ws://127.0.0.1:1/mine"
     assert env["PERP_DYDX_HTTP_URL"] == "http://127.0.0.1:4444"
-    assert sandbox_ports(settings, 4001, 4002) == SandboxPorts(4001, 4444)
+    assert sandbox_ports(settings, FREE) == {
+        "control": 4001,
+        "dydx": 4444,
+        "gmx": 4003,
+        "gains": 4004,
+    }
 
 
 def test_live_has_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
