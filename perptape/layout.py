@@ -41,7 +41,7 @@ def sandbox_ports(settings: Settings, free: Sequence[int]) -> Mapping[str, int] 
     }
 
 
-def _sandbox_venues(ports: Mapping[str, int]) -> dict[str, str]:
+def sandbox_venues(ports: Mapping[str, int]) -> dict[str, str]:
     """Settings that lead to the replicas."""
     dydx, gmx, gains = (f"127.0.0.1:{ports[venue]}" for venue in ("dydx", "gmx", "gains"))
     return {
@@ -78,7 +78,7 @@ class Layout:
         }
         if self.sandbox is not None:
             ports = {f"PERP_SANDBOX_{k.upper()}_PORT": str(p) for k, p in self.sandbox.items()}
-            env = _sandbox_venues(self.sandbox) | env | ports
+            env = sandbox_venues(self.sandbox) | env | ports
         return Launch(argv=(sys.executable, "-P", "-m", "perptape", name), env=env)
 
     def runtime_content(self, pids: Mapping[str, list[int]]) -> dict[str, Any]:

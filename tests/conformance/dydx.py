@@ -1,0 +1,101 @@
+"""dYdX as the kit sees it: a book of one level a side, subscriptions answered at once."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from connectors.base.protocol import Frame, Source, VenueRules, WsTransport
+from connectors.dydx import constants as c
+from connectors.dydx.session import DydxSession
+from domain.ids import MarketId, SourceId
+from domain.market import Market
+from domain.units import Grid
+from tests.conformance.kit import A, B, Sent, Touch
+
+WS = SourceId("dydx:ws:0")
+MARKETS = tuple(Market(c.VENUE, name, name, Grid("0.1"), Grid("0.001")) for name in (A, B))
+BOOK = "v4_orderbook"
+
+
+class DydxWire:
+    venue = c.VENUE
+    rules = VenueRules(c.HEIGHT_MAX_AGE_NS)
+    proof_every_s = 0.5
+
+    def __init__(self) -> None:
+        self.prices = {A: Touch("97012.5", "97013.5"), B: Touch("3500", "3500.1")}
+        self._levels: dict[MarketId, Touch] = {}
+        self._height = 1_000
+        self._number = 0
+
+    def sources(self) -> Sequence[Source]:
+        def new_session(now_ns: int) -> DydxSession:
+            return DydxSession(MARKETS, MARKETS, now_ns)
+
+        return [Source(WS, WsTransport("ws://venue"), new_session, MARKETS)]
+
+    def _frame(self, kind: str, **fields: Any) -> bytes:
+        head = {"type": kind, "connection_id": "c", "message_id": self._number}
+        self._number += 1
+        return json.dumps(head | fields).encode()
+
+    def _data(self, symbol: str, contents: Any, channel: str = BOOK) -> bytes:
+        return self._frame(
+            "channel_data", id=symbol, channel=channel, version="1.0.0", contents=contents
+        )
+
+    def opened(self, source: SourceId, now_ns: int) -> Iterable[Frame]:
+        self._number = 0
+        return [self._frame("connected")]
+
+    def answer(self, source: SourceId, request: str, now_ns: int) -> Iterable[Frame]:
+        asked = json.loads(request)
+        channel, symbol = asked["channel"], asked.get("id")
+        named = {"id": symbol} if symbol else {}
+        if asked["type"] == "unsubscribe":
+            return [self._frame("unsubscribed", channel=channel, **named)]
+        contents: Any = {"trades": []}
+        if channel == "v4_block_height":
+            contents = {"height": str(self._height), "time": "2026-01-01T00:00:00.000Z"}
+        elif channel == "v4_markets":
+            contents = {"markets": {}}
+        elif channel == BOOK:
+            touch = self._levels[symbol] = self.prices[symbol]
+            contents = {
+                "bids": [{"price": touch.bid, "size": "1"}],
+                "asks": [{"price": touch.ask, "size": "1"}],
+            }
+        return [self._frame("subscribed", channel=channel, **named, contents=contents)]
+
+    def proof(self, now_ns: int) -> Iterable[Sent]:
+        self._height += 1
+        contents = {"blockHeight": str(self._height), "time": "2026-01-01T00:00:00.000Z"}
+        return [(WS, self._data("v4_block_height", contents, "v4_block_height"))]
+
+    def update(self, market: MarketId, now_ns: int) -> Sequence[Sent]:
+        before, touch = self._levels[market], self.prices[market]
+        self._levels[market] = touch
+        contents: dict[str, list[list[str]]] = {"bids": [], "asks": []}
+        for side, old, new in (("bids", before.bid, touch.bid), ("asks", before.ask, touch.ask)):
+            contents[side] = [[new, "1"]] if old == new else [[old, "0"], [new, "1"]]
+        return [(WS, self._data(market, contents))]
+
+    def spoiled(self, market: MarketId, now_ns: int) -> Mapping[str, Sent]:
+        levels: dict[str, Any] = {
+            "NaN": [["NaN", "1"]],
+            "1e999": [["1e999", "1"]],
+            "a number": [[97012.5, 1]],
+            "zero price": [["0", "1"]],
+            "negative price": [["-5", "1"]],
+            "negative size": [["97000", "-1"]],
+            "a boolean": [[True, "1"]],
+            "off the grid": [["97000.05", "1"]],
+            "no level": [[]],
+            "no list": 7,
+        }
+        frames = {name: (WS, self._data(market, {"bids": value})) for name, value in levels.items()}
+        whole = self._data(market, {"bids": [["97000", "1"]]})
+        return frames | {"truncated": (WS, whole[: len(whole) // 2])}
+
+    def stranger(self, now_ns: int) -> Sequence[Sent]:
+        return [(WS, self._data("NOBODY-USD", {"bids": [["5", "1"]]}))]

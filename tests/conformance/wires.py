@@ -1,0 +1,11 @@
+"""The venues under test. A new one is a line here."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from tests.conformance.dydx import DydxWire
+from tests.conformance.kit import Wire
+
+WIRES: Final[Mapping[str, Callable[[], Wire]]] = {
+    "dydx": DydxWire,
+}
