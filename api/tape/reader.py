@@ -187,13 +187,17 @@ class TapeReader:
     # Silence
 
     async def _watch(self) -> None:
+        pause_s = WATCH_S
         while True:
-            await asyncio.sleep(WATCH_S)
+            await asyncio.sleep(pause_s)
             age_s = self.beat_age_s
             if age_s is None:
                 continue
             metrics.BEAT_AGE.set(age_s)
-            if not self._board.silent and age_s * 1000 > BEAT_LOST_MS:
+            # A look just after the limit, not up to a whole turn later.
+            left_s = BEAT_LOST_MS / 1000 - age_s
+            pause_s = left_s + 0.001 if 0 <= left_s < WATCH_S else WATCH_S
+            if not self._board.silent and left_s < 0:
                 self._board.silent = True
                 _log.warning("feed_silent", epoch=self._board.epoch)
                 self._go_stale("silence")

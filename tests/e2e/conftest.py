@@ -4,10 +4,11 @@ has none leaves this folder out by name."""
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from tests.e2e.kit import FLAGS, Program, Tape, find_browser, running_program
+from tests.e2e.kit import FLAGS, Program, Tape, find_browser, running_program, until
 from tests.servers import open_folder
 
 STARTING_S = 300
@@ -36,6 +37,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def program() -> Iterator[Program]:
     with open_folder() as folder, running_program(folder / "data") as program:
+        markets = f"{program.url}/v1/markets"
+        # A page that is opened earlier asks again, and its console tells of the refusal.
+        until(lambda: httpx.get(markets).is_success, STARTING_S, "markets are known")
         yield program
 
 
