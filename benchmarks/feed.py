@@ -171,8 +171,8 @@ def _one_flush(consolidator: Consolidator) -> float:
 
 def main() -> None:
     tune_collector()
-    with sandbox(rate=20) as (ws_url, http_url):
-        listed, frames = asyncio.run(capture(ws_url, http_url))
+    with sandbox(rate=20) as urls:
+        listed, frames = asyncio.run(capture(urls["PERP_DYDX_WS_URL"], urls["PERP_DYDX_HTTP_URL"]))
     compare("sandbox, unbatched", listed, frames)
     compare("recorded ETH-USD batches", *recorded())
     flush_cost(listed, frames)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from perptape.layout import SANDBOX_PORTS, sandbox_listens, sandbox_venues
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -50,19 +52,15 @@ def child(
 
 
 @contextlib.contextmanager
-def sandbox(rate: float, **env: str) -> Iterator[tuple[str, str]]:
-    """The venue replicas; yields the dYdX (WebSocket, HTTP) URLs once they answer."""
-    dydx, control, metrics = free_port(), free_port(), free_port()
-    variables = {
-        "PERP_SANDBOX_DYDX_PORT": str(dydx),
-        "PERP_SANDBOX_CONTROL_PORT": str(control),
-        "PERP_METRICS_PORT": str(metrics),
-        "PERP_SANDBOX_RATE": str(rate),
-        **env,
-    }
-    with child([sys.executable, "-m", "perptape", "sandbox"], variables):
-        wait_for_port(dydx)
-        yield f"ws://127.0.0.1:{dydx}/v4/ws", f"http://127.0.0.1:{dydx}"
+def sandbox(rate: float) -> Iterator[Mapping[str, str]]:
+    """The venue replicas; yields the settings that lead to them once dYdX's answers."""
+    metrics, *free = (free_port() for _ in range(1 + len(SANDBOX_PORTS)))
+    ports = dict(zip(SANDBOX_PORTS, free, strict=True))
+    variables = {"PERP_METRICS_PORT": str(metrics), "PERP_SANDBOX_RATE": str(rate)}
+    with child([sys.executable, "-m", "perptape", "sandbox"], variables | sandbox_listens(ports)):
+        for venue in ("dydx", "gmx", "gains"):
+            wait_for_port(ports[venue])
+        yield sandbox_venues(ports)
 
 
 @contextlib.contextmanager

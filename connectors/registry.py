@@ -7,11 +7,13 @@ from connectors.base import markets
 from connectors.base.markets import MarketMap
 from connectors.base.protocol import VenueConnector
 from connectors.dydx import connector as dydx
+from connectors.gmx import connector as gmx
 from domain.ids import VenueId
 from runtime.settings import Settings, SettingsError
 
 _VENUES: Final[Mapping[VenueId, Callable[[Settings, MarketMap], VenueConnector]]] = {
     VenueId("dydx"): dydx.from_settings,
+    VenueId("gmx"): gmx.from_settings,
 }
 
 

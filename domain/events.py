@@ -4,7 +4,7 @@ Prices are integers of the market's tick, sizes integers of its step. ``stamp`` 
 of one book on one connection (dYdX: the message id); a higher stamp is newer.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from domain.ids import MarketId
@@ -47,7 +47,7 @@ class PoolQuote:
     ``pool``: its name at the venue (GMX the market token, Gains ``42161:USDC``). Prices: quote
     currency x 1e18, None where that side cannot be traded; both None takes the pool out of the
     touch. Sizes: what can be traded, base units as minimal decimal strings, None where unknown.
-    ``venue_time_ms``: when the oracle saw the price.
+    ``venue_time_ms``: when the oracle saw the price; the same touch seen later is the same.
     """
 
     market: MarketId
@@ -56,7 +56,7 @@ class PoolQuote:
     ask_e18: int | None
     bid_size: str | None
     ask_size: str | None
-    venue_time_ms: int | None
+    venue_time_ms: int | None = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)

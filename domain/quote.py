@@ -74,8 +74,9 @@ class BestQuote:
 
     @property
     def crossed(self) -> bool:
+        """The best bid is above the best ask. Equal is no error: an oracle may have no width."""
         bid, ask = self.bid_e18, self.ask_e18
-        return bid is not None and ask is not None and bid >= ask
+        return bid is not None and ask is not None and bid > ask
 
     @property
     def mid(self) -> str | None:

@@ -41,6 +41,11 @@ def sandbox_ports(settings: Settings, free: Sequence[int]) -> Mapping[str, int] 
     }
 
 
+def sandbox_listens(ports: Mapping[str, int]) -> dict[str, str]:
+    """Settings that tell the sandbox its ports."""
+    return {f"PERP_SANDBOX_{name.upper()}_PORT": str(port) for name, port in ports.items()}
+
+
 def sandbox_venues(ports: Mapping[str, int]) -> dict[str, str]:
     """Settings that lead to the replicas."""
     dydx, gmx, gains = (f"127.0.0.1:{ports[venue]}" for venue in ("dydx", "gmx", "gains"))
@@ -77,8 +82,7 @@ class Layout:
             MARK: str(self.data_dir),
         }
         if self.sandbox is not None:
-            ports = {f"PERP_SANDBOX_{k.upper()}_PORT": str(p) for k, p in self.sandbox.items()}
-            env = sandbox_venues(self.sandbox) | env | ports
+            env = sandbox_venues(self.sandbox) | env | sandbox_listens(self.sandbox)
         return Launch(argv=(sys.executable, "-P", "-m", "perptape", name), env=env)
 
     def runtime_content(self, pids: Mapping[str, list[int]]) -> dict[str, Any]:

@@ -115,11 +115,11 @@ class SourceDriver:
         except InvalidStatus as error:
             status = error.response.status_code
             code = "RATE_LIMITED" if status in (403, 418, 429) else f"HTTP_{status}"
-            return Failure(code, transport.url)
+            return Failure(code, transport.host)
         except TimeoutError:
-            return Failure("TIMEOUT", f"no handshake with {transport.url}")
+            return Failure("TIMEOUT", f"no handshake with {transport.host}")
         except (OSError, InvalidHandshake, InvalidURI, EOFError) as error:
-            return Failure("UNREACHABLE", f"{transport.url}: {error}")
+            return Failure("UNREACHABLE", f"{transport.host}: {error}")
         session = self.source.new_session(mono_ns())
         self._session = session
         ticker = asyncio.create_task(self._tick(socket, session))

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
+from urllib.parse import urlsplit
 
 from domain.events import Event
 from domain.ids import MarketId, SourceId, VenueId
@@ -18,6 +19,11 @@ class WsTransport:
 
     url: str
     max_frame_bytes: int = MAX_FRAME_BYTES
+
+    @property
+    def host(self) -> str:
+        """What may be shown: the path of a node's URL can hold a key."""
+        return urlsplit(self.url).netloc.rpartition("@")[2]
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,9 @@ class Wire(Protocol):
     def sources(self) -> Sequence[Source]:
         """As the connector hands them out."""
 
+    def frame(self, source: SourceId, body: bytes) -> Frame:
+        """Any bytes as they would come over a source."""
+
     def opened(self, source: SourceId, now_ns: int) -> Iterable[Frame]:
         """A connection is there: what the venue sends without being asked."""
 

@@ -102,7 +102,8 @@ def test_rubbish_is_survived(make: MakeWire, what: str) -> None:
     bench = Bench(make())
     bench.history.clear()
     for source in bench.wire.sources():
-        bench.deliver((source.source_id, RUBBISH[what]))
+        source_id = source.source_id
+        bench.deliver((source_id, bench.wire.frame(source_id, RUBBISH[what])))
     bench.flush()
     bench.wait(6)
     assert bench.shown() == bench.truth()

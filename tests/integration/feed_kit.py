@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from perptape.embedded import EmbeddedServer
+from perptape.layout import SANDBOX_PORTS, sandbox_listens, sandbox_venues
 from perptape.ports import free_ports
 from runtime.channels import TAPE, quote_key
 from runtime.wire import Batch, Envelope, decode_batch
@@ -48,23 +49,17 @@ def _environment(**variables: str) -> dict[str, str]:
 
 @contextmanager
 def sandbox(folder: Path) -> Iterator[dict[str, str]]:
-    """A replica of the venue; yields the settings that lead to it."""
-    dydx, control, metrics = free_ports(3)
-    ports = {
-        "PERP_SANDBOX_DYDX_PORT": str(dydx),
-        "PERP_SANDBOX_CONTROL_PORT": str(control),
-        "PERP_METRICS_PORT": str(metrics),
-    }
+    """Replicas of the venues; yields their ports and the settings that lead to them."""
+    metrics, *free = free_ports(1 + len(SANDBOX_PORTS))
+    ports = dict(zip(SANDBOX_PORTS, free, strict=True))
+    variables = sandbox_listens(ports) | {"PERP_METRICS_PORT": str(metrics)}
     with (folder / "sandbox.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "perptape", "sandbox"],
-            cwd=ROOT, env=_environment(**ports), stdout=log, stderr=log,
+            cwd=ROOT, env=_environment(**variables), stdout=log, stderr=log,
         )  # fmt: skip
     try:
-        yield {
-            "PERP_DYDX_WS_URL": f"ws://127.0.0.1:{dydx}/v4/ws",
-            "PERP_DYDX_HTTP_URL": f"http://127.0.0.1:{dydx}",
-        }
+        yield sandbox_listens(ports) | sandbox_venues(ports)
     finally:
         process.kill()
         process.wait()

@@ -27,7 +27,11 @@ class Sandbox:
     def __init__(self, rate: float) -> None:
         self.port = free_port()
         settings = Settings(
-            sandbox_control_port=free_port(), sandbox_dydx_port=self.port, sandbox_rate=rate
+            sandbox_control_port=free_port(),
+            sandbox_dydx_port=self.port,
+            sandbox_gmx_port=free_port(),
+            sandbox_gains_port=free_port(),
+            sandbox_rate=rate,
         )
         self.stop = asyncio.Event()
         self.running = asyncio.create_task(service.main(settings, self.stop))

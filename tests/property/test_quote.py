@@ -31,7 +31,7 @@ def test_the_best_is_never_worse_than_any_eligible_venue(quotes: tuple[VenueQuot
     asks = [q.ask_e18 for q in quotes if q.state == "live" and q.ask_e18 is not None]
     assert best.bid_e18 == max(bids, default=None)
     assert best.ask_e18 == min(asks, default=None)
-    assert best.crossed == (bool(bids and asks) and max(bids) >= min(asks))
+    assert best.crossed == (bool(bids and asks) and max(bids) > min(asks))
     # Equal prices: the first in venue order.
     if best.bid:
         assert best.bid is next(

@@ -9,6 +9,7 @@ import {
   percent,
   shortAge,
   toUs,
+  shownAndRest,
 } from '../src/lib/format';
 import { nextSort, search, sortMarkets, type RowSource } from '../src/lib/order';
 import type { BoardEntry } from '../src/lib/store';
@@ -64,6 +65,19 @@ describe('figures', () => {
   it('find the name of a build', () => {
     expect(buildOf('<head><meta name="perptape-build" content="abc" /></head>')).toBe('abc');
     expect(buildOf('<head></head>')).toBeNull();
+  });
+});
+
+describe('long prices', () => {
+  it.each([
+    ['97012.5', '97012.5', ''],
+    ['123456789012', '123456789012', ''],
+    ['68547.830386803030884352', '68547.8303', '86803030884352'],
+    ['0.000002623317123456', '0.00000262331712', '3456'],
+    ['1739495434.083952', '1739495434', '.083952'],
+    ['', '', ''],
+  ])('%s', (price, shown, rest) => {
+    expect(shownAndRest(price)).toEqual([shown, rest]);
   });
 });
 

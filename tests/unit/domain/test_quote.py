@@ -41,7 +41,7 @@ def best(*quotes: VenueQuote) -> BestQuote:
         ((quote("a", 9, 11), quote("b", 9, 11)), "a", "a", False),
         ((quote("a", 9, 11), quote("b", 10, 12)), "b", "a", False),
         ((quote("a", 9, None), quote("b", 8, 12)), "a", "b", False),
-        ((quote("a", 9, 10), quote("b", 10, 12)), "b", "a", True),
+        ((quote("a", 9, 10), quote("b", 10, 12)), "b", "a", False),
         ((quote("a", 9, 10), quote("b", 11, 12)), "b", "a", True),
         ((quote("a", 9, 10, "stale"), quote("b", 5, 20)), "b", "b", False),
         ((quote("a", 9, 10, "quarantined"), quote("b", 8, None, "live")), "b", None, False),

@@ -55,6 +55,27 @@ export function decimals(price: string | null): number {
   return point < 0 ? 0 : price.length - point - 1;
 }
 
+const SHOWN_DIGITS = 9;
+
+/**
+ * A price in what is shown and what is left away: oracles have up to 18 decimals, of which the first
+ * 9 digits tell. Nothing is rounded; a price that is not longer is shown whole.
+ */
+export function shownAndRest(price: string): [string, string] {
+  const point = price.indexOf('.');
+  if (point < 0) return [price, ''];
+  let digits = 0;
+  for (let i = 0; i < price.length; i += 1) {
+    if (i > point && digits >= SHOWN_DIGITS) {
+      const cut = i === point + 1 ? point : i;
+      return [price.slice(0, cut), price.slice(cut)];
+    }
+    const char = price.charAt(i);
+    if (char !== '.' && (char !== '0' || digits > 0)) digits += 1;
+  }
+  return [price, ''];
+}
+
 /** What is missing at the end of `price` to stand under one with `places` decimals. */
 export function padding(price: string | null, places: number): string {
   if (price === null || price === '') return '';

@@ -5,7 +5,7 @@
 
 import { flushSync } from 'svelte';
 import { ServerClock } from './clock';
-import { decimals, direction } from './format';
+import { decimals, direction, shownAndRest } from './format';
 import { GIVE_UP_MS, Link, type LinkState } from './link';
 import { TapeSocket } from './socket';
 import { TapeStore, type BoardEntry, type PriceEntry } from './store';
@@ -229,7 +229,8 @@ class Live {
     const before = cell.view;
     const entry = this.store.board.get(market) ?? null;
     const quote = entry?.quote ?? null;
-    const places = Math.max(decimals(quote?.bid ?? null), decimals(quote?.ask ?? null));
+    const shown = [quote?.bid, quote?.ask].map((price) => shownAndRest(price ?? '')[0]);
+    const places = Math.max(...shown.map(decimals));
     cell.places = Math.min(MAX_PLACES, Math.max(cell.places, places));
     cell.view = flash
       ? moved(before, entry, before.entry?.quote ?? null, quote)

@@ -1,0 +1,127 @@
+"""The GMX replica on a clock that the test moves."""
+
+import json
+from itertools import pairwise
+from typing import Any
+
+from sandbox.faults import NO_FAULTS, ActiveFaults, Fault
+from sandbox.gmx.catalogue import load_catalogue
+from sandbox.gmx.keeper import Keeper
+from sandbox.prices import PriceProcess, load_assets
+
+START_US = 1_790_000_000_000_000
+
+BTC = "0x47904963fc8b2340414262125aF798B9655E58Cd"
+ETH = "0x82aF49447D8a07e3bd95BD0d56f35241523fBab1"
+SOL = "0x2bcC6D6CdBbDC0a4071e48bb3B969b06B3330c07"
+USDC = "0xaf88d065e77c8cC2239327C5EDb3A432268e5831"
+NO_TOKEN = "0x" + "0" * 40
+
+PATHS = (
+    "/ping",
+    "/prices/tickers",
+    "/signed_prices/latest",
+    "/prices/24h",
+    "/tokens",
+    "/markets",
+    "/markets/info",
+    "/v1/markets",
+    "/v1/markets/tickers",
+)
+
+
+class Offline:
+    """A keeper without sockets."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self.now_us = START_US
+        prices = PriceProcess(load_assets(), seed)
+        self.keeper = Keeper(load_catalogue(), prices, seed=seed, rate=1, now_us=START_US)
+
+    def run(self, ms: int, faults: ActiveFaults = NO_FAULTS) -> None:
+        for _ in range(0, ms, 10):
+            self.now_us += 10_000
+            self.keeper.turn(self.now_us, faults)
+
+    def body(self, path: str) -> bytes:
+        body = self.keeper.body(path)
+        assert body is not None
+        return body
+
+    def get(self, path: str) -> Any:
+        return json.loads(self.body(path))
+
+
+def test_a_refresh_every_100_ms_an_observation_every_second() -> None:
+    offline = Offline()
+    bodies = []
+    for _ in range(310):
+        offline.run(10)
+        bodies.append({t["tokenAddress"]: t for t in offline.get("/prices/tickers")})
+    for token in (BTC, ETH, SOL, USDC):
+        updates = list(dict.fromkeys(body[token]["updatedAt"] for body in bodies))
+        assert {b - a for a, b in pairwise(updates)} == {100}
+        by_second: dict[int, set[tuple[str, str]]] = {}
+        for body in bodies:
+            entry = body[token]
+            assert 0 <= entry["updatedAt"] - entry["timestamp"] * 1000 < 1000
+            by_second.setdefault(entry["timestamp"], set()).add(
+                (entry["minPrice"], entry["maxPrice"])
+            )
+        assert len(by_second) >= 4
+        assert all(len(prices) == 1 for prices in by_second.values())
+    newest = [body[BTC]["minPrice"] for body in bodies]
+    assert len(set(newest)) >= 4
+    spread_ms = {entry["updatedAt"] for entry in bodies[-1].values()}
+    assert len(spread_ms) <= 3
+
+
+def test_a_body_is_built_once_a_refresh() -> None:
+    offline = Offline()
+    for path in PATHS:
+        assert offline.keeper.body(path) is offline.keeper.body(path)
+    before = offline.body("/prices/tickers")
+    offline.run(100)
+    assert offline.body("/prices/tickers") is not before
+
+
+def test_pools_move_every_five_seconds() -> None:
+    offline = Offline()
+    seen = []
+    for _ in range(30):
+        offline.run(1000)
+        seen.append(offline.body("/markets/info"))
+    assert 6 <= len(set(seen)) <= 7
+    first, last = (
+        {m["marketToken"]: m for m in json.loads(body)["markets"]} for body in (seen[0], seen[-1])
+    )
+    negative = 0
+    for token, pool in last.items():
+        if pool["indexToken"] == NO_TOKEN:
+            assert pool["openInterestLong"] == pool["availableLiquidityShort"] == "0"
+            continue
+        moved = int(pool["openInterestLong"]) / int(first[token]["openInterestLong"])
+        assert moved != 1
+        assert 0.5 < moved < 2
+        rates = {name: int(value) for name, value in pool.items() if "Rate" in name}
+        for side in ("Long", "Short"):
+            net = rates[f"fundingRate{side}"] + rates[f"borrowingRate{side}"]
+            assert rates[f"netRate{side}"] == net
+            negative += int(pool[f"availableLiquidity{side}"]) < 0
+        longs_pay = int(pool["openInterestLong"]) >= int(pool["openInterestShort"])
+        payer, taker = ("Long", "Short") if longs_pay else ("Short", "Long")
+        assert rates[f"fundingRate{payer}"] >= 0 >= rates[f"fundingRate{taker}"]
+        assert rates[f"borrowingRate{payer}"] > 0 == rates[f"borrowingRate{taker}"]
+    assert 0 < negative < 20
+
+
+def test_the_seed_decides_everything() -> None:
+    faults = ActiveFaults([Fault("gmx", "gap", None, 0)])
+    one, same, other = Offline(1), Offline(1), Offline(2)
+    for offline in (one, same, other):
+        offline.run(6_000)
+        offline.run(200, faults)
+    for path in PATHS:
+        assert one.body(path) == same.body(path)
+    for path in ("/prices/tickers", "/prices/24h", "/markets/info"):
+        assert one.body(path) != other.body(path)
