@@ -172,7 +172,7 @@ export function marketHealth(
   }
   if (quote.bid === null) return { health: 'one_sided', word: 'no bid', reason: 'nobody buys' };
   if (quote.ask === null) return { health: 'one_sided', word: 'no ask', reason: 'nobody sells' };
-  if (quote.crossed) return { health: 'crossed', word: 'crossed', reason: 'bid not below ask' };
+  if (quote.crossed) return { health: 'crossed', word: 'crossed', reason: 'bid above ask' };
   return { health: 'live', word: 'live', reason: '' };
 }
 
