@@ -11,7 +11,7 @@ from connectors.gmx import connector as gmx
 from domain.ids import VenueId
 from runtime.settings import Settings, SettingsError
 
-_VENUES: Final[Mapping[VenueId, Callable[[Settings, MarketMap], VenueConnector]]] = {
+VENUES: Final[Mapping[VenueId, Callable[[Settings, MarketMap], VenueConnector]]] = {
     VenueId("dydx"): dydx.from_settings,
     VenueId("gmx"): gmx.from_settings,
 }
@@ -20,14 +20,14 @@ _VENUES: Final[Mapping[VenueId, Callable[[Settings, MarketMap], VenueConnector]]
 def build(settings: Settings) -> Sequence[VenueConnector]:
     """Connectors of the venues ``PERP_VENUES`` names, in order. Raises SettingsError."""
     wanted = settings.venue_filter
-    unknown = sorted((wanted or frozenset()) - set(_VENUES))
+    unknown = sorted((wanted or frozenset()) - set(VENUES))
     if unknown:
         raise SettingsError(
-            "UNKNOWN_VENUE", f"PERP_VENUES: {unknown[0]} is none of {', '.join(_VENUES)}"
+            "UNKNOWN_VENUE", f"PERP_VENUES: {unknown[0]} is none of {', '.join(VENUES)}"
         )
     table = markets.load()
     return [
         make(settings, table)
-        for venue, make in _VENUES.items()
+        for venue, make in VENUES.items()
         if wanted is None or venue in wanted
     ]

@@ -27,7 +27,13 @@ SECTORS: Final[Mapping[str, tuple[float, float]]] = {
     "ai": (0.60, 0.45),
     "gaming": (0.64, 0.36),
     "payments": (0.70, 0.25),
+    "forex": (0.0, 0.60),
+    "stocks": (0.0, 0.55),
+    "indices": (0.0, 0.90),
+    "commodities": (0.0, 0.55),
 }
+# These draw from a generator of their own: having them leaves the walks of crypto as they are.
+_NOT_CRYPTO: Final = ("forex", "stocks", "indices", "commodities")
 
 _YEAR_S: Final = 365 * 86_400
 # After a pause of the process (a suspended machine) prices go on from where they were.
@@ -59,14 +65,20 @@ class PriceProcess:
     def __init__(self, assets: Sequence[Asset], seed: int) -> None:
         self.markets: tuple[str, ...] = tuple(asset.market for asset in assets)
         self._index = {market: i for i, market in enumerate(self.markets)}
-        self._rng = np.random.default_rng(seed)
-        sectors = sorted({asset.sector for asset in assets})
+        others = np.array([asset.sector in _NOT_CRYPTO for asset in assets])
+        sectors = sorted({asset.sector for asset in assets}, key=_crypto_first)
+        crypto_sectors = sum(sector not in _NOT_CRYPTO for sector in sectors)
+        # Factors come first in what a generator draws, then what is the assets' own.
+        self._generators = (
+            (np.random.default_rng(seed), 1 + crypto_sectors, int((~others).sum())),
+            (np.random.default_rng((seed, 1)), len(sectors) - crypto_sectors, int(others.sum())),
+        )
         common = np.array([SECTORS[asset.sector][0] for asset in assets])
         sector = np.array([SECTORS[asset.sector][1] for asset in assets])
         step_vol = np.array([asset.annual_vol for asset in assets])
         step_vol *= math.sqrt(STEP_US / 1e6 / _YEAR_S)
         self._of_sector = np.array([sectors.index(asset.sector) for asset in assets])
-        self._factors = 1 + len(sectors)
+        self._others = others
         self._common = step_vol * common
         self._sector = step_vol * sector
         self._own = step_vol * np.sqrt(1 - common**2 - sector**2)
@@ -106,8 +118,18 @@ class PriceProcess:
             self.values[i] = price
 
     def _step(self) -> None:
-        draws = self._rng.standard_normal(self._factors + len(self._log))
+        own = np.empty(len(self._log))
+        (first, factors, count), (second, other_factors, other_count) = self._generators
+        draws = first.standard_normal(factors + count)
+        other_draws = second.standard_normal(other_factors + other_count)
+        own[~self._others] = draws[factors:]
+        own[self._others] = other_draws[other_factors:]
+        of_sectors = np.concatenate((draws[1:factors], other_draws[:other_factors]))
         self._log += self._drift
         self._log += self._common * draws[0]
-        self._log += self._sector * draws[1 : self._factors][self._of_sector]
-        self._log += self._own * draws[self._factors :]
+        self._log += self._sector * of_sectors[self._of_sector]
+        self._log += self._own * own
+
+
+def _crypto_first(sector: str) -> tuple[bool, str]:
+    return sector in _NOT_CRYPTO, sector

@@ -7,6 +7,7 @@ from runtime.settings import Settings
 from sandbox import control
 from sandbox.dydx.server import Replica as DydxReplica
 from sandbox.faults import FaultBoard
+from sandbox.gains.server import Replica as GainsReplica
 from sandbox.gmx.server import Replica as GmxReplica
 from sandbox.prices import PriceProcess, load_assets
 
@@ -18,6 +19,7 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
     replicas = (
         (DydxReplica, settings.sandbox_dydx_port),
         (GmxReplica, settings.sandbox_gmx_port),
+        (GainsReplica, settings.sandbox_gains_port),
     )
     async with asyncio.TaskGroup() as parts:
         for make, port in replicas:
