@@ -23,6 +23,8 @@ falls this many times faster: a fresh snapshot is asked for at the first limit, 
 quarantined at the second and released when the score is back at zero."""
 
 NO_SIDES: Final = (None, None)
+WIDTHS: Final = 100_000
+"""Tenths of a basis point in 1."""
 
 SNAPSHOT_SPACING_NS: Final = 5_000_000_000
 TRADE_IDS_KEPT: Final = 256
@@ -140,9 +142,14 @@ class Row:
 
     @property
     def best_pool(self) -> PoolQuote | None:
-        """The pool with the narrowest touch, the first named of equals; one with both sides before
-        one with a single side."""
-        quoted = [pool for pool in self.pools.values() if (pool.bid_e18, pool.ask_e18) != NO_SIDES]
+        """The pool with the narrowest touch, to a tenth of a basis point; of equals the first that
+        the venue lists, so that pools with the same spread do not take turns. One with both sides
+        comes before one with a single side."""
+        quoted = [
+            pool
+            for name in self.market.pools
+            if (pool := self.pools.get(name)) and (pool.bid_e18, pool.ask_e18) != NO_SIDES
+        ]
         return min(quoted, key=_width, default=None)
 
     def judge_outlier(self, mono_ns: int) -> None:
@@ -278,7 +285,7 @@ class Row:
 def _width(pool: PoolQuote) -> tuple[bool, int]:
     if pool.bid_e18 is None or pool.ask_e18 is None:
         return True, 0
-    return False, pool.ask_e18 - pool.bid_e18
+    return False, round((pool.ask_e18 - pool.bid_e18) / pool.ask_e18 * WIDTHS)
 
 
 def reason_code(reason: str | None) -> str | None:

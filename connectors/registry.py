@@ -7,6 +7,7 @@ from connectors.base import markets
 from connectors.base.markets import MarketMap
 from connectors.base.protocol import VenueConnector
 from connectors.dydx import connector as dydx
+from connectors.gains import connector as gains
 from connectors.gmx import connector as gmx
 from domain.ids import VenueId
 from runtime.settings import Settings, SettingsError
@@ -14,6 +15,7 @@ from runtime.settings import Settings, SettingsError
 VENUES: Final[Mapping[VenueId, Callable[[Settings, MarketMap], VenueConnector]]] = {
     VenueId("dydx"): dydx.from_settings,
     VenueId("gmx"): gmx.from_settings,
+    VenueId("gains"): gains.from_settings,
 }
 
 

@@ -10,7 +10,7 @@ from connectors.dydx.session import DydxSession
 from domain.ids import MarketId, SourceId
 from domain.market import Market
 from domain.units import Grid
-from tests.conformance.kit import A, B, Sent, Touch
+from tests.conformance.kit import A, B, Sent, Touch, e18
 
 WS = SourceId("dydx:ws:0")
 MARKETS = tuple(Market(c.VENUE, name, name, Grid("0.1"), Grid("0.001")) for name in (A, B))
@@ -33,6 +33,10 @@ class DydxWire:
             return DydxSession(MARKETS, MARKETS, now_ns)
 
         return [Source(WS, WsTransport("ws://venue"), new_session, MARKETS)]
+
+    def truth(self, market: MarketId) -> tuple[int, int]:
+        touch = self.prices[market]
+        return e18(touch.bid), e18(touch.ask)
 
     def frame(self, source: SourceId, body: bytes) -> Frame:
         return body

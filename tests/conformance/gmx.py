@@ -13,7 +13,7 @@ from connectors.gmx.state import GmxState, Listing
 from domain.ids import MarketId, SourceId
 from domain.market import Market
 from domain.units import Grid
-from tests.conformance.kit import START_NS, START_US, A, B, Sent, Touch, e18
+from tests.conformance.kit import START_NS, START_US, A, B, Sent, Touch, e18, never
 
 TICKERS, INFO, DAY = (SourceId(f"gmx:{name}:0") for name in ("tickers", "info", "day"))
 PATHS = {TICKERS: c.TICKERS_PATH, INFO: c.INFO_PATH, DAY: c.DAY_PATH}
@@ -39,10 +39,6 @@ MARKETS = tuple(
 )
 
 
-async def _never(path: str) -> bytes:
-    raise AssertionError(f"the kit answers {path} itself")
-
-
 class GmxWire:
     venue = c.VENUE
     rules = VenueRules(c.MAX_AGE_NS)
@@ -62,12 +58,16 @@ class GmxWire:
         return [
             Source(
                 source_id,
-                HttpTransport(_never),
+                HttpTransport(never),
                 partial(session, self._state, MARKETS, lambda _now: None),
                 MARKETS if source_id == TICKERS else (),
             )
             for source_id, session in sessions
         ]
+
+    def truth(self, market: MarketId) -> tuple[int, int]:
+        touch = self.prices[market]
+        return e18(touch.bid), e18(touch.ask)
 
     def frame(self, source: SourceId, body: bytes) -> Frame:
         return HttpReply(PATHS[source], body)

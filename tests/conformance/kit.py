@@ -49,6 +49,9 @@ class Wire(Protocol):
     def sources(self) -> Sequence[Source]:
         """As the connector hands them out."""
 
+    def truth(self, market: MarketId) -> tuple[int, int]:
+        """(bid, ask) that follow from ``prices``, 1e18."""
+
     def frame(self, source: SourceId, body: bytes) -> Frame:
         """Any bytes as they would come over a source."""
 
@@ -181,8 +184,12 @@ class Bench:
 
     def truth(self, market: MarketId = A) -> tuple[int, int]:
         """(bid, ask) the venue shows now, 1e18."""
-        touch = self.wire.prices[market]
-        return e18(touch.bid), e18(touch.ask)
+        return self.wire.truth(market)
+
+
+async def never(path: str) -> bytes:
+    """The fetch of a poll: the wire answers itself."""
+    raise AssertionError(f"GET {path}")
 
 
 def e18(text: str) -> int:

@@ -55,6 +55,10 @@ class Pools:
         ([pool("A", 99, 101), pool("B", 98, 102)], "A"),
         ([pool("A", 98, 102), pool("B", 99, 101)], "B"),
         ([pool("A", 99, 101), pool("B", 99, 101)], "A"),
+        # The order is the venue's, not that of arrival, and a hair is no difference.
+        ([pool("B", 99, 101), pool("A", 99, 101)], "A"),
+        ([pool("A", 999_999, 1_000_200), pool("B", 1_000_000, 1_000_200)], "A"),
+        ([pool("A", 999_990, 1_000_200), pool("B", 1_000_000, 1_000_200)], "B"),
         ([pool("A", 100, None), pool("B", 90, 110)], "B"),
         ([pool("A", None, None), pool("B", None, 110)], "B"),
     ],
@@ -66,7 +70,7 @@ def test_the_row_is_the_narrowest_pool_and_names_it(pools: list[PoolQuote], name
     assert (quote.state, quote.kind, quote.pool) == ("live", "oracle", named)
     best = next(item for item in pools if item.pool == named)
     assert (quote.bid_e18, quote.ask_e18) == (best.bid_e18, best.ask_e18)
-    assert quote.pools == tuple(pools)
+    assert set(quote.pools) == set(pools)
 
 
 def test_all_pools_are_told() -> None:

@@ -330,3 +330,20 @@ def test_windows_and_pairs_nobody_knows_are_passed_over() -> None:
     for window in range(10**6, 10**6 + 3 * c.WINDOWS_KEPT):
         world.window(window, long=1)
     assert world.quotes() == []
+    for pair, collateral in ((481, 3), (0, 99)):
+        value = {"pairIndex": pair, "collateralIndex": collateral, "token": oi(1)["token"]}
+        world.tell({"name": "openInterestPairUpdated", "value": value})
+    assert world.quotes() == []
+    assert world.stream.failure is None
+
+
+def test_a_list_that_became_shorter() -> None:
+    world = priced()
+    world.window(0, long=500_000, pair=2)
+    raw = copy()
+    raw["pairs"].pop()
+    world.tell({"name": "tradingVariables", "value": raw})
+    world.window(0, long=500_000, pair=2)
+    assert world.quotes() == []
+    world.send([0, 100000.0, 2, 1.5])
+    assert world.quotes() == PRICED

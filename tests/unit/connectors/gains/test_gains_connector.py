@@ -13,6 +13,8 @@ from connectors.base.protocol import HttpReply, WsTransport
 from connectors.gains.connector import ChainUrls, GainsConnector, from_settings
 from domain.errors import VenueProtocolError, VenueUnavailable
 from domain.events import PoolQuote
+from domain.ids import MarketId
+from runtime.clock import mono_ns, wall_us
 from runtime.settings import Settings, SettingsError
 from tests.unit.connectors.gains.world import START_NS, WALL_US, body, oi, recorded
 
@@ -80,11 +82,11 @@ async def test_markets_of_all_chains_are_put_together() -> None:
         "oracle",
         "open",
     )
-    assert btc.pools == ("8453:USDC", "42161:USDC", "42161:DAI")
-    assert btc.chain_ids == (8453, 42161)
+    assert btc.pools == ("42161:USDC", "42161:DAI", "8453:USDC")
+    assert btc.chain_ids == (42161, 8453)
     assert btc.max_leverage == "200"
     assert (btc.tick.unit_e18, btc.step.unit_e18) == (10**8, 1)
-    assert eth.pools == ("8453:USDC", "42161:USDC")
+    assert eth.pools == ("42161:USDC", "8453:USDC")
 
 
 async def test_the_recorded_state_lists_what_the_table_maps() -> None:
@@ -93,8 +95,8 @@ async def test_the_recorded_state_lists_what_the_table_maps() -> None:
     assert len(markets) > 80
     assert len({item.market for item in markets}) == len(markets)
     named = {item.market: item for item in markets}
-    assert named[market_map.MarketId("BTC-USD")].status == "open"
-    euro = named[market_map.MarketId("EUR-USD")]
+    assert named[MarketId("BTC-USD")].status == "open"
+    euro = named[MarketId("EUR-USD")]
     assert (euro.status, euro.max_leverage) == ("closed", "1000")
     assert all(item.pools and item.chain_ids == (421614,) for item in markets)
 
@@ -104,10 +106,10 @@ async def test_a_chain_out_of_reach_does_not_stop_the_others() -> None:
         first = await connector.load_markets()
         assert first[0].chain_ids == (8453,)
         backends[42161].reply = small()
-        assert (await connector.load_markets())[0].chain_ids == (8453, 42161)
+        assert (await connector.load_markets())[0].chain_ids == (42161, 8453)
         # What it listed before still counts: markets do not come and go with a connection.
         backends[8453].reply = b"<html>"
-        assert (await connector.load_markets())[0].chain_ids == (8453, 42161)
+        assert (await connector.load_markets())[0].chain_ids == (42161, 8453)
 
 
 @pytest.mark.parametrize("reply", [b"", b"null", b"[]", b"{}", b"<html>", b"[" * 5000])
@@ -145,6 +147,20 @@ async def test_one_price_stream_carries_all_markets() -> None:
         prices.receive(b"[0,100000,1,2500]", WALL_US, START_NS)
         pools = [item.pool for item in prices.events() if isinstance(item, PoolQuote)]
         assert set(pools) == set(markets[0].pools) | set(markets[1].pools)
+
+
+async def test_a_chain_that_is_polled_is_not_asked_for_its_list_as_well() -> None:
+    async with serving(c42161=small()) as (connector, backends):
+        _, _, poll, _ = [
+            source.new_session(mono_ns())
+            for source in connector.sources(await connector.load_markets())
+        ]
+        backends[42161].reply = None
+        poll.advance(mono_ns())
+        raw = small()
+        raw["collaterals"].pop()
+        poll.receive(HttpReply("", json.dumps(raw).encode()), wall_us(), mono_ns())
+        assert (await connector.load_markets())[0].pools == ("42161:USDC",)
 
 
 async def test_a_new_listing_shares_the_state_of_the_chains() -> None:

@@ -194,8 +194,9 @@ def test_a_message_that_is_not_used_is_not_read() -> None:
     ids=str,
 )  # fmt: skip
 def test_a_state_that_makes_no_sense_is_refused_as_a_whole(change: Any) -> None:
+    raw: Any = body(**change)
     with pytest.raises(parse.MALFORMED):
-        parse.variables(body(**change))
+        parse.variables(raw)
 
 
 def changed(path: tuple[Any, ...], value: Any) -> Any:
@@ -244,7 +245,7 @@ def test_one_thing_that_makes_no_sense_is_left_out(
 @pytest.mark.parametrize("case", recorded("vectors/leverage_limits.json")["cases"], ids=str)
 def test_leverage_limits(case: Any) -> None:
     given, regular = case["in"], case["out"]["regular"]
-    raw = body()
+    raw: Any = body()
     raw["groups"] = [
         {
             "name": "crypto",
@@ -259,7 +260,7 @@ def test_leverage_limits(case: Any) -> None:
 
 
 def test_a_pair_without_a_readable_depth_is_known_to_have_none() -> None:
-    raw = body()
+    raw: Any = body()
     raw["pairInfos"]["pairDepthBands"] = [None, NO_DEPTH]
     found = parse.variables(raw)
     assert [None if pair is None else pair.above for pair in found.pairs] == [None, None, None]

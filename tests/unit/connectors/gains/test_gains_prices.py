@@ -94,6 +94,14 @@ def test_the_last_of_a_pair_named_twice_counts_and_unknown_pairs_are_passed_over
     assert world.quotes()[-2:] == BTC_QUOTES
 
 
+def test_an_index_price_alone_moves_no_touch() -> None:
+    world = World().open()
+    world.send({"m": [0, 100000.0], "i": [0, 99000.0], "t": 1})
+    world.events()
+    world.send({"i": [0, 50.0, 2, None], "t": 2})
+    assert kinds(world.events()) == ["Liveness"]
+
+
 # What cannot be read ----------------------------------------------------------------------------
 
 GARBAGE = [

@@ -1,0 +1,113 @@
+"""The two connections of one chain: the poll of its state and the stream of what happens to it.
+
+Both only change the chain's state; see ``board`` for who tells what came of it.
+Source: docs.gains.trade ``developer/integrators/backend``.
+"""
+
+import orjson
+
+from connectors.base.protocol import Failure, Frame, HttpReply
+from connectors.gains import constants as c
+from connectors.gains import parse
+from connectors.gains.prices import GarbageBudget
+from connectors.gains.state import ChainState
+from domain.events import Event
+from domain.ids import MarketId
+
+
+class ChainPollSession:
+    """A poll session: ``/trading-variables`` at its interval and whenever the state asks for it."""
+
+    def __init__(self, chain: ChainState, mono_ns: int) -> None:
+        chain.load_failed(mono_ns)
+        self._chain = chain
+        self._now_ns = mono_ns
+        self._outgoing: list[str] = []
+        self._failure: Failure | None = None
+        self._healthy = False
+
+    @property
+    def failure(self) -> Failure | None:
+        return self._failure
+
+    @property
+    def healthy(self) -> bool:
+        return self._healthy
+
+    def receive(self, frame: Frame, wall_us: int, mono_ns: int) -> None:
+        if not isinstance(frame, HttpReply):
+            raise TypeError("a poll session takes HTTP replies only")
+        try:
+            variables = parse.variables(orjson.loads(frame.body))
+        except parse.MALFORMED as error:
+            self._failure = Failure("GARBAGE", f"{frame.path}: {error!r:.200}")
+            return
+        self._healthy = True
+        self._chain.loaded(variables)
+
+    def advance(self, mono_ns: int) -> None:
+        self._now_ns = mono_ns
+        if mono_ns >= self._chain.load_from_ns:
+            self._chain.load_begins(mono_ns)
+            self._outgoing.append(c.VARIABLES_PATH)
+
+    def resync(self, market: MarketId, mono_ns: int) -> None:
+        """Nothing is held here that could be out of step."""
+
+    def events(self) -> list[Event]:
+        return []
+
+    def outgoing(self) -> list[str]:
+        drained, self._outgoing = self._outgoing, []
+        return drained
+
+    def next_deadline_ns(self) -> int:
+        return min(self._chain.load_from_ns, self._now_ns + c.WAKE_NS)
+
+
+class ChainStreamSession:
+    """One connection to a chain's event stream. What was missed before it is fetched."""
+
+    def __init__(self, chain: ChainState, mono_ns: int) -> None:
+        chain.want_load(mono_ns)
+        self._chain = chain
+        self._last_frame_ns = mono_ns
+        self._garbage = GarbageBudget()
+        self._failure: Failure | None = None
+        self._healthy = False
+
+    @property
+    def failure(self) -> Failure | None:
+        return self._failure
+
+    @property
+    def healthy(self) -> bool:
+        return self._healthy
+
+    def receive(self, frame: Frame, wall_us: int, mono_ns: int) -> None:
+        self._last_frame_ns = mono_ns
+        try:
+            update = parse.update(orjson.loads(frame))  # type: ignore[arg-type]  # a reply raises
+        except parse.MALFORMED:
+            self._chain.doubt(mono_ns)
+            self._failure = self._garbage.spend(mono_ns)
+            return
+        self._healthy = True
+        if update is not None:
+            self._chain.take(update, mono_ns)
+
+    def advance(self, mono_ns: int) -> None:
+        if self._failure is None and mono_ns - self._last_frame_ns >= c.STREAM_SILENT_NS:
+            self._failure = Failure("SILENT", "no frame for 60 s")
+
+    def resync(self, market: MarketId, mono_ns: int) -> None:
+        """Nothing is held here that could be out of step."""
+
+    def events(self) -> list[Event]:
+        return []
+
+    def outgoing(self) -> list[str]:
+        return []
+
+    def next_deadline_ns(self) -> int:
+        return self._last_frame_ns + c.STREAM_SILENT_NS

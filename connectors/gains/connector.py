@@ -1,0 +1,259 @@
+"""Gains: lists the markets of every chain by REST and makes the sources that price them."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import orjson
+
+from connectors.base.markets import AssetClass, MarketMap
+from connectors.base.protocol import HttpTransport, Source, VenueRules, WsTransport
+from connectors.base.rest import RestClient
+from connectors.gains import constants as c
+from connectors.gains import parse
+from connectors.gains.board import Board, Slot
+from connectors.gains.chain import ChainPollSession, ChainStreamSession
+from connectors.gains.model import Variables
+from connectors.gains.prices import PriceSession, SeedSession
+from connectors.gains.state import ChainState, listed
+from domain.errors import InvariantViolation, VenueProtocolError, VenueUnavailable
+from domain.ids import MarketId, SourceId
+from domain.market import Market, MarketStatus
+from domain.units import Grid, format_decimal
+from runtime.clock import mono_ns
+from runtime.logs import get_logger
+from runtime.metrics import Gauge
+from runtime.net import check_url
+from runtime.settings import Settings, SettingsError
+
+TICK: Final = Grid("0.0000000001")
+STEP: Final = Grid("0.000000000000000001")
+LISTED: Final = Gauge("perptape_gains_markets", "Pairs that any chain lists", ["mapping"])
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainUrls:
+    http: str
+    ws: str
+
+
+class GainsConnector:
+    """See ``connectors.base.protocol.VenueConnector``."""
+
+    venue = c.VENUE
+    rules = VenueRules(max_age_ns=c.FRAME_MAX_AGE_NS)
+
+    def __init__(
+        self,
+        pricing_ws_url: str,
+        pricing_http_url: str,
+        chains: Mapping[int, ChainUrls],
+        market_map: MarketMap,
+    ) -> None:
+        self._pricing_ws_url = pricing_ws_url
+        self._pricing = RestClient(pricing_http_url, c.REST_PER_SECOND)
+        self._chains = chains
+        self._rest = {
+            chain_id: RestClient(urls.http, c.REST_PER_SECOND) for chain_id, urls in chains.items()
+        }
+        self._map = market_map
+        self._variables: dict[int, Variables] = {}
+        self._unmapped: frozenset[tuple[int, str]] = frozenset()
+        self._states: list[ChainState] = []
+        self._boards: list[Board] = []
+        self._made = 0
+
+    # Markets ------------------------------------------------------------------------------------
+
+    async def load_markets(self) -> Sequence[Market]:
+        """Every pair that the table maps and that can be traded with any collateral on any chain.
+
+        A chain that a running poll knows is not asked again: the body is large. One that cannot be
+        asked counts with its last list, if it ever gave one.
+        """
+        now_ns = mono_ns()
+        known = {
+            state.chain_id: state.variables
+            for state in self._states
+            if state.variables is not None and state.usable(now_ns)
+        }
+        self._variables.update(known)
+        answers = await asyncio.gather(*(self._load(i) for i in self._rest if i not in known))
+        errors = [error for error in answers if error is not None]
+        if len(errors) == len(self._rest):
+            raise next((e for e in errors if isinstance(e, VenueUnavailable)), errors[0])
+        names = {
+            (index, pair.name)
+            for variables in self._variables.values()
+            for index, pair in enumerate(variables.pairs)
+            if pair is not None and listed(variables, index, pair.name)
+        }
+        self._tell_unmapped(names)
+        return [
+            self._market(canonical, index, name)
+            for index, name in sorted(names)
+            if (canonical := self._map.canonical(c.VENUE, index, name)) is not None
+        ]
+
+    async def _load(self, chain_id: int) -> VenueUnavailable | VenueProtocolError | None:
+        try:
+            body = await self._rest[chain_id].get(c.VARIABLES_PATH)
+            self._variables[chain_id] = parse.variables(orjson.loads(body))
+        except (VenueUnavailable, VenueProtocolError) as error:
+            found = error
+        except parse.MALFORMED as error:
+            found = VenueProtocolError("GARBAGE", f"chain {chain_id}: {error!r:.200}")
+        else:
+            return None
+        _log.warning("chain_unavailable", venue=c.VENUE, chain=chain_id, reason=str(found))
+        return found
+
+    def _market(self, canonical: MarketId, index: int, name: str) -> Market:
+        pools, chains, leverage_e3, is_open = [], [], 0, False
+        for chain_id in self._chains:
+            variables = self._variables.get(chain_id)
+            if variables is None:
+                continue
+            collaterals = listed(variables, index, name)
+            pair = variables.pairs[index] if collaterals else None
+            if pair is None or pair.max_leverage_e3 is None:
+                continue
+            chains.append(chain_id)
+            pools += [f"{chain_id}:{collateral.symbol}" for collateral in collaterals]
+            leverage_e3 = max(leverage_e3, pair.max_leverage_e3)
+            is_open = is_open or variables.hours[self._asset_class(canonical)]
+        status: MarketStatus = "open" if is_open else "closed"
+        return Market(
+            venue=c.VENUE,
+            market=canonical,
+            symbol=name,
+            tick=TICK,
+            step=STEP,
+            status=status,
+            max_leverage=format_decimal(leverage_e3, 3),
+            pools=tuple(pools),
+            chain_ids=tuple(chains),
+            kind="oracle",
+        )
+
+    def _asset_class(self, market: MarketId) -> AssetClass:
+        found = self._map.asset_class(market)
+        if found is None:
+            raise InvariantViolation("market_class_unknown", f"{market} has no row")
+        return found
+
+    def _tell_unmapped(self, names: Iterable[tuple[int, str]]) -> None:
+        every = frozenset(names)
+        unmapped = frozenset(
+            (index, name)
+            for index, name in every
+            if self._map.canonical(c.VENUE, index, name) is None
+        )
+        LISTED.labels(mapping="mapped").set(len(every) - len(unmapped))
+        LISTED.labels(mapping="unmapped").set(len(unmapped))
+        for index, name in sorted(unmapped - self._unmapped):
+            reason = self._map.reason(c.VENUE, index, name)
+            _log.info("market_unmapped", venue=c.VENUE, pair=index, symbol=name, reason=reason)
+        self._unmapped = unmapped
+
+    # Sources ------------------------------------------------------------------------------------
+
+    def sources(self, markets: Sequence[Market]) -> Sequence[Source]:
+        """A price stream and its seed; with the first, the poll and the stream of every chain."""
+        number, self._made = self._made, self._made + 1
+        fresh = not self._boards or any(
+            board.has(market.market) for board in self._boards for market in markets
+        )
+        if fresh:
+            # A market that comes again: the sources made before were stopped.
+            self._boards = []
+            self._states = [ChainState(chain_id) for chain_id in self._chains]
+        board = Board(map(self._slot, markets), self._states)
+        self._boards.append(board)
+        sources = [
+            Source(
+                SourceId(f"{c.VENUE}:prices:{number}"),
+                WsTransport(self._pricing_ws_url),
+                partial(PriceSession, board),
+                tuple(markets),
+            ),
+            Source(
+                SourceId(f"{c.VENUE}:charts:{number}"),
+                HttpTransport(self._pricing.get),
+                partial(SeedSession, board),
+                (),
+            ),
+        ]
+        for state in self._states if fresh else ():
+            chain_id = state.chain_id
+            sources.append(
+                Source(
+                    SourceId(f"{c.VENUE}:chain:{chain_id}:{number}"),
+                    HttpTransport(self._rest[chain_id].get),
+                    partial(ChainPollSession, state),
+                    (),
+                )
+            )
+            sources.append(
+                Source(
+                    SourceId(f"{c.VENUE}:stream:{chain_id}:{number}"),
+                    WsTransport(self._chains[chain_id].ws),
+                    partial(ChainStreamSession, state),
+                    (),
+                )
+            )
+        return sources
+
+    def _slot(self, market: Market) -> Slot:
+        pair = self._map.venue_key(c.VENUE, market.market)
+        if pair is None:
+            raise InvariantViolation("market_key_unknown", f"{market.market} has no pair index")
+        return Slot(market, int(pair), self._asset_class(market.market))
+
+    async def close(self) -> None:
+        await self._pricing.close()
+        for client in self._rest.values():
+            await client.close()
+
+
+def from_settings(settings: Settings, market_map: MarketMap) -> GainsConnector:
+    """Raises SettingsError when an address is neither configured nor known for the network."""
+    known = c.CHAINS.get(settings.network, {})
+    ws_url, http_url = settings.gains_pricing_ws_url, settings.gains_pricing_http_url
+    if known:
+        ws_url, http_url = ws_url or c.PRICING_WS_URL, http_url or c.PRICING_HTTP_URL
+    if ws_url is None or http_url is None:
+        raise SettingsError(
+            "GAINS_URL_MISSING",
+            f"network {settings.network} needs PERP_GAINS_PRICING_WS_URL and"
+            " PERP_GAINS_PRICING_HTTP_URL",
+        )
+    backends = {chain_id: f"https://{host}" for chain_id, host in known.items()}
+    streams = {chain_id: f"wss://{host}" for chain_id, host in known.items()}
+    backends.update(settings.gains_backend_urls)
+    streams.update(settings.gains_backend_ws_urls)
+    if not backends or set(backends) != set(streams):
+        raise SettingsError(
+            "GAINS_URL_MISSING",
+            "PERP_GAINS_BACKEND_URL_<chain> and PERP_GAINS_BACKEND_WS_URL_<chain> come in pairs",
+        )
+    allow_private = settings.private_urls_allowed
+
+    def checked(name: str, url: str, scheme: str) -> str:
+        return check_url(f"PERP_GAINS_{name}", url, scheme, allow_private=allow_private)
+
+    return GainsConnector(
+        checked("PRICING_WS_URL", ws_url, "wss"),
+        checked("PRICING_HTTP_URL", http_url, "https"),
+        {
+            chain_id: ChainUrls(
+                checked(f"BACKEND_URL_{chain_id}", url, "https"),
+                checked(f"BACKEND_WS_URL_{chain_id}", streams[chain_id], "wss"),
+            )
+            for chain_id, url in backends.items()
+        },
+        market_map,
+    )

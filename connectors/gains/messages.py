@@ -1,0 +1,127 @@
+"""Frames and bodies as they stand on the wire. Only what is read is listed.
+
+``Count``: a non-negative integer, mostly as a decimal string, in places as a JSON number.
+"""
+
+from typing import NotRequired, TypeAlias, TypedDict
+
+Count: TypeAlias = str | int
+
+
+class WirePrices(TypedDict, total=False):
+    """A v4 frame. ``m``, ``i``: flat ``[pairIndex, price, ...]`` of mark and index; ``t``: ms.
+    On v3 and the bare path a frame is the array alone, or ``[t]``."""
+
+    m: list[float]
+    i: list[float]
+    t: int
+
+
+class WireCharts(TypedDict):
+    """``GET /charts``: the position is the pair index."""
+
+    closes: list[float | None]
+    indexPrices: NotRequired[list[float | None]]
+
+
+WirePair = TypedDict(
+    "WirePair",
+    {"from": str, "to": str, "spreadP": Count, "groupIndex": Count},
+)
+
+
+class WireGroup(TypedDict):
+    name: str
+    minLeverage: Count
+    maxLeverage: Count
+
+
+class WireDepthBands(TypedDict):
+    """Packed words, see ``touch.decode_side``."""
+
+    aboveSlot1: Count
+    aboveSlot2: Count
+    belowSlot1: Count
+    belowSlot2: Count
+
+
+class WirePairDepth(TypedDict):
+    """The depth before v10.2."""
+
+    onePercentDepthAboveUsd: Count
+    onePercentDepthBelowUsd: Count
+
+
+class WirePairFactors(TypedDict):
+    cumulativeFactor: Count
+    exemptOnOpen: bool
+
+
+class WirePairInfos(TypedDict):
+    """Every list may be shorter than the pairs; all but ``maxLeverages`` came with some version."""
+
+    maxLeverages: list[Count]
+    pairDepthBands: NotRequired[list[WireDepthBands]]
+    pairDepths: NotRequired[list[WirePairDepth]]
+    pairFactors: NotRequired[list[WirePairFactors]]
+
+
+class WireTokenOi(TypedDict):
+    oiLongToken: Count
+    oiShortToken: Count
+
+
+class WireLimitOi(TypedDict):
+    max: Count
+
+
+class WirePairOi(TypedDict):
+    beforeV10: WireLimitOi
+    token: WireTokenOi
+
+
+class WireCollateral(TypedDict):
+    collateralIndex: Count
+    symbol: str
+    isActive: bool
+    pairOis: NotRequired[list[WirePairOi]]
+    pairSkewDepths: NotRequired[list[Count]]
+
+
+class WireWindow(TypedDict):
+    oiLongUsd: Count
+    oiShortUsd: Count
+
+
+class WireWindowsSettings(TypedDict):
+    startTs: Count
+    windowsDuration: Count
+    windowsCount: Count
+
+
+class WireMapping(TypedDict):
+    slot1: Count
+    slot2: Count
+
+
+class WireVariables(TypedDict):
+    """``GET /trading-variables`` and the stream's ``tradingVariables``."""
+
+    tradingState: int
+    pairs: list[WirePair]
+    groups: list[WireGroup]
+    pairInfos: WirePairInfos
+    depthBandsMapping: NotRequired[WireMapping]
+    collaterals: list[WireCollateral]
+    oiWindowsSettings: WireWindowsSettings
+    oiWindows: list[dict[str, WireWindow]]
+    isForexOpen: bool
+    isStocksOpen: bool
+    isIndicesOpen: bool
+    isCommoditiesOpen: bool
+
+
+class WireWindowUpdate(TypedDict):
+    pairIndex: Count
+    windowId: Count
+    newOi: WireWindow
