@@ -103,6 +103,14 @@ class Consolidator:
                 row.invalidate(None)
                 self._dirty[row.market.market] = ("status", received_us)
 
+    def relist(self, venue: VenueId, market: Market) -> None:
+        """A listed market with other pools."""
+        row = self._rows.get((venue, market.market))
+        if row is not None:
+            row.market = market
+            row.pools = {name: pool for name, pool in row.pools.items() if name in market.pools}
+            self._dirty.setdefault(market.market, ("status", 0))
+
     def unlist(self, venue: VenueId, market: MarketId, received_us: int) -> None:
         """The venue does not list the market any more."""
         row = self._rows.pop((venue, market), None)

@@ -108,6 +108,12 @@ class VenueRunner:
                 self._stop_all()
                 break
         fresh = {n: m for n, m in wanted.items() if n not in self._known}
+        for name, market in self._known.items():
+            if (wanted[name].pools, wanted[name].max_leverage) != (
+                market.pools,
+                market.max_leverage,
+            ):
+                self._consolidator.relist(self.venue, wanted[name])
         self._known = wanted
         if fresh:
             self._start(self._connector.sources(list(fresh.values())))

@@ -29,7 +29,5 @@ def build(settings: Settings) -> Sequence[VenueConnector]:
         )
     table = markets.load()
     return [
-        make(settings, table)
-        for venue, make in VENUES.items()
-        if wanted is None or venue in wanted
+        make(settings, table) for venue, make in VENUES.items() if wanted is None or venue in wanted
     ]

@@ -55,8 +55,15 @@ class Board:
         self._chains = chains
         self._seen: tuple[tuple[int, bool], ...] | None = None
         self._events: list[Event] = []
+        self._mended_ns = -(2**63)
         self.seed_wanted = False
         self.era = 0
+
+    def relist(self, markets: Iterable[Market]) -> None:
+        """Takes over what changed of markets that it has: new pools."""
+        listed = {market.market: market for market in markets}
+        for slot in self._slots.values():
+            slot.market = listed.get(slot.market.market, slot.market)
 
     def has(self, market: MarketId) -> bool:
         return any(slot.market.market == market for slot in self._slots.values())
@@ -100,6 +107,11 @@ class Board:
             slot.streamed = True
             if price is None:
                 self._drop(slot, "BAD_PRICE")
+                if mono_ns - self._mended_ns >= c.SEED_SPACING_NS:
+                    self._mended_ns = mono_ns
+                    self.era += 1
+                    self.seed_wanted = True
+                slot.streamed = False
                 continue
             slot.mark_e10, slot.print_ns, slot.print_ms = price, mono_ns, frame.time_ms
             self._show(slot, mono_ns, everything=True)
@@ -143,7 +155,7 @@ class Board:
             if status != "open":
                 slot.mark_e10 = None
                 self._withdraw(slot)
-            elif before is not None and mono_ns - slot.print_ns > c.PRINT_MAX_AGE_NS:
+            elif before is not None and mono_ns - slot.print_ns > c.REOPEN_MAX_AGE_NS:
                 # It is from before the market closed.
                 self._drop(slot, "NO_PRICE")
             self._events.append(MarketState(slot.market.market, status, reason=reason))

@@ -92,11 +92,14 @@ class GainsConnector:
             if pair is not None and listed(variables, index, pair.name)
         }
         self._tell_unmapped(names)
-        return [
+        markets = [
             self._market(canonical, index, name)
             for index, name in sorted(names)
             if (canonical := self._map.canonical(c.VENUE, index, name)) is not None
         ]
+        for board in self._boards:
+            board.relist(markets)
+        return markets
 
     async def _load(self, chain_id: int) -> VenueUnavailable | VenueProtocolError | None:
         try:
@@ -200,7 +203,7 @@ class GainsConnector:
             sources.append(
                 Source(
                     SourceId(f"{c.VENUE}:stream:{chain_id}:{number}"),
-                    WsTransport(self._chains[chain_id].ws),
+                    WsTransport(self._chains[chain_id].ws, c.STREAM_MAX_FRAME_BYTES),
                     partial(ChainStreamSession, state),
                     (),
                 )

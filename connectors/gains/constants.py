@@ -50,9 +50,22 @@ FRAME_MAX_AGE_NS: Final = 3_000_000_000
 """A keep-alive comes every second; without any frame for this long prices are not known to be
 current."""
 
-PRINT_MAX_AGE_NS: Final = 15_000_000_000
-"""A crypto price that did not change for longer is suspect: BTC never stood still for over 8.5 s on
-a healthy connection. It is also how old a price may be that is used when a market opens."""
+PRINT_MAX_AGE_NS: Final = 90_000_000_000
+"""A crypto price that did not change for longer is none: the stream sends changes only, so silence
+about a pair is usual (BTC up to 8.5 s, the longest that was measured; quiet pairs longer)."""
+
+TIME_BACK_MS: Final = 60_000
+"""A frame this much older than one before is no repetition: the venue's clock was set back, and
+only a new connection starts counting anew."""
+
+REOPEN_MAX_AGE_NS: Final = 15_000_000_000
+"""How old a price may be that is used when a market opens."""
+
+SEED_SPACING_NS: Final = 30_000_000_000
+"""Between two fetches of all prices because single ones could not be read."""
+
+STREAM_MAX_FRAME_BYTES: Final = 32 * 1024 * 1024
+"""A chain's stream begins with its whole state."""
 
 POLL_NS: Final = 30_000_000_000
 RELOAD_SPACING_NS: Final = 2_000_000_000

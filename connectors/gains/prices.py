@@ -45,6 +45,7 @@ class PriceSession:
         self._last_frame_ns = mono_ns
         self._wall_less_mono_us = 0
         self._live = False
+        self._newest_ms = 0
         board.open()
         self._events: list[Event] = board.drain()
 
@@ -77,6 +78,14 @@ class PriceSession:
             self._failure = self._garbage.spend(mono_ns)
             self._events += self._board.drain()
             return
+        if message.time_ms is not None:
+            # Frames of a socket come in order: an older one is a repetition, of life as of prices.
+            behind_ms = self._newest_ms - message.time_ms
+            if behind_ms > c.TIME_BACK_MS:
+                self._failure = Failure("TIME_WENT_BACK", f"by {behind_ms} ms")
+            if behind_ms > 0:
+                return
+            self._newest_ms = message.time_ms
         self._board.refresh(mono_ns, wall_us)
         self._board.take(message, mono_ns)
         self._events += self._board.drain()

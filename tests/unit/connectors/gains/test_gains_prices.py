@@ -10,6 +10,7 @@ from connectors.gains import constants as c
 from domain.events import PoolQuote
 from tests.unit.connectors.gains.world import (
     DAI,
+    SERVER_MS,
     USDC,
     World,
     body,
@@ -96,9 +97,9 @@ def test_the_last_of_a_pair_named_twice_counts_and_unknown_pairs_are_passed_over
 
 def test_an_index_price_alone_moves_no_touch() -> None:
     world = World().open()
-    world.send({"m": [0, 100000.0], "i": [0, 99000.0], "t": 1})
+    world.send({"m": [0, 100000.0], "i": [0, 99000.0], "t": SERVER_MS + 1})
     world.events()
-    world.send({"i": [0, 50.0, 2, None], "t": 2})
+    world.send({"i": [0, 50.0, 2, None], "t": SERVER_MS + 2})
     assert kinds(world.events()) == ["Liveness"]
 
 
@@ -256,6 +257,40 @@ def test_prices_of_a_lost_connection_are_forgotten() -> None:
     assert world.quotes() == []
 
 
+def test_an_older_frame_is_a_repetition_of_prices_and_of_life() -> None:
+    world = World().open()
+    world.send({"m": [0, 100000.0], "t": SERVER_MS + 500})
+    world.events()
+    world.send({"m": [0, 90000.0], "t": SERVER_MS + 499})
+    assert world.events() == []
+    world.send({"m": [0, 100000.0], "t": SERVER_MS + 500})
+    assert world.quotes() == BTC_QUOTES
+
+
+def test_a_clock_of_the_venue_that_was_set_back_needs_a_new_connection() -> None:
+    world = World().open()
+    world.send({"m": [0, 100000.0], "t": SERVER_MS + 3_600_000})
+    world.send({"m": [0, 100000.0], "t": SERVER_MS})
+    assert world.prices.failure is not None
+    assert world.prices.failure.code == "TIME_WENT_BACK"
+
+
+def test_a_price_that_cannot_be_read_is_fetched() -> None:
+    world = World().open()
+    assert world.seed_asked()
+    world.seed(100000.0, None, 1.5)
+    world.wait(3)
+    world.send([0, "x"])
+    assert world.seed_asked()
+    world.seed(100000.0, None, 1.5)
+    assert world.quotes()[-2:] == BTC_QUOTES
+    world.send([0, "x"])
+    assert not world.seed_asked()
+    world.wait(31)
+    world.send([0, "x"])
+    assert world.seed_asked()
+
+
 # Age of prints ----------------------------------------------------------------------------------
 
 
@@ -263,11 +298,13 @@ def test_a_crypto_price_that_stands_still_is_not_trusted() -> None:
     world = World().open()
     world.send([0, 100000.0, 2, 1.5])
     world.events()
-    world.wait(15)
+    world.wait(60)
+    world.load()
+    world.wait(30)
     assert world.states() == []
     world.wait(0.2)
     assert world.states() == [("BTC-USD", "doubt", "PRINT_OLD")]
-    world.wait(60)
+    world.wait(30)
     assert world.states() == []
     world.send([0, 100000.0])
     assert world.quotes() == BTC_QUOTES

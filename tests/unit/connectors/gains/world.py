@@ -20,6 +20,7 @@ from domain.units import Grid
 RECORDED = Path(__file__).parents[3] / "data" / "gains"
 START_NS = 10**15
 WALL_US = 1_760_000_000_000_000
+SERVER_MS = 1_724_244_380_000
 S = 1_000_000_000
 E8, E18 = 10**8, 10**18
 USDC = "42161:USDC"
@@ -139,7 +140,7 @@ class World:
         self.raw(json.dumps(frame))
 
     def beat(self) -> None:
-        self.send([self.wall_us // 1000])
+        self.send([SERVER_MS + (self.now_ns - START_NS) // 1_000_000])
 
     def tell(self, message: Any) -> None:
         """A message of the chain's stream."""
