@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from perptape.process import MARK, Launch
-from runtime.settings import Settings
+from runtime.settings import Settings, comma_urls
 
 _REACHED_BY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _DYDX_CHAIN_ID: Final = "localdydxprotocol"
@@ -25,6 +25,7 @@ def http_url(settings: Settings) -> str:
 
 
 SANDBOX_PORTS: Final = ("control", "dydx", "gmx", "gains")
+SANDBOX_CHAINS: Final = (42161,)
 _GAINS_CHAINS: Final = (42161, 137, 8453)
 
 
@@ -64,13 +65,32 @@ def sandbox_venues(ports: Mapping[str, int]) -> dict[str, str]:
     }
 
 
+def own_chains(settings: Settings) -> tuple[int, ...]:
+    """Chains of the sandbox that we run ourselves: a configured one is used as it is."""
+    if settings.network != "sandbox":
+        return ()
+    return tuple(chain for chain in SANDBOX_CHAINS if not settings.rpc_urls.get(chain))
+
+
+def chain_settings(urls: Mapping[int, str]) -> dict[str, str]:
+    """Settings that lead to our own chains, and tell the sandbox that it may use them."""
+    rpc = {
+        f"PERP_RPC_URLS_{chain}": f"{url},{url.replace('http', 'ws', 1)}"
+        for chain, url in urls.items()
+    }
+    return rpc | {f"PERP_SANDBOX_CHAIN_URL_{chain}": url for chain, url in urls.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
+    """``chains``: URLs of those we run ourselves, by chain id."""
+
     settings: Settings
     data_dir: Path
     redis_url: str
     database_url: str
     sandbox: Mapping[str, int] | None
+    chains: Mapping[int, str]
 
     def launch_role(self, name: str, metrics_port: int) -> Launch:
         env = os.environ | {
@@ -80,6 +100,7 @@ class Layout:
             "PERP_METRICS_PORT": str(metrics_port),
             "PYTHONUNBUFFERED": "1",
             MARK: str(self.data_dir),
+            **chain_settings(self.chains),
         }
         if self.sandbox is not None:
             env = sandbox_venues(self.sandbox) | env | sandbox_listens(self.sandbox)
@@ -92,7 +113,7 @@ class Layout:
             "metrics_url": f"http://127.0.0.1:{self.settings.metrics_port}/metrics",
             "redis_url": self.redis_url,
             "database_url": self.database_url,
-            "rpc_urls": {},
+            "rpc_urls": self._rpc_urls(),
             "pids": dict(pids),
         }
         if self.sandbox is not None:
@@ -104,3 +125,8 @@ class Layout:
                 "dydx": {"chain_id": _DYDX_CHAIN_ID, "accounts": []},
             }
         return content
+
+    def _rpc_urls(self) -> dict[str, list[str]]:
+        given = {chain: comma_urls(urls) for chain, urls in self.settings.rpc_urls.items()}
+        own = {chain: (url,) for chain, url in self.chains.items()}
+        return {str(chain): list(urls) for chain, urls in (given | own).items()}

@@ -11,10 +11,19 @@ from perptape.child import Child
 from perptape.console import Console, announce, show
 from perptape.data_dir import hold_lock, open_data_dir
 from perptape.embedded import EmbeddedServer
+from perptape.embedded_anvil import EmbeddedAnvil
 from perptape.embedded_postgres import EmbeddedPostgres
 from perptape.embedded_redis import EmbeddedRedis
 from perptape.errors import StartError
-from perptape.layout import SANDBOX_PORTS, Layout, http_host, http_url, sandbox_ports
+from perptape.layout import (
+    SANDBOX_CHAINS,
+    SANDBOX_PORTS,
+    Layout,
+    http_host,
+    http_url,
+    own_chains,
+    sandbox_ports,
+)
 from perptape.leftovers import end_leftovers
 from perptape.log_files import BoundedFile, ChildLog
 from perptape.metrics_page import CONTENT_TYPE, metrics_page
@@ -25,7 +34,11 @@ from perptape.service_user import ServiceUser, make_services_home, service_user
 from runtime.clock import mono_ns
 from runtime.settings import Settings, ignored_names
 
-_SERVER_GRACE_S: Final = {"redis": 0.8, "postgres": 1.5}
+_SERVER_GRACE_S: Final = {
+    "redis": 0.8,
+    "postgres": 1.5,
+    **{f"anvil-{chain}": 0.3 for chain in SANDBOX_CHAINS},
+}
 # The order of starting; its reverse is that of stopping, for everything lives on the first two.
 _ORDER: Final = (*_SERVER_GRACE_S, *(role.name for role in ROLES))
 _START_ATTEMPTS: Final = 3
@@ -117,15 +130,23 @@ class Supervisor:
         copies = [(role, worker) for role in ROLES for worker in role.workers(self._settings)]
         chosen = [self._settings.http_port]
         chosen += [getattr(self._settings, f"sandbox_{name}_port") for name in SANDBOX_PORTS]
-        redis, postgres, *ports = free_ports(2 + len(SANDBOX_PORTS) + len(copies), chosen)
-        metrics_ports = ports[len(SANDBOX_PORTS) :]
-        redis_url, database_url = await asyncio.gather(
-            self._redis_url(redis), self._database_url(postgres)
+        chains = own_chains(self._settings)
+        ports = iter(free_ports(2 + len(chains) + len(SANDBOX_PORTS) + len(copies), chosen))
+        redis_url, database_url, *chain_urls = await asyncio.gather(
+            self._redis_url(next(ports)),
+            self._database_url(next(ports)),
+            *(self._chain_url(chain, next(ports)) for chain in chains),
         )
-        sandbox = sandbox_ports(self._settings, ports[: len(SANDBOX_PORTS)])
-        self._layout = Layout(self._settings, self._data_dir, redis_url, database_url, sandbox)
-        for (role, worker), port in zip(copies, metrics_ports, strict=True):
-            self._start_role(self._layout, role, worker, port)
+        self._layout = Layout(
+            self._settings,
+            self._data_dir,
+            redis_url,
+            database_url,
+            sandbox_ports(self._settings, [next(ports) for _ in SANDBOX_PORTS]),
+            dict(zip(chains, chain_urls, strict=True)),
+        )
+        for role, worker in copies:
+            self._start_role(self._layout, role, worker, next(ports))
         await self._until_ready()
         self._ready = True
         self._write_runtime_file()
@@ -151,6 +172,11 @@ class Supervisor:
             return self._settings.database_url.get_secret_value()
         return await self._start_server(
             EmbeddedPostgres(self._data_dir, self._home, port, self._user)
+        )
+
+    async def _chain_url(self, chain_id: int, port: int) -> str:
+        return await self._start_server(
+            EmbeddedAnvil(chain_id, self._data_dir, self._home, port, self._user)
         )
 
     async def _start_server(self, server: EmbeddedServer) -> str:
@@ -217,12 +243,14 @@ class Supervisor:
             slow.cancel()
 
     async def _is_ready(self) -> bool:
-        host, port = http_host(self._settings), self._settings.http_port
+        asked = [(http_host(self._settings), self._settings.http_port, "/health/ready")]
+        if self._layout is not None and self._layout.sandbox is not None:
+            asked.append(("127.0.0.1", self._layout.sandbox["control"], "/faults"))
         try:
-            status, _ = await loopback_http.get(host, port, "/health/ready", 2.0)
+            answers = [await loopback_http.get(*place, 2.0) for place in asked]
         except (OSError, ValueError):
             return False
-        return status == 200
+        return all(status == 200 for status, _ in answers)
 
     def _write_runtime_file(self) -> None:
         """From the first ``ready`` on: it tells of addresses that answer."""

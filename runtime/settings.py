@@ -29,6 +29,7 @@ NOT_IN_THIS_VERSION: Final = re.compile(
 # Families of names: the part in brackets is the key of the field's mapping.
 _FAMILIES: Final = {
     "rpc_urls": re.compile(r"PERP_RPC_URLS_(\d+)"),
+    "sandbox_chain_urls": re.compile(r"PERP_SANDBOX_CHAIN_URL_(\d+)"),
     "gains_backend_urls": re.compile(r"PERP_GAINS_BACKEND_URL_(\d+)"),
     "gains_backend_ws_urls": re.compile(r"PERP_GAINS_BACKEND_WS_URL_(\d+)"),
     "gmx_addresses": re.compile(
@@ -75,6 +76,7 @@ class Settings(BaseSettings):
     sandbox_dydx_port: int = Field(default=8101, ge=1, le=65535)
     sandbox_gmx_port: int = Field(default=8102, ge=1, le=65535)
     sandbox_gains_port: int = Field(default=8103, ge=1, le=65535)
+    sandbox_chain_urls: Mapping[int, str] = {}
     sandbox_seed: int = 1
     sandbox_rate: float = Field(default=1.0, gt=0, le=100)
 

@@ -5,9 +5,11 @@ import asyncio
 
 from runtime.settings import Settings
 from sandbox import control
+from sandbox.chain.genesis import ARBITRUM
 from sandbox.dydx.server import Replica as DydxReplica
 from sandbox.faults import FaultBoard
 from sandbox.gains.server import Replica as GainsReplica
+from sandbox.gmx import chain
 from sandbox.gmx.server import Replica as GmxReplica
 from sandbox.prices import PriceProcess, load_assets
 
@@ -16,14 +18,16 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
     """Runs until ``stop``; a part that fails ends them all."""
     prices = PriceProcess(load_assets(), settings.sandbox_seed)
     board = FaultBoard()
-    replicas = (
-        (DydxReplica, settings.sandbox_dydx_port),
-        (GmxReplica, settings.sandbox_gmx_port),
-        (GainsReplica, settings.sandbox_gains_port),
-    )
+    seed, rate = settings.sandbox_seed, settings.sandbox_rate
+    gmx = GmxReplica(prices, board, seed=seed, rate=rate)
     async with asyncio.TaskGroup() as parts:
-        for make, port in replicas:
-            replica = make(prices, board, seed=settings.sandbox_seed, rate=settings.sandbox_rate)
+        for replica, port in (
+            (DydxReplica(prices, board, seed=seed, rate=rate), settings.sandbox_dydx_port),
+            (gmx, settings.sandbox_gmx_port),
+            (GainsReplica(prices, board, seed=seed, rate=rate), settings.sandbox_gains_port),
+        ):
             parts.create_task(replica.run(port, stop))
+        if arbitrum := settings.sandbox_chain_urls.get(ARBITRUM):
+            parts.create_task(chain.tell(arbitrum, gmx.keeper.orders, stop))
         app = control.Control(board, prices).app()
         parts.create_task(control.serve(app, settings.sandbox_control_port, stop))

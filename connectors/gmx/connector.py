@@ -11,9 +11,10 @@ from connectors.base.markets import MarketMap
 from connectors.base.protocol import HttpTransport, Source, VenueRules, WsTransport
 from connectors.base.rest import RestClient
 from connectors.gmx import constants as c
-from connectors.gmx import parse
+from connectors.gmx import limits, parse
 from connectors.gmx.addresses import contracts
 from connectors.gmx.hosts import Hosts
+from connectors.gmx.limits import Limits
 from connectors.gmx.logs import LogsSession
 from connectors.gmx.parse import Token
 from connectors.gmx.polls import DaySession, InfoSession, TickersSession
@@ -54,8 +55,18 @@ class GmxConnector:
     venue = c.VENUE
     rules = VenueRules(max_age_ns=c.MAX_AGE_NS)
 
-    def __init__(self, keeper_urls: Sequence[str], chain: Chain, market_map: MarketMap) -> None:
+    def __init__(
+        self,
+        keeper_urls: Sequence[str],
+        chain: Chain,
+        market_map: MarketMap,
+        api_urls: Sequence[str] = (),
+    ) -> None:
         self._clients = [RestClient(url, c.REST_PER_SECOND) for url in keeper_urls]
+        self._api_clients = [RestClient(url, c.REST_PER_SECOND) for url in api_urls]
+        self._api = Hosts(self._api_clients, c.LIMITS_TIMEOUT_S)
+        self._limits: Mapping[str, Limits] = {}
+        self._limits_unknown = ""
         self._lists = Hosts(self._clients, c.TIMEOUT_S)
         self._polled: dict[PollType, Hosts] = {
             TickersSession: Hosts(self._clients, c.TICKERS_TIMEOUT_S, c.REUSE_NS),
@@ -72,8 +83,13 @@ class GmxConnector:
 
     async def load_markets(self) -> Sequence[Market]:
         """Every index token that the table maps and a listed pool has, with those pools."""
-        tokens_body = await self._lists.get(c.TOKENS_PATH)
-        markets_body = await self._lists.get(c.MARKETS_PATH)
+        learning = asyncio.create_task(self._learn_limits())
+        try:
+            tokens_body = await self._lists.get(c.TOKENS_PATH)
+            markets_body = await self._lists.get(c.MARKETS_PATH)
+            await learning
+        finally:
+            learning.cancel()
         try:
             tokens = parse.tokens(parse.json_body(tokens_body))
             pools = self._pools(parse.market_rows(parse.json_body(markets_body)))
@@ -123,6 +139,7 @@ class GmxConnector:
     def _market(self, listing: Listing, token: Token) -> Market:
         """Prices of GMX have no grid. The tick is what the scale of the contracts tells apart, and
         no finer than ours."""
+        most = limits.of_pools(self._limits, listing.pools)
         return Market(
             venue=c.VENUE,
             market=listing.market,
@@ -130,10 +147,25 @@ class GmxConnector:
             tick=Grid(f"1e-{min(18, 30 - token.decimals)}"),
             step=Grid(f"1e-{min(18, token.decimals)}"),
             status=self._state.status(listing),
+            min_notional_usd=most.min_notional_usd,
+            max_leverage=most.max_leverage,
             pools=listing.pools,
             chain_ids=(str(self._chain.chain_id),),
             kind="oracle",
         )
+
+    async def _learn_limits(self) -> None:
+        """What was learnt stays while the API does not answer."""
+        if not self._api_clients:
+            return
+        try:
+            self._limits = limits.market_limits(parse.json_body(await self._api.get(c.LIMITS_PATH)))
+            self._limits_unknown = ""
+        except (VenueUnavailable, *parse.MALFORMED) as error:
+            why = f"{error!r:.200}"
+            if why != self._limits_unknown:
+                _log.warning("gmx_limits_unknown", reason=why)
+            self._limits_unknown = why
 
     def _tell_unmapped(
         self, tokens: Mapping[str, Token], pools: Mapping[str, tuple[str, ...]]
@@ -160,7 +192,7 @@ class GmxConnector:
         ]
         for url in self._chain.urls(("ws://", "wss://"))[:1] if begins else ():
             emitter, chain_id = self._chain.contracts["EVENT_EMITTER"], self._chain.chain_id
-            session = partial(LogsSession, self._state.mirror, emitter, chain_id)
+            session = partial(LogsSession, self._state, emitter, chain_id)
             name = SourceId(f"{c.VENUE}:logs:{number}")
             sources.append(Source(name, WsTransport(url), session, ()))
         return sources
@@ -201,7 +233,7 @@ class GmxConnector:
         if self._roles_task is not None:
             self._roles_task.cancel()
             await asyncio.wait({self._roles_task}, timeout=CLOSE_TIMEOUT_S)
-        for client in self._clients:
+        for client in (*self._clients, *self._api_clients):
             await client.close()
 
 
@@ -225,4 +257,7 @@ def from_settings(settings: Settings, market_map: MarketMap) -> GmxConnector:
         table = contracts(chain_id, settings.gmx_version, settings.gmx_addresses)
     except InputError as error:
         raise SettingsError("BAD_ADDRESS", f"PERP_GMX_..._ADDRESS: {error.message}") from None
-    return GmxConnector(keepers, Chain(chain_id, rpc_urls, table), market_map)
+    apis = comma_urls(settings.gmx_api_urls) or c.API_URLS.get(settings.network, ())
+    for url in apis:
+        check_url("PERP_GMX_API_URLS", url, "https", allow_private=allow_private)
+    return GmxConnector(keepers, Chain(chain_id, rpc_urls, table), market_map, apis)

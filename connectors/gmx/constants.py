@@ -19,6 +19,8 @@ KEEPER_URLS: Final = {
     ),
     "testnet": ("https://dolphin-app-a2dup.ondigitalocean.app",),
 }
+API_URLS: Final = {"live": ("https://arbitrum.gmxapi.io",)}
+"""The GMX API, which has what the keeper has not."""
 CHAIN_IDS: Final = {"live": 42161, "testnet": 421614, "sandbox": 42161}
 
 TICKERS_PATH: Final = "/prices/tickers"
@@ -26,6 +28,7 @@ INFO_PATH: Final = "/markets/info?marketTokensData=true"
 DAY_PATH: Final = "/prices/24h"
 MARKETS_PATH: Final = "/markets"
 TOKENS_PATH: Final = "/tokens"
+LIMITS_PATH: Final = "/v1/markets"
 
 REST_PER_SECOND: Final = 4.0
 """Of one host. The oracle has a new price once a second; nothing is to be had by asking faster."""
@@ -40,6 +43,8 @@ REUSE_NS: Final = 200_000_000
 TICKERS_TIMEOUT_S: Final = 1.5
 """A host that is slower has cost more than half of MAX_AGE_NS; the next one is asked."""
 TIMEOUT_S: Final = 5.0
+LIMITS_TIMEOUT_S: Final = 1.5
+"""A list of markets does not wait longer for what is nice to know."""
 
 HOST_REST_NS: Final = 15_000_000_000
 """How long a host is passed over after it failed."""

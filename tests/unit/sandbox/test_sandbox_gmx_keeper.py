@@ -91,7 +91,8 @@ def test_pools_move_every_five_seconds() -> None:
     for _ in range(30):
         offline.run(1000)
         seen.append(offline.body("/markets/info"))
-    assert 6 <= len(set(seen)) <= 7
+    amounts = ["".join(m["poolAmountLong"] for m in json.loads(b)["markets"]) for b in seen]
+    assert 6 <= len(set(amounts)) <= 7
     first, last = (
         {m["marketToken"]: m for m in json.loads(body)["markets"]} for body in (seen[0], seen[-1])
     )
@@ -100,7 +101,7 @@ def test_pools_move_every_five_seconds() -> None:
         if pool["indexToken"] == NO_TOKEN:
             assert pool["openInterestLong"] == pool["availableLiquidityShort"] == "0"
             continue
-        moved = int(pool["openInterestLong"]) / int(first[token]["openInterestLong"])
+        moved = int(pool["poolAmountLong"]) / int(first[token]["poolAmountLong"])
         assert moved != 1
         assert 0.5 < moved < 2
         rates = {name: int(value) for name, value in pool.items() if "Rate" in name}
@@ -125,3 +126,32 @@ def test_the_seed_decides_everything() -> None:
         assert one.body(path) == same.body(path)
     for path in ("/prices/tickers", "/prices/24h", "/markets/info"):
         assert one.body(path) != other.body(path)
+
+
+def test_interest_moves_by_orders_alone() -> None:
+    offline = Offline()
+    offline.run(1000)
+    keeper = offline.keeper
+    keeper.orders.clear()
+    infos = []
+    for _ in range(2):
+        infos.append(
+            {m["marketToken"]: m for m in json.loads(offline.body("/markets/info"))["markets"]}
+        )
+        if len(infos) == 1:
+            offline.run(120_000)
+    orders = [order for order in keeper.orders if not order.cancelled]
+    assert 40 < len(orders) < 160
+    assert {order.is_long for order in orders} == {order.is_increase for order in orders}
+    assert any(order.cancelled for order in keeper.orders)
+    for token, before in infos[0].items():
+        for is_long, side in ((True, "Long"), (False, "Short")):
+            found = [o for o in orders if (o.market, o.is_long) == (token, is_long)]
+            change = sum(o.size_usd if o.is_increase else -o.size_usd for o in found)
+            after = int(infos[1][token][f"openInterest{side}"])
+            assert after == int(before[f"openInterest{side}"]) + change
+            if found:
+                assert found[-1].interest_usd == after
+    for order in orders:
+        assert order.size_tokens > 0
+        assert order.price in {s.min_price for s in order.seen} | {s.max_price for s in order.seen}

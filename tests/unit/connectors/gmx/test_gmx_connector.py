@@ -18,6 +18,7 @@ from connectors.gmx.connector import Chain, GmxConnector, from_settings
 from connectors.gmx.hosts import HostHealth, Hosts
 from connectors.gmx.roles import router_roles
 from domain.errors import InputError, VenueProtocolError, VenueUnavailable
+from domain.ids import MarketId
 from domain.market import Market
 from runtime.clock import mono_ns
 from runtime.settings import Settings, SettingsError
@@ -85,10 +86,11 @@ async def serving(*bodies: Mapping[str, bytes]) -> AsyncIterator[list[Server]]:
 
 @asynccontextmanager
 async def connected(
-    *servers: Server, rpc_urls: tuple[str, ...] = ()
+    *servers: Server, rpc_urls: tuple[str, ...] = (), api: Server | None = None
 ) -> AsyncIterator[GmxConnector]:
     chain = Chain(42161, rpc_urls, CONTRACTS)
-    connector = GmxConnector([server.url for server in servers], chain, market_map.load())
+    keepers = [server.url for server in servers]
+    connector = GmxConnector(keepers, chain, market_map.load(), [api.url] if api else ())
     yield connector
     await connector.close()
 
@@ -112,6 +114,25 @@ async def test_the_recorded_lists_become_markets_with_their_pools() -> None:
     grids = (btc.tick.increment, btc.step.increment, near.tick.increment, near.step.increment)
     assert grids == ("0.000000000000000001", "0.00000001", "0.000001", "0.000000000000000001")
     assert all(item.pools for item in markets.values())
+
+
+async def test_limits_come_from_the_api_and_stay_while_it_is_away() -> None:
+    row = {
+        "marketTokenAddress": BTC_USDC,
+        "leverageTiers": [{"maxLeverage": "50"}, {"maxLeverage": "100"}],
+        "minPositionSizeUsd": "1" + "0" * 30,
+    }
+    limits = {"/v1/markets": json.dumps([row]).encode()}
+    async with (
+        serving(BODIES, limits) as (server, api),
+        connected(server, api=api) as connector,
+    ):
+        for bodies in (limits, {}, {"/v1/markets": b"[]"}):
+            api.bodies = dict(bodies)
+            markets = {item.market: item for item in await connector.load_markets()}
+            btc, eth = (markets[MarketId(name)] for name in ("BTC-USD", "ETH-USD"))
+            assert (btc.max_leverage, btc.min_notional_usd) == ("100", "1")
+            assert (eth.max_leverage, eth.min_notional_usd) == (None, None)
 
 
 async def test_a_market_whose_last_pool_is_not_listed_is_gone() -> None:

@@ -11,14 +11,16 @@ from connectors.base.protocol import HttpReply
 from connectors.gmx import constants as c
 from connectors.gmx import eventlog
 from connectors.gmx.logs import LogsSession
-from connectors.gmx.state import InterestKey, LogMirror
+from connectors.gmx.state import GmxState, InterestKey, Listing, LogMirror
 from domain.events import VenueStatus
+from domain.ids import MarketId
 from tests.unit.connectors.gmx.kit import START_NS, S, recorded
 
 EMITTER = "0xC8ee91A54287DB53897056e12D9819156D3822Fb"
 MARKET, USDC = "0x" + "7" * 40, "0x" + "a" * 40
 LONG = InterestKey("OpenInterestUpdated", MARKET, USDC, True)
 EMPTY: Any = [[], []]
+LISTING = Listing(MarketId("BTC-USD"), "0x" + "9" * 40, 8, "BTC", (MARKET,))
 
 
 def interest(
@@ -37,6 +39,7 @@ def interest(
         "data": "0x" + data.hex(),
         "blockNumber": hex(block),
         "blockHash": "0x" + f"{fork}{block:x}".zfill(64),
+        "transactionHash": "0x" + f"{fork}{block:x}".zfill(64),
         "logIndex": hex(index),
         "removed": False,
     } | fields
@@ -49,9 +52,11 @@ class Node:
     """
 
     def __init__(self, mirror: LogMirror | None = None) -> None:
-        self.mirror = mirror or LogMirror()
+        self.state = GmxState()
+        self.mirror = self.state.mirror = mirror or LogMirror()
+        self.state.list_markets([LISTING])
         self.now_ns = START_NS
-        self.session = LogsSession(self.mirror, EMITTER, 42161, self.now_ns)
+        self.session = LogsSession(self.state, EMITTER, 42161, self.now_ns)
         self.chain: list[dict[str, Any]] = []
         self.replays: list[tuple[int, int]] = []
         self.results: dict[str, Any] = {"eth_chainId": "0xa4b1"}
@@ -235,12 +240,25 @@ def test_a_node_that_refuses_the_missed_logs_leaves_them_unknown() -> None:
     assert again.session.healthy
 
 
-def test_a_node_that_is_behind_has_nothing_to_tell() -> None:
+def test_a_node_a_little_behind_takes_nothing_back() -> None:
     first = Node().open(100)
-    again = Node(first.mirror).open(50)
-    assert again.replays == []
+    first.log(interest(7, 100))
+    again = Node(first.mirror).open(90)
+    assert again.replays == [(84, 90)]
     assert again.session.healthy
     assert again.mirror.synced_block == 100
+    assert again.value == 7
+
+
+def test_what_another_chain_has_told_is_forgotten() -> None:
+    first = Node().open(100)
+    first.log(interest(7, 100))
+    again = Node(first.mirror).open(50)
+    assert again.session.healthy
+    assert again.value is None
+    assert again.mirror.synced_block == 50
+    again.log(interest(8, 51))
+    assert again.value == 8
 
 
 def test_a_removed_log_takes_its_value_with_it() -> None:

@@ -1,5 +1,6 @@
 """What the polls make of answers, of silence and of nonsense, on a clock that the test moves."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from connectors.gmx import constants as c
 from connectors.gmx.polls import DaySession, InfoSession, TickersSession
 from connectors.gmx.state import GmxState, Listing
-from domain.events import Event, MarketState, PoolQuote, VenueStatus
+from domain.events import Event, Liveness, MarketState, PoolQuote, VenueStatus
 from domain.ids import MarketId
 from tests.unit.connectors.gmx.kit import (
     BTC,
@@ -282,7 +283,7 @@ def test_the_recorded_shape_of_market_info_is_read() -> None:
     of = state()
     poll = Poll(InfoSession, of=of)
     assert poll.answer(recorded("synthetic-markets-info.json"))
-    known = of.pool(ETH_USDC, poll.now_ns)
+    known = of.pools(poll.now_ns)[ETH_USDC]
     assert (known.disabled, known.long_usd_e30) == (False, 2 * 10**37)
 
 
@@ -297,3 +298,46 @@ def test_day_changes_go_to_the_markets_with_a_name_of_their_own() -> None:
     rows = [{"tokenSymbol": symbol, "open": 100, "close": 101.5} for symbol in ("ETH", "BTC", "X")]
     assert poll.answer(rows) == [MarketState(MarketId("ETH-USD"), change_24h=0.015)]
     assert poll.answer([]) == []
+
+
+# Scales ---------------------------------------------------------------------------------------
+
+
+def relist(poll: Poll, decimals: int = 18) -> None:
+    """The market list is read again."""
+    listings = poll.state.listings.values()
+    poll.state.list_markets(
+        dataclasses.replace(item, decimals=decimals) if item.market == "ETH-USD" else item
+        for item in listings
+    )
+
+
+@pytest.mark.parametrize("zeros", [9, 11, 13, 14, 16])
+def test_a_price_in_other_decimals_waits_for_the_list(zeros: int) -> None:
+    poll = opened()
+    moved = "2099" + "0" * zeros
+    assert doubts(poll.tickers(ticker(low=moved), BTC_ROW)) == [("ETH-USD", "SCALE_CHANGED")]
+    relist(poll)
+    assert poll.tickers(ticker(low=moved), BTC_ROW) == [Liveness()]
+    relist(poll, decimals=18 + 12 - zeros)
+    found = quotes(poll.tickers(ticker(low=moved), BTC_ROW))
+    assert {found[pool].bid_e18 for pool in (ETH_USDC, ETH_ETH)} == {2099 * E18}
+
+
+def test_a_price_that_two_lists_confirm_is_the_price() -> None:
+    poll = opened()
+    fallen = "200" + "0" * 12
+    assert doubts(poll.tickers(ticker(low=fallen), BTC_ROW)) == [("ETH-USD", "SCALE_CHANGED")]
+    # The way back needs no list.
+    assert quotes(poll.tickers(ticker(), BTC_ROW))[ETH_USDC].bid_e18 == 2000 * E18
+    poll.tickers(ticker(low=fallen), BTC_ROW)
+    relist(poll)
+    relist(poll)
+    assert quotes(poll.tickers(ticker(low=fallen), BTC_ROW))[ETH_USDC].bid_e18 == 200 * E18
+
+
+def test_a_price_that_merely_moved_far_is_believed() -> None:
+    poll = opened()
+    for low in ("2999", "8999", "1799"):
+        found = quotes(poll.tickers(ticker(low=low + "0" * 12), BTC_ROW))
+        assert found[ETH_USDC].bid_e18 == int(low) * E18

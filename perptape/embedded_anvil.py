@@ -1,0 +1,87 @@
+"""A chain of our own on the loopback interface, for the sandbox. It is new with every start."""
+
+import contextlib
+import hashlib
+import json
+import platform
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from perptape import loopback_http
+from perptape.embedded import server_environment
+from perptape.errors import StartError
+from perptape.process import Launch
+from perptape.service_user import ServiceUser, runnable
+from sandbox.chain.genesis import genesis
+
+_BUNDLED: Final = "share/anvil"
+# Without the last states of the past its memory stays as it is.
+_OPTIONS: Final = ("--mixed-mining", "--prune-history", "--no-cors")
+_BLOCK_S: Final = "1"
+
+
+class EmbeddedAnvil:
+    def __init__(
+        self, chain_id: int, data_dir: Path, home: Path, port: int, user: ServiceUser | None
+    ) -> None:
+        self.name = f"anvil-{chain_id}"
+        self._chain_id = chain_id
+        self._data_dir = data_dir
+        self._folder = home / self.name
+        self._port = port
+        self._user = user
+        self._program = Path()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    async def prepare(self) -> None:
+        self._program = _find_program(self._user)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        (self._folder / "genesis.json").write_text(json.dumps(genesis(self._chain_id)))
+        if self._user is not None:
+            self._user.own(self._folder)
+
+    def launch(self) -> Launch:
+        arguments = {
+            "--host": "127.0.0.1",
+            "--port": str(self._port),
+            "--chain-id": str(self._chain_id),
+            "--init": str(self._folder / "genesis.json"),
+            "--block-time": _BLOCK_S,
+        }
+        words = [word for pair in arguments.items() for word in pair]
+        # It keeps a folder of its own below its home.
+        env = server_environment(self._data_dir) | {"HOME": str(self._folder)}
+        return Launch(
+            argv=(str(self._program), *words, *_OPTIONS, "--silent"), env=env, user=self._user
+        )
+
+    async def answers(self) -> bool:
+        with contextlib.suppress(OSError, ValueError, TimeoutError):
+            await loopback_http.get("127.0.0.1", self._port, "/", 1.0)
+            return True
+        return False
+
+    def repair(self, last_lines: Sequence[str]) -> str | None:
+        return None  # it keeps nothing that could be damaged
+
+
+def _find_program(user: ServiceUser | None) -> Path:
+    """The anvil in our environment, else the system's."""
+    root = Path(sys.prefix)
+    bundled = root / _BUNDLED / "anvil"
+    if bundled.exists():
+        key = "anvil-" + hashlib.sha256(bundled.read_bytes()).hexdigest()[:16]
+        return runnable(root, [_BUNDLED], key, user) / _BUNDLED / "anvil"
+    system = shutil.which("anvil")
+    if system is None:
+        raise StartError(
+            f"there is no anvil for {platform.machine()} here: install Foundry, "
+            "or set PERP_RPC_URLS_<chain>"
+        )
+    return Path(system)

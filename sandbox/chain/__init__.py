@@ -1,0 +1,1 @@
+"""The sandbox's own chains: what stands on them from the first block on, and a client."""
