@@ -153,7 +153,8 @@ class Consolidator:
         source.last_frame_us = wall_us
         mark: tuple[Cause, int] = ("frame", wall_us)
         for event in events:
-            if type(event) is tuple:
+            kind = type(event)
+            if kind is tuple:
                 # mypy takes a Trade for a plain tuple here.
                 market, is_bid, price_ticks, size_steps, stamp = event  # type: ignore[misc]
                 row = source.rows.get(market)
@@ -165,14 +166,16 @@ class Consolidator:
                         self._distrust(row, error.code, wall_us)
                         if row.ask_snapshot(mono_ns):
                             self._want_snapshot(row)
+            elif kind is PoolQuote:
+                self._on_pool(source, event, mark)  # type: ignore[arg-type]  # as its type says
+            elif kind is OraclePrice:
+                self._on_oracle(source, event, mark)  # type: ignore[arg-type]  # as its type says
             else:
                 self._apply_rare(source, event, wall_us, mono_ns)
 
     def _apply_rare(self, source: SourceRecord, event: Event, wall_us: int, mono_ns: int) -> None:
         if isinstance(event, Trade):
             self._on_trade(source, event, wall_us)
-        elif isinstance(event, PoolQuote):
-            self._on_pool(source, event, wall_us)
         elif isinstance(event, BookSnapshot):
             self._on_snapshot(source, event, wall_us)
         elif isinstance(event, Liveness):
@@ -184,11 +187,6 @@ class Consolidator:
             self._on_status(source, event, wall_us)
         elif isinstance(event, MarketState):
             self._on_market_state(source, event, wall_us)
-        elif isinstance(event, OraclePrice):
-            row = self._rows.get((source.venue, event.market))
-            if row is not None:
-                row.oracle_e18, row.oracle_source = event.price_e18, source
-                self._dirty.setdefault(event.market, ("frame", wall_us))
         elif isinstance(event, BookAudit):
             self._on_audit(source, event, mono_ns)
 
@@ -202,15 +200,24 @@ class Consolidator:
         row.doubt = None
         self._dirty[event.market] = ("frame", wall_us)
 
-    def _on_pool(self, source: SourceRecord, event: PoolQuote, wall_us: int) -> None:
-        row = self._rows.get((source.venue, event.market))
-        if row is None or event.pool not in row.market.pools:
+    def _on_pool(self, source: SourceRecord, event: PoolQuote, mark: tuple[Cause, int]) -> None:
+        row = source.rows.get(event.market)
+        if row is None or row.source is not source:
+            row = self._rows.get((source.venue, event.market))
+        # Of a pool that the row holds it is known that the market has it.
+        if row is None or (event.pool not in row.pools and event.pool not in row.market.pools):
             self.counts.unknown_markets += 1
             return
         # What a pool adds to a price does not make the price current: only its own source does.
         if source is row.source or (row.source is not None and row.trusted):
-            row.take_pool(event, wall_us)
-            self._dirty[event.market] = ("frame", wall_us)
+            row.take_pool(event, mark[1])
+            self._dirty[event.market] = mark
+
+    def _on_oracle(self, source: SourceRecord, event: OraclePrice, mark: tuple[Cause, int]) -> None:
+        row = self._rows.get((source.venue, event.market))
+        if row is not None:
+            row.oracle_e18, row.oracle_source = event.price_e18, source
+            self._dirty.setdefault(event.market, mark)
 
     def _on_status(self, source: SourceRecord, event: VenueStatus, wall_us: int) -> None:
         source.state, source.reason = event.state, event.reason

@@ -22,7 +22,6 @@ CROSS_DECAY: Final = 4
 falls this many times faster: a fresh snapshot is asked for at the first limit, the book is
 quarantined at the second and released when the score is back at zero."""
 
-NO_SIDES: Final = (None, None)
 WIDTHS: Final = 100_000
 """Tenths of a basis point in 1."""
 
@@ -107,7 +106,9 @@ class Row:
 
     def take_pool(self, quote: PoolQuote, received_us: int) -> None:
         """The newest touch of one pool; the market can be trusted with it."""
-        if self.pools.get(quote.pool) != quote:
+        known = self.pools.get(quote.pool)
+        # Nearly every price is new, and then the rest need not be compared.
+        if known is None or known.bid_e18 != quote.bid_e18 or known != quote:
             self.pools[quote.pool] = quote
             self.price_us = received_us
         self.trusted = True
@@ -130,9 +131,11 @@ class Row:
         if self.status != "open" or not self.trusted or source is None or source.stale:
             return None
         if self.market.kind == "oracle":
-            pool = self.best_pool
-            if pool is None or self.oracle_e18 is not None:
+            if self.oracle_e18 is not None:
                 return self.oracle_e18
+            pool = self.best_pool
+            if pool is None:
+                return None
             sides = [price for price in (pool.bid_e18, pool.ask_e18) if price is not None]
             return sum(sides) // len(sides)
         if self.cross_quarantined or self.touch is None:
@@ -145,12 +148,20 @@ class Row:
         """The pool with the narrowest touch, to a tenth of a basis point; of equals the first that
         the venue lists, so that pools with the same spread do not take turns. One with both sides
         comes before one with a single side."""
-        quoted = [
-            pool
-            for name in self.market.pools
-            if (pool := self.pools.get(name)) and (pool.bid_e18, pool.ask_e18) != NO_SIDES
-        ]
-        return min(quoted, key=_width, default=None)
+        best = single = None
+        narrowest = 0
+        for name in self.market.pools:
+            pool = self.pools.get(name)
+            if pool is None:
+                continue
+            bid, ask = pool.bid_e18, pool.ask_e18
+            if bid is not None and ask is not None:
+                width = round((ask - bid) / ask * WIDTHS)
+                if best is None or width < narrowest:
+                    best, narrowest = pool, width
+            elif single is None and (bid is not None or ask is not None):
+                single = pool
+        return best or single
 
     def judge_outlier(self, mono_ns: int) -> None:
         """``apart`` from the other venues, or a book from its own oracle."""
@@ -280,12 +291,6 @@ class Row:
             self.price_us,
             pools=pools,
         )
-
-
-def _width(pool: PoolQuote) -> tuple[bool, int]:
-    if pool.bid_e18 is None or pool.ask_e18 is None:
-        return True, 0
-    return False, round((pool.ask_e18 - pool.bid_e18) / pool.ask_e18 * WIDTHS)
 
 
 def reason_code(reason: str | None) -> str | None:

@@ -1,21 +1,27 @@
-"""What the benchmarks share: free ports, child processes, percentiles, CPU shares."""
+"""What the benchmarks share: free ports, child processes, percentiles, CPU shares, and the
+comparison of a feed with the bare decoding of its frames."""
 
+import asyncio
 import contextlib
 import os
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
+import orjson
 import psutil
 
 from perptape.layout import SANDBOX_PORTS, sandbox_listens, sandbox_venues
 
 ROOT = Path(__file__).resolve().parent.parent
+ROUNDS = 9
 
 
 def free_port() -> int:
@@ -92,6 +98,17 @@ def wait_for_port(port: int) -> None:
     raise SystemExit(f"nothing listens on port {port}")
 
 
+async def wait_until_served(port: int) -> None:
+    """``wait_for_port`` for what the same event loop serves."""
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                return
+            await asyncio.sleep(0.01)
+
+
 def percentile(ordered: Sequence[float], share: float) -> float:
     """Nearest-rank percentile of an ordered sequence."""
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
@@ -133,3 +150,54 @@ class CpuShares:
         shares = {name: (after[name] - self._before[name]) / elapsed for name in after}
         shares["else"] = (self._machine() - self._total) / elapsed - sum(shares.values())
         return "  ".join(f"{name} {share:.0%}" for name, share in shares.items())
+
+
+class FeedUnderTest(Protocol):
+    """A session and a consolidator. ``prepare`` is called before every ``run`` and not timed;
+    ``verify`` at the end raises SystemExit when what is shown is not what the frames say."""
+
+    def prepare(self) -> None: ...
+    def run(self, frames: Sequence[bytes]) -> None: ...
+    def verify(self) -> None: ...
+
+
+def run_loads(frames: Sequence[bytes]) -> None:
+    for frame in frames:
+        orjson.loads(frame)
+
+
+def seconds(work: Callable[[Sequence[bytes]], None], frames: Sequence[bytes]) -> float:
+    """CPU time of this process."""
+    started = time.process_time()
+    work(frames)
+    return time.process_time() - started
+
+
+def compare(
+    name: str,
+    make: Callable[[], FeedUnderTest],
+    frames: Sequence[bytes],
+    budget: float,
+    chunk: int,
+) -> None:
+    """Medians over the rounds. Within a round the two take turns every ``chunk`` frames: the speed
+    of a shared machine changes by half within a second, and both have to see the same of it."""
+    chunks = [frames[i : i + chunk] for i in range(0, len(frames), chunk)]
+    rounds = []
+    for _ in range(ROUNDS):
+        feed, ours, reference = make(), 0.0, 0.0
+        for part in chunks:
+            feed.prepare()
+            reference += seconds(run_loads, part)
+            ours += seconds(feed.run, part)
+        feed.verify()
+        rounds.append((ours / reference, ours))
+    ratios = sorted(ratio for ratio, _ in rounds)
+    ratio = statistics.median(ratios)
+    per_second = len(frames) / statistics.median(ours for _, ours in rounds)
+    verdict = "within" if ratio <= budget else "OVER"
+    print(
+        f"{name}: {per_second:,.0f} frames/s through parse, state and touch; "
+        f"{ratio:.2f} x orjson.loads ({ratios[0]:.2f} to {ratios[-1]:.2f}); "
+        f"{verdict} the budget of {budget:.0f} x"
+    )

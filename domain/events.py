@@ -4,7 +4,7 @@ Prices are integers of the market's tick, sizes integers of its step. ``stamp`` 
 of one book on one connection (dYdX: the message id); a higher stamp is newer.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from domain.ids import MarketId
@@ -39,8 +39,7 @@ class BookAudit:
     ask_ticks: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class PoolQuote:
+class PoolQuote(NamedTuple):
     """The touch of one pool of an oracle venue: what a trade of nearly nothing fills at, spread and
     standing impact included. Makes the market valid again, as a BookSnapshot does for a book.
 
@@ -48,6 +47,7 @@ class PoolQuote:
     currency x 1e18, None where that side cannot be traded; both None takes the pool out of the
     touch. Sizes: what can be traded, base units as minimal decimal strings, None where unknown.
     ``venue_time_ms``: when the oracle saw the price; the same touch seen later is the same.
+    A named tuple because a frame makes hundreds: a frozen class takes four times as long.
     """
 
     market: MarketId
@@ -56,11 +56,19 @@ class PoolQuote:
     ask_e18: int | None
     bid_size: str | None
     ask_size: str | None
-    venue_time_ms: int | None = field(compare=False)
+    venue_time_ms: int | None
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is PoolQuote and self[:-1] == other[:-1]
+
+    def __ne__(self, other: object) -> bool:
+        return type(other) is not PoolQuote or self[:-1] != other[:-1]
+
+    def __hash__(self) -> int:
+        return hash(self[:-1])
 
 
-@dataclass(frozen=True, slots=True)
-class OraclePrice:
+class OraclePrice(NamedTuple):
     """The price the venue's contracts use. ``price_e18``: quote currency x 1e18."""
 
     market: MarketId

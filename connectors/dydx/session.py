@@ -221,12 +221,15 @@ class DydxSession:
         self._pump(mono_ns)
 
     def _on_height(self, height: int, mono_ns: int) -> None:
-        """A height proves the connection current, if it is a new one."""
+        """A height proves the connection current, if it is a new one. The first of a connection is
+        not known to be: an indexer that stands still tells its last one to everybody who comes."""
         if height <= self._height:
             return
-        stalled = self._height >= 0 and mono_ns - self._height_ns > c.HEIGHT_MAX_AGE_NS
+        first = self._height < 0
+        stalled = not first and mono_ns - self._height_ns > c.HEIGHT_MAX_AGE_NS
         self._height, self._height_ns = height, mono_ns
-        self._events.append(Liveness(height))
+        if not first:
+            self._events.append(Liveness(height))
         if stalled:
             # Whatever held the heights back may have swallowed book updates as well.
             self._resync_all("STALL", "the connection stood still", mono_ns)

@@ -13,7 +13,7 @@ from connectors.base.markets import AssetClass
 from connectors.gains import constants as c
 from connectors.gains.model import Frame
 from connectors.gains.state import ChainState
-from connectors.gains.touch import fill_e10
+from connectors.gains.touch import PoolTerms, touch_e18
 from domain.events import Event, MarketState, OraclePrice, PoolQuote
 from domain.ids import MarketId
 from domain.market import Market, MarketStatus
@@ -28,7 +28,8 @@ NOTHING: Final[Touch] = (None, None)
 class Slot:
     """A market at its pair index. Prices are None while not known to be current. Liquidations go by
     ``index_price_e10``, all else by ``mark_e10``. ``streamed``: the stream has spoken of it since
-    prices were last dropped. ``shown``: the last touch told of each pool."""
+    prices were last dropped. ``terms``: of each pool as the chains were when last looked at, None
+    where nobody can trade. ``shown``: the last touch told of each pool."""
 
     market: Market
     pair: int
@@ -40,7 +41,12 @@ class Slot:
     streamed: bool = False
     status: MarketStatus | None = None
     reason: str | None = None
+    terms: dict[str, PoolTerms | None] = field(default_factory=dict)
     shown: dict[str, Touch] = field(default_factory=dict)
+
+    def older_than(self, time_ms: int | None) -> bool:
+        """Whether its print is; unknown, as of a seed, is not."""
+        return self.print_ms is not None and time_ms is not None and self.print_ms < time_ms
 
 
 class Board:
@@ -56,6 +62,7 @@ class Board:
         self._seen: tuple[tuple[int, bool], ...] | None = None
         self._events: list[Event] = []
         self._mended_ns = -(2**63)
+        self._look_ns = 0
         self.seed_wanted = False
         self.era = 0
 
@@ -64,6 +71,7 @@ class Board:
         listed = {market.market: market for market in markets}
         for slot in self._slots.values():
             slot.market = listed.get(slot.market.market, slot.market)
+        self._seen = None
 
     def has(self, market: MarketId) -> bool:
         return any(slot.market.market == market for slot in self._slots.values())
@@ -89,20 +97,21 @@ class Board:
             self._drop(slot, reason)
 
     def _drop(self, slot: Slot, reason: str) -> None:
-        slot.mark_e10 = slot.index_price_e10 = None
+        slot.mark_e10 = slot.index_price_e10 = slot.print_ms = None
         slot.shown.clear()
         self._events.append(MarketState(slot.market.market, trusted=False, reason=reason))
 
-    def take(self, frame: Frame, mono_ns: int) -> None:
+    def take(self, frame: Frame, mono_ns: int, *, late: bool = False) -> None:
         """The prices of a frame; of a pair named twice the last. One that cannot be read casts
-        doubt on its pair, not on the connection: the venue may have no price for it."""
-        for pair, price in frame.indices:
+        doubt on its pair, not on the connection: the venue may have no price for it. A ``late``
+        frame is only used where it is newer than the last print of the pair."""
+        for pair, price in () if late else frame.indices:
             slot = self._slots.get(pair)
             if slot is not None:
                 slot.index_price_e10 = price
         for pair, price in frame.marks:
             slot = self._slots.get(pair)
-            if slot is None:
+            if slot is None or (late and not slot.older_than(frame.time_ms)):
                 continue
             slot.streamed = True
             if price is None:
@@ -114,7 +123,7 @@ class Board:
                 slot.streamed = False
                 continue
             slot.mark_e10, slot.print_ns, slot.print_ms = price, mono_ns, frame.time_ms
-            self._show(slot, mono_ns, everything=True)
+            self._show(slot, everything=True)
 
     def seed(
         self, marks: Sequence[int | None], indices: Sequence[int | None], mono_ns: int
@@ -139,14 +148,25 @@ class Board:
             self._seen = seen
             for slot in self._slots.values():
                 self._update(slot, mono_ns)
+            self._look_ns = mono_ns
+        if mono_ns >= self._look_ns:
+            self._drop_old(mono_ns)
+
+    def _drop_old(self, mono_ns: int) -> None:
+        """Prints that are too old go; the oldest that stays says when to look again, because those
+        to come are newer."""
+        oldest_ns = mono_ns
         for slot in self._slots.values():
             if (
                 slot.asset_class is AssetClass.CRYPTO
                 and slot.mark_e10 is not None
                 and slot.status == "open"
-                and mono_ns - slot.print_ns > c.PRINT_MAX_AGE_NS
             ):
-                self._drop(slot, "PRINT_OLD")
+                if mono_ns - slot.print_ns > c.PRINT_MAX_AGE_NS:
+                    self._drop(slot, "PRINT_OLD")
+                else:
+                    oldest_ns = min(oldest_ns, slot.print_ns)
+        self._look_ns = oldest_ns + c.PRINT_MAX_AGE_NS + 1
 
     def _update(self, slot: Slot, mono_ns: int) -> None:
         status, reason = self._status(slot, mono_ns)
@@ -159,7 +179,8 @@ class Board:
                 # It is from before the market closed.
                 self._drop(slot, "NO_PRICE")
             self._events.append(MarketState(slot.market.market, status, reason=reason))
-        self._show(slot, mono_ns, everything=False)
+        slot.terms = self._terms(slot, mono_ns)
+        self._show(slot, everything=False)
 
     def _status(self, slot: Slot, mono_ns: int) -> tuple[MarketStatus | None, str | None]:
         """Open if any chain takes orders; None while too few chains are known to tell."""
@@ -180,24 +201,28 @@ class Board:
             return "halted", halt
         return (None, None) if unknown else ("halted", "NOT_LISTED")
 
-    def _show(self, slot: Slot, mono_ns: int, *, everything: bool) -> None:
+    def _show(self, slot: Slot, *, everything: bool) -> None:
         """Tells the touches, those that changed or ``everything``."""
         mark = slot.mark_e10
         if mark is None or slot.status != "open":
             return
-        market = slot.market.market
-        if everything or not slot.shown:
-            price_e18 = mark * c.PRICE_TO_E18
-            self._events.append(OraclePrice(market, price_e18, slot.print_ms))
-        for pool, touch in self._touches(slot, mark, mono_ns).items():
-            if slot.shown.get(pool) != touch or (everything and touch != NOTHING):
-                slot.shown[pool] = touch
-                quote = PoolQuote(market, pool, *touch, None, None, slot.print_ms)
-                self._events.append(quote)
+        market, time_ms, shown, events = slot.market.market, slot.print_ms, slot.shown, self._events
+        if everything or not shown:
+            events.append(OraclePrice(market, mark * c.PRICE_TO_E18, time_ms))
+        last, touch = None, NOTHING
+        for pool, terms in slot.terms.items():
+            # Collaterals of a chain differ by their skew only, and many pairs have none.
+            if terms != last:
+                last, touch = terms, NOTHING if terms is None else touch_e18(mark, terms)
+            if (everything and touch != NOTHING) or shown.get(pool) != touch:
+                shown[pool] = touch
+                # Half the time of calling the class, for hundreds of a frame.
+                quote = (market, pool, touch[0], touch[1], None, None, time_ms)
+                events.append(tuple.__new__(PoolQuote, quote))
 
-    def _touches(self, slot: Slot, mark_e10: int, mono_ns: int) -> dict[str, Touch]:
-        """Of every pool the market has; those that nobody can trade in have no price."""
-        touches = dict.fromkeys(slot.market.pools, NOTHING)
+    def _terms(self, slot: Slot, mono_ns: int) -> dict[str, PoolTerms | None]:
+        """Of every pool the market has; None for those that nobody can trade in."""
+        found: dict[str, PoolTerms | None] = dict.fromkeys(slot.market.pools)
         for chain in self._chains:
             if (
                 not chain.usable(mono_ns)
@@ -206,10 +231,9 @@ class Board:
             ):
                 continue
             for pool, terms in chain.pools(slot.pair, slot.market.symbol).items():
-                if terms is not None and pool in touches:
-                    bid, ask = fill_e10(mark_e10, terms.bid_p), fill_e10(mark_e10, terms.ask_p)
-                    touches[pool] = _e18(bid), _e18(ask)
-        return touches
+                if pool in found:
+                    found[pool] = terms
+        return found
 
     def _withdraw(self, slot: Slot) -> None:
         """No price in any pool that had one."""
@@ -219,7 +243,3 @@ class Board:
                     PoolQuote(slot.market.market, pool, None, None, None, None, slot.print_ms)
                 )
         slot.shown.clear()
-
-
-def _e18(price_e10: int | None) -> int | None:
-    return None if price_e10 is None else price_e10 * c.PRICE_TO_E18

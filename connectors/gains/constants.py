@@ -55,8 +55,10 @@ PRINT_MAX_AGE_NS: Final = 90_000_000_000
 about a pair is usual (BTC up to 8.5 s, the longest that was measured; quiet pairs longer)."""
 
 TIME_BACK_MS: Final = 60_000
-"""A frame this much older than one before is no repetition: the venue's clock was set back, and
-only a new connection starts counting anew."""
+TIME_BACK_NS: Final = 2_000_000_000
+"""A frame this much older than one before is no repetition, and neither are older frames for this
+long (a keep-alive came after 1.5 s at the latest): the venue's clock was set back, and only a new
+connection starts counting anew."""
 
 REOPEN_MAX_AGE_NS: Final = 15_000_000_000
 """How old a price may be that is used when a market opens."""

@@ -43,8 +43,10 @@ from domain.units import power10
 MALFORMED: Final = (InputError, LookupError, TypeError, ValueError, AttributeError)
 
 _T = TypeVar("_T")
+_INTEGERS: Final = {int}
 _SYMBOL: Final = re.compile(r"[A-Za-z0-9._]{1,20}")
 _MAX_DIGITS: Final = 78
+_POWERS: Final = tuple(power10(places) for places in range(PRICE_DECIMALS + 1))
 _NO_DEPTH: Final = Side(0, (FULL_BPS,) * 30)
 _NO_OFFSETS: Final = (0,) * 30
 
@@ -74,17 +76,27 @@ def price_e10(value: Any) -> int:
     """
     if (type(value) is not float and type(value) is not int) or not 0 < value < PRICE_MAX_E10:
         raise InputError("BAD_PRICE", f"not a price: {value!r:.80}")
-    mantissa, _, exponent = repr(value).partition("e")
+    text = repr(value)
+    whole, _, fraction = text.partition(".")
+    places = len(fraction)
+    if places <= PRICE_DECIMALS and "e" not in text:
+        price = int(whole + fraction) * _POWERS[PRICE_DECIMALS - places]
+    else:
+        price = _cut_off(text)
+    if not 0 < price <= PRICE_MAX_E10:
+        raise InputError("BAD_PRICE", f"not a price: {value!r:.80}")
+    return price
+
+
+def _cut_off(text: str) -> int:
+    """A price that is written with an exponent or with more digits than are kept."""
+    mantissa, _, exponent = text.partition("e")
     whole, _, fraction = mantissa.partition(".")
     shift = int(exponent or "0") - len(fraction) + PRICE_DECIMALS
     digits = int(whole + fraction)
     if shift >= 0:
-        price = digits * power10(shift)
-    else:
-        price = digits // power10(-shift) if shift > -64 else 0
-    if not 0 < price <= PRICE_MAX_E10:
-        raise InputError("BAD_PRICE", f"not a price: {value!r:.80}")
-    return price
+        return digits * power10(shift)
+    return digits // power10(-shift) if shift > -64 else 0
 
 
 def _price_or_none(value: Any) -> int | None:
@@ -115,11 +127,14 @@ def frame(message: Any) -> Frame:
 def _prints(flat: Any) -> tuple[Print, ...]:
     if type(flat) is not list or len(flat) % 2:
         raise InputError("BAD_FRAME", "not pairs of an index and a price")
-    indices = flat[::2]
-    for index in indices:
-        if type(index) is not int or index < 0:
-            raise InputError("BAD_FRAME", f"not a pair index: {index!r:.80}")
-    return tuple(zip(indices, map(_price_or_none, flat[1::2]), strict=True))
+    indices, values = flat[::2], flat[1::2]
+    if indices and (set(map(type, indices)) != _INTEGERS or min(indices) < 0):
+        raise InputError("BAD_FRAME", "not every second number is a pair index")
+    try:
+        prices: list[int | None] = list(map(price_e10, values))
+    except InputError:
+        prices = list(map(_price_or_none, values))
+    return tuple(zip(indices, prices, strict=True))
 
 
 def _time_ms(value: Any) -> int:

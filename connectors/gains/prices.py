@@ -13,6 +13,7 @@ from connectors.base.protocol import Failure, Frame, HttpReply
 from connectors.gains import constants as c
 from connectors.gains import parse
 from connectors.gains.board import Board
+from connectors.gains.model import Frame as Prints
 from domain.events import Event, Liveness, VenueStatus
 from domain.ids import MarketId
 
@@ -46,6 +47,7 @@ class PriceSession:
         self._wall_less_mono_us = 0
         self._live = False
         self._newest_ms = 0
+        self._older_since_ns: int | None = None
         board.open()
         self._events: list[Event] = board.drain()
 
@@ -79,13 +81,12 @@ class PriceSession:
             self._events += self._board.drain()
             return
         if message.time_ms is not None:
-            # Frames of a socket come in order: an older one is a repetition, of life as of prices.
             behind_ms = self._newest_ms - message.time_ms
-            if behind_ms > c.TIME_BACK_MS:
-                self._failure = Failure("TIME_WENT_BACK", f"by {behind_ms} ms")
             if behind_ms > 0:
+                self._on_older(message, behind_ms, mono_ns)
                 return
             self._newest_ms = message.time_ms
+            self._older_since_ns = None
         self._board.refresh(mono_ns, wall_us)
         self._board.take(message, mono_ns)
         self._events += self._board.drain()
@@ -93,6 +94,19 @@ class PriceSession:
             self._live = True
             self._events.append(VenueStatus("live"))
         self._events.append(Liveness())
+
+    def _on_older(self, message: Prints, behind_ms: int, mono_ns: int) -> None:
+        """A repetition or a late frame: no sign of life, and news only of the pairs that no newer
+        frame named. Nothing but such frames: the clock they are dated by went back."""
+        if self._older_since_ns is None:
+            self._older_since_ns = mono_ns
+        lasting = mono_ns - self._older_since_ns >= c.TIME_BACK_NS
+        if lasting or behind_ms > c.TIME_BACK_MS:
+            self._failure = Failure("TIME_WENT_BACK", f"by {behind_ms} ms")
+            return
+        self._board.refresh(mono_ns, mono_ns // 1000 + self._wall_less_mono_us)
+        self._board.take(message, mono_ns, late=True)
+        self._events += self._board.drain()
 
     def advance(self, mono_ns: int) -> None:
         """Silence, and what the chains said meanwhile."""

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from connectors.gains.constants import FULL_BPS, PERCENT, PPM
+from connectors.gains.constants import FULL_BPS, PERCENT, PPM, PRICE_TO_E18
 from domain.units import E18
 
 _WORD: Final = 2**256
+_WHOLE: Final = 100 * PERCENT
 
 
 class Side(NamedTuple):
@@ -116,6 +117,18 @@ def standing_skew_p(long_token: int, short_token: int, depth_token: int) -> int:
 
 
 def fill_e10(oracle_e10: int, impact_p: int) -> int | None:
-    """The price after impact; None where the contract refuses because nothing is left of it."""
-    filled = oracle_e10 + truncated(truncated(oracle_e10 * impact_p, PERCENT), 100)
+    """The price after impact; None where the contract refuses because nothing is left of it.
+
+    The contract divides by 1e10, then by 100, each time toward zero: once by both is the same.
+    """
+    filled = oracle_e10 + truncated(oracle_e10 * impact_p, _WHOLE)
     return filled if filled > 0 else None
+
+
+def touch_e18(oracle_e10: int, terms: PoolTerms) -> tuple[int | None, int | None]:
+    """Both fills as (bid, ask) in e18: ``fill_e10`` written out, since every print of a pair makes
+    two for every pool."""
+    down, up = oracle_e10 * terms[0], oracle_e10 * terms[1]
+    bid = oracle_e10 + (down // _WHOLE if down >= 0 else -(-down // _WHOLE))
+    ask = oracle_e10 + (up // _WHOLE if up >= 0 else -(-up // _WHOLE))
+    return bid * PRICE_TO_E18 if bid > 0 else None, ask * PRICE_TO_E18 if ask > 0 else None

@@ -7,7 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from functools import partial
+from operator import le
+from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
 
@@ -24,11 +26,12 @@ MALFORMED: Final = (PerpError, LookupError, TypeError, ValueError, AttributeErro
 _INTEGER: Final = re.compile(r"-?[0-9]{1,60}")
 _PRICE_DIGITS: Final = 50
 _MAX_DECIMALS: Final = 30
+_E30_TO_E18: Final = 12
+_SCALES: Final = tuple(power10(abs(_E30_TO_E18 - places)) for places in range(_MAX_DECIMALS + 1))
 _SYMBOL: Final = re.compile(r"[ -~]{1,60}")
 
 
-@dataclass(frozen=True, slots=True)
-class Ticker:
+class Ticker(NamedTuple):
     """Oracle price of a token. ``min_price``, ``max_price``: USD x 10^(30 - token decimals), as
     the contracts have it; ``time_s``: when the oracle saw it."""
 
@@ -64,6 +67,9 @@ class PoolInfo:
     short_usd_e30: int | None
 
 
+_new_ticker: Final[Callable[[Iterable[int]], Ticker]] = partial(tuple.__new__, Ticker)
+"""What ``Ticker._make`` does, without leaving the interpreter's own code."""
+
 # Bodies -----------------------------------------------------------------------------------------
 
 
@@ -77,27 +83,58 @@ def json_body(body: bytes) -> object:
 def tickers(body: object, wall_us: int) -> dict[str, Ticker | None]:
     """Tickers by token address in lower case; None where the row makes no sense or contradicts
     another."""
-    found: dict[str, Ticker | None] = {}
-    for row in _rows(body):
+    rows = _rows(body)
+    latest_s = (wall_us + c.TICKER_AHEAD_US) // 1_000_000
+    found = _usual_tickers(rows, latest_s)
+    if found is not None:
+        return found
+    found = {}
+    for row in rows:
         try:
             token = _key(row["tokenAddress"])
         except MALFORMED:
             continue
         try:
-            ticker = _ticker(row, wall_us)
+            ticker = _ticker(row, latest_s)
         except MALFORMED:
             found[token] = None
         else:
-            found[token] = ticker if found.get(token, ticker) == ticker else None
+            found[token] = None if token in found and found[token] != ticker else ticker
     if not any(found.values()):
         raise ValueError("no readable ticker")
     return found
 
 
-def _ticker(row: WireTicker, wall_us: int) -> Ticker:
-    low, high = _price(row["minPrice"]), _price(row["maxPrice"])
-    time_s = row["timestamp"]
-    if type(time_s) is not int or not 0 < time_s * 1_000_000 <= wall_us + c.TICKER_AHEAD_US:
+def _usual_tickers(rows: list[Any], latest_s: int) -> dict[str, Ticker | None] | None:
+    """All rows at once, in half the time of one by one; None unless every row makes sense."""
+    try:
+        lows = [row["minPrice"] for row in rows]
+        highs = [row["maxPrice"] for row in rows]
+        times = [row["timestamp"] for row in rows]
+        digits = "".join(lows) + "".join(highs)
+        if not digits.isdigit() or not digits.isascii() or set(map(type, times)) != {int}:
+            return None
+        if max(map(len, lows)) > _PRICE_DIGITS or max(map(len, highs)) > _PRICE_DIGITS:
+            return None
+        least, most = list(map(int, lows)), list(map(int, highs))
+        tickers = map(_new_ticker, zip(least, most, times, strict=True))
+        found = dict(zip([row["tokenAddress"].lower() for row in rows], tickers, strict=True))
+    except MALFORMED:
+        return None
+    is_usual = (
+        min(least) > 0
+        and all(map(le, least, most))
+        and min(times) > 0
+        and max(times) <= latest_s
+        and len(found) == len(rows)
+        and set(map(type, found)) == {str}
+    )
+    return found if is_usual else None
+
+
+def _ticker(row: WireTicker, latest_s: int) -> Ticker:
+    low, high, time_s = _price(row["minPrice"]), _price(row["maxPrice"]), row["timestamp"]
+    if type(time_s) is not int or not 0 < time_s <= latest_s:
         raise InputError("BAD_TIME", f"timestamp {time_s!r:.60}")
     if low > high:
         raise InputError("BAD_PRICE", f"min {low} above max {high}")
@@ -189,19 +226,29 @@ def _day_change(row: WireDay) -> tuple[str, float]:
 
 def bid_e18(min_price: int, decimals: int) -> int:
     """Price of the contracts -> USD x 1e18, rounded down: never more than a seller gets."""
-    return min_price * power10(decimals) // power10(12)
+    if decimals >= _E30_TO_E18:
+        return min_price * _SCALES[decimals]
+    return min_price // _SCALES[decimals]
 
 
 def ask_e18(max_price: int, decimals: int) -> int:
     """Price of the contracts -> USD x 1e18, rounded up: never less than a buyer pays."""
-    return -(-max_price * power10(decimals) // power10(12))
+    if decimals >= _E30_TO_E18:
+        return max_price * _SCALES[decimals]
+    return -(-max_price // _SCALES[decimals])
 
 
 def size(liquidity_usd_e30: int, price_e18: int) -> str:
     """Base units that the liquidity takes at a price: minimal decimal, cut to six digits."""
-    size_e18 = liquidity_usd_e30 * power10(6) // price_e18
-    surplus = 10 ** max(0, len(str(size_e18)) - c.SIZE_DIGITS)
-    return format_e18(size_e18 - size_e18 % surplus)
+    digits = str(liquidity_usd_e30 * 1_000_000 // price_e18)
+    point = len(digits) - 18
+    # Written out for the usual ones, because every pool gets two with every price.
+    if point >= c.SIZE_DIGITS:
+        return digits[: c.SIZE_DIGITS] + "0" * (point - c.SIZE_DIGITS)
+    if point > 0:
+        text = digits[:point] + "." + digits[point : c.SIZE_DIGITS]
+        return text if text[-1] != "0" else text.rstrip("0").rstrip(".")
+    return format_e18(int(digits[: c.SIZE_DIGITS]) * power10(max(0, len(digits) - c.SIZE_DIGITS)))
 
 
 # Shapes -----------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Polls of the keeper service without the network: prices, what pools still take, day changes."""
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from connectors.base.protocol import Failure, Frame, HttpReply
 from connectors.gmx import constants as c
@@ -14,6 +14,8 @@ from domain.market import Market, MarketStatus
 
 Blame: TypeAlias = Callable[[int], None]
 """(mono_ns): the host that answered last is of no use; another one is asked next."""
+
+_UNHEARD: Final = PoolInfo(disabled=False, long_usd_e30=None, short_usd_e30=None)
 
 
 class PollSession:
@@ -103,7 +105,7 @@ class TickersSession(PollSession):
 
     def _read(self, body: object, wall_us: int, mono_ns: int) -> None:
         tickers = parse.tickers(body, wall_us)
-        newest_s = max(ticker.time_s for ticker in tickers.values() if ticker is not None)
+        newest_s = max([ticker.time_s for ticker in tickers.values() if ticker is not None])
         if newest_s < self._newest_s:
             self.dropped += 1
             return
@@ -115,26 +117,19 @@ class TickersSession(PollSession):
         self._newest_s = newest_s
         if age_us <= c.TICKER_MAX_AGE_US:
             self._events.append(Liveness())
+        oldest_s = -(-(wall_us - c.TICKER_MAX_AGE_US) // 1_000_000)
+        listings, infos = self._state.listings, self._state.pools(mono_ns)
         for market in self._markets:
-            listing = self._state.listings.get(market)
-            if listing is not None:
-                self._on_market(listing, tickers, wall_us, mono_ns)
-
-    def _on_market(
-        self, listing: Listing, tickers: dict[str, Ticker | None], wall_us: int, mono_ns: int
-    ) -> None:
-        ticker = tickers.get(listing.token)
-        if ticker is None:
-            self._doubt(listing.market, "GARBAGE" if listing.token in tickers else "NO_TICKER")
-            return
-        bid = parse.bid_e18(ticker.min_price, listing.decimals)
-        if wall_us - ticker.time_s * 1_000_000 > c.TICKER_MAX_AGE_US:
-            self._doubt(listing.market, "TICKER_STALE")
-        elif not bid:
-            self._doubt(listing.market, "GARBAGE")
-        else:
-            ask = parse.ask_e18(ticker.max_price, listing.decimals)
-            self._quote(listing, bid, ask, ticker.time_s * 1000, mono_ns)
+            listing = listings.get(market)
+            if listing is None:
+                continue
+            ticker = tickers.get(listing.token)
+            if ticker is None:
+                self._doubt(market, "GARBAGE" if listing.token in tickers else "NO_TICKER")
+            elif ticker.time_s < oldest_s:
+                self._doubt(market, "TICKER_STALE")
+            else:
+                self._quote(listing, ticker, infos)
 
     def _doubt(self, market: MarketId, reason: str) -> None:
         """Takes a market out, once, until it is quoted again."""
@@ -143,29 +138,46 @@ class TickersSession(PollSession):
             self._doubts[market] = reason
             self._events.append(MarketState(market, trusted=False, reason=reason))
 
-    def _quote(self, listing: Listing, bid: int, ask: int, time_ms: int, mono_ns: int) -> None:
-        self._doubts.pop(listing.market, None)
-        said = self._said.setdefault(listing.market, {})
-        for pool in [pool for pool in said if pool not in listing.pools]:
-            del said[pool]
-            self._events.append(_closed(listing.market, pool, time_ms))
-        for pool in listing.pools:
-            info = self._state.pool(pool, mono_ns)
-            if info.disabled:
-                quote = _closed(listing.market, pool, time_ms)
-            else:
-                quote = _open(listing.market, pool, bid, ask, info, time_ms)
-            if said.get(pool) != quote:
+    def _quote(self, listing: Listing, ticker: Ticker, infos: Mapping[str, PoolInfo]) -> None:
+        market, pools, time_ms = listing.market, listing.pools, ticker.time_s * 1000
+        bid = parse.bid_e18(ticker.min_price, listing.decimals)
+        ask = parse.ask_e18(ticker.max_price, listing.decimals)
+        if not bid:
+            self._doubt(market, "GARBAGE")
+            return
+        if not self._state.believes(market, bid):
+            self._doubt(market, "SCALE_CHANGED")
+            return
+        if market in self._doubts:
+            del self._doubts[market]
+        said = self._said.get(market)
+        if said is None:
+            said = self._said[market] = {}
+        for pool in pools:
+            quote = _quoted(market, pool, bid, ask, infos.get(pool, _UNHEARD), time_ms)
+            known = said.get(pool)
+            # Nearly every price is new, and then the rest need not be compared.
+            if known is None or known.bid_e18 != quote.bid_e18 or known != quote:
                 said[pool] = quote
                 self._events.append(quote)
+        if len(said) > len(pools):
+            for pool in [pool for pool in said if pool not in pools]:
+                del said[pool]
+                self._events.append(_closed(market, pool, time_ms))
 
 
-def _open(
+def _quoted(
     market: MarketId, pool: str, bid: int, ask: int, info: PoolInfo, time_ms: int
 ) -> PoolQuote:
     """A side without any liquidity has no price: nobody could open a position at it."""
-    bid_size = None if info.short_usd_e30 is None else parse.size(info.short_usd_e30, bid)
-    ask_size = None if info.long_usd_e30 is None else parse.size(info.long_usd_e30, ask)
+    if info.disabled:
+        return _closed(market, pool, time_ms)
+    long_usd, short_usd = info.long_usd_e30, info.short_usd_e30
+    bid_size = None if short_usd is None else parse.size(short_usd, bid)
+    ask_size = None if long_usd is None else parse.size(long_usd, ask)
+    if bid_size != "0" and ask_size != "0":
+        # Half the time of calling the class, for nearly all of a hundred and more.
+        return tuple.__new__(PoolQuote, (market, pool, bid, ask, bid_size, ask_size, time_ms))
     return PoolQuote(
         market,
         pool,

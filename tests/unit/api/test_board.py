@@ -113,6 +113,7 @@ def test_going_stale_takes_every_price_away_and_repeats_the_seq(board: Board) ->
     assert status["data"]["quality"] == {
         "venues": 0,
         "excluded": [{"venue": "dydx", "reason": "FEED_SILENT"}],
+        "disagree": False,
     }
     assert b"100" not in board.quote("BTC-USD").shown
     prices = orjson.loads(board.prices.shown)
@@ -120,6 +121,33 @@ def test_going_stale_takes_every_price_away_and_repeats_the_seq(board: Board) ->
     assert {item["bid"] for item in prices["data"].values()} == {None}
     assert {item["change_24h"] for item in prices["data"].values()} == {0.5}
     assert board.go_stale(NOW_US + 6) == []
+
+
+def test_going_stale_takes_the_prices_of_pools_away(board: Board) -> None:
+    data = price_data("200", "201")
+    pool = {"pool": "0x1", "bid": "200", "ask": "201", "bid_size": "7", "ask_size": "7"}
+    data["venues"] = {
+        "gmx": {
+            "bid": "200",
+            "ask": "201",
+            "kind": "oracle",
+            "pool": "0x1",
+            "state": "live",
+            "pools": [pool, {**pool, "pool": "0x2"}],
+        }
+    }
+    board.accept(envelope("price:BTC-USD", 11, data))
+    board.go_stale(NOW_US + 5)
+    assert orjson.loads(board.quote("BTC-USD").shown)["data"]["venues"] == {
+        "gmx": {
+            "bid": None,
+            "ask": None,
+            "kind": "oracle",
+            "pool": None,
+            "state": "stale",
+            "pools": [],
+        }
+    }
 
 
 def test_the_tape_brings_a_stale_room_back(board: Board) -> None:
@@ -174,6 +202,33 @@ def test_a_room_that_shows_no_price_keeps_its_reasons_after_a_gap(board: Board) 
     assert snapshot(board, "price:BTC-USD")["cause"] == "frame"
 
 
+def test_after_a_silence_a_room_without_a_price_has_its_reasons_back(board: Board) -> None:
+    closed = price_data(None, None)
+    closed["quality"]["excluded"] = [{"venue": "dydx", "reason": "HOURS"}]
+    told = envelope("price:BTC-USD", 11, closed)
+    board.accept(told)
+    board.go_stale(NOW_US)
+    assert b"FEED_SILENT" in board.quote("BTC-USD").shown
+    version = board.quote("BTC-USD").version
+    assert board.has_stale
+    assert restore(board, {"BTC-USD": None}) == {"price:BTC-USD"}
+    assert board.quote("BTC-USD").shown == told.body
+    assert board.quote("BTC-USD").version == version + 1
+    assert not board.has_stale
+    assert restore(board, {"BTC-USD": None}) == set()
+
+
+def test_what_had_a_price_or_another_feed_to_tell_of_it_stays_stale(board: Board) -> None:
+    board.go_stale(NOW_US)
+    assert restore(board, {"BTC-USD": None}) == set()
+    assert board.quote("BTC-USD").stale
+    board.accept(envelope("price:BTC-USD", 11, price_data(None, None)))
+    board.go_stale(NOW_US)
+    board.epoch = EPOCH + 1
+    assert restore(board, {"BTC-USD": None}) == set()
+    assert board.quote("BTC-USD").stale
+
+
 def test_a_quote_that_is_gone_tells_when_there_was_one(board: Board) -> None:
     room = board.quote("BTC-USD")
     assert room.priced_us == NOW_US + 1
@@ -188,7 +243,8 @@ def test_a_room_without_data_says_so(board: Board) -> None:
     for room in ("price:ETH-USD", "trades:ETH-USD", "venues"):
         empty = snapshot(board, room)
         assert (empty["type"], empty["seq"], empty["cause"]) == ("snapshot", 0, "status")
-    assert snapshot(board, "price:ETH-USD")["data"]["quality"] == {"venues": 0, "excluded": []}
+    quality = snapshot(board, "price:ETH-USD")["data"]["quality"]
+    assert quality == {"venues": 0, "excluded": [], "disagree": False}
     assert snapshot(board, "trades:ETH-USD")["data"] == []
 
 

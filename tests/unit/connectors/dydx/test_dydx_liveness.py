@@ -12,6 +12,7 @@ def failure(link: Link) -> str | None:
 
 
 def test_the_height_has_one_name_in_the_snapshot_and_another_in_updates() -> None:
+    """The one in the snapshot may be as old as the indexer's standstill: it proves nothing."""
     link = Link()
     link.send("connected")
     link.send("subscribed", channel=HEIGHT, id=HEIGHT, contents={"height": "26543048", "time": ""})
@@ -19,7 +20,7 @@ def test_the_height_has_one_name_in_the_snapshot_and_another_in_updates() -> Non
     link.send(
         "channel_batch_data", channel=HEIGHT, id=HEIGHT, contents=[{"blockHeight": "26543051"}]
     )
-    assert heights(link.events()) == [26543048, 26543049, 26543051]
+    assert heights(link.events()) == [26543049, 26543051]
 
 
 def test_only_a_new_height_is_a_proof() -> None:
