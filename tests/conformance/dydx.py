@@ -2,28 +2,37 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from connectors.base import markets as market_map
 from connectors.base.protocol import Frame, Source, VenueRules, WsTransport
 from connectors.dydx import constants as c
+from connectors.dydx.audit import PATH as BOOK_PATH
+from connectors.dydx.connector import MARKETS_PATH, DydxConnector
 from connectors.dydx.session import DydxSession
 from domain.ids import MarketId, SourceId
 from domain.market import Market
 from domain.units import Grid
-from tests.conformance.kit import A, B, Sent, Touch, e18
+from tests.conformance.kit import A, B, Recording, S, Sent, Touch, e18
 
 WS = SourceId("dydx:ws:0")
 MARKETS = tuple(Market(c.VENUE, name, name, Grid("0.1"), Grid("0.001")) for name in (A, B))
 BOOK = "v4_orderbook"
+RECORDED = Path(__file__).parents[1] / "data" / "dydx" / "nautilus_2024"
 
 
 class DydxWire:
     venue = c.VENUE
     rules = VenueRules(c.HEIGHT_MAX_AGE_NS)
     proof_every_s = 0.5
+    stall_s = c.HEIGHT_MAX_AGE_NS / S
 
     def __init__(self) -> None:
         self.prices = {A: Touch("97012.5", "97013.5"), B: Touch("3500", "3500.1")}
+        self.stalled = False
+        self.listed = {A, B}
+        self.rescaled: set[MarketId] = set()
         self._levels: dict[MarketId, Touch] = {}
         self._height = 1_000
         self._number = 0
@@ -67,25 +76,41 @@ class DydxWire:
         elif channel == "v4_markets":
             contents = {"markets": {}}
         elif channel == BOOK:
-            touch = self._levels[symbol] = self.prices[symbol]
-            contents = {
-                "bids": [{"price": touch.bid, "size": "1"}],
-                "asks": [{"price": touch.ask, "size": "1"}],
-            }
+            self._levels[symbol] = self.prices[symbol]
+            contents = self._book(symbol)
         return [self._frame("subscribed", channel=channel, **named, contents=contents)]
+
+    def _book(self, symbol: str) -> dict[str, list[dict[str, str]]]:
+        touch = self.prices[MarketId(symbol)]
+        return {
+            "bids": [{"price": touch.bid, "size": "1"}],
+            "asks": [{"price": touch.ask, "size": "1"}],
+        }
 
     def proof(self, now_ns: int) -> Iterable[Sent]:
         self._height += 1
         contents = {"blockHeight": str(self._height), "time": "2026-01-01T00:00:00.000Z"}
         return [(WS, self._data("v4_block_height", contents, "v4_block_height"))]
 
+    def noise(self, now_ns: int) -> Iterable[Sent]:
+        return [
+            (WS, self._data(B, {"trades": []}, "v4_trades")),
+            (WS, self._data("v4_markets", {"trading": {}}, "v4_markets")),
+        ]
+
     def update(self, market: MarketId, now_ns: int) -> Sequence[Sent]:
+        if market not in self._levels:
+            return []
         before, touch = self._levels[market], self.prices[market]
         self._levels[market] = touch
         contents: dict[str, list[list[str]]] = {"bids": [], "asks": []}
         for side, old, new in (("bids", before.bid, touch.bid), ("asks", before.ask, touch.ask)):
             contents[side] = [[new, "1"]] if old == new else [[old, "0"], [new, "1"]]
         return [(WS, self._data(market, contents))]
+
+    def lost(self, market: MarketId, now_ns: int) -> Sequence[Sent]:
+        self.update(market, now_ns)
+        return []
 
     def spoiled(self, market: MarketId, now_ns: int) -> Mapping[str, Sent]:
         levels: dict[str, Any] = {
@@ -106,3 +131,56 @@ class DydxWire:
 
     def stranger(self, now_ns: int) -> Sequence[Sent]:
         return [(WS, self._data("NOBODY-USD", {"bids": [["5", "1"]]}))]
+
+    # Over real sockets --------------------------------------------------------------------------
+
+    def connector(self, http_url: str, ws_url: str) -> DydxConnector:
+        return DydxConnector(f"{ws_url}/v4/ws", http_url, "chain", market_map.load())
+
+    def speaks(self, path: str) -> SourceId:
+        return WS
+
+    def get(self, path: str, now_ns: int) -> bytes | None:
+        body: Any = None
+        if path == MARKETS_PATH:
+            body = {"markets": {name: self._row(name) for name in (A, B)}}
+        elif path.startswith(BOOK_PATH):
+            body = self._book(path.removeprefix(BOOK_PATH))
+        return None if body is None else json.dumps(body).encode()
+
+    def _row(self, market: MarketId) -> dict[str, str]:
+        """What leaves stays in the list, under another status."""
+        return {
+            "ticker": market,
+            "status": "ACTIVE" if market in self.listed else "FINAL_SETTLEMENT",
+            "tickSize": "0.01" if market in self.rescaled else "0.1",
+            "stepSize": "0.001",
+            "initialMarginFraction": "0.05",
+        }
+
+    def relisted(self, now_ns: int) -> Sequence[Sent]:
+        contents = {"trading": {name: self._row(name) for name in (A, B)}}
+        return [(WS, self._data("v4_markets", contents, "v4_markets"))]
+
+    def retry_after(self, seconds: int) -> str:
+        return str(seconds * 1000)
+
+    def recording(self) -> Recording:
+        """The book of ETH: its best levels as they stand in the file."""
+
+        def numbered(number: int, name: str) -> tuple[str, bytes]:
+            frame = json.loads((RECORDED / "websocket" / f"{name}.json").read_bytes())
+            return "ws", json.dumps(frame | {"message_id": number}).encode()
+
+        names = (
+            "connected",
+            "v4_block_height_subscribed",
+            "v4_block_height_channel_data",
+            "v4_orderbook_snapshot",
+        )
+        return Recording(
+            {MARKETS_PATH: (RECORDED / "http" / "list_perpetual_markets.json").read_bytes()},
+            [numbered(number, name) for number, name in enumerate(names)],
+            1_733_165_131_771_000,
+            {(B, None): (e18("3393.2"), e18("3393.5"))},
+        )

@@ -3,20 +3,37 @@ after the one before."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from connectors.base import markets as market_map
 from connectors.base.protocol import Frame, HttpReply, HttpTransport, Source, VenueRules
 from connectors.gmx import constants as c
+from connectors.gmx.addresses import contracts
+from connectors.gmx.connector import Chain, GmxConnector
 from connectors.gmx.polls import DaySession, InfoSession, TickersSession
 from connectors.gmx.state import GmxState, Listing
 from domain.ids import MarketId, SourceId
 from domain.market import Market
 from domain.units import Grid
-from tests.conformance.kit import START_NS, START_US, A, B, Sent, Touch, e18, never
+from tests.conformance.kit import (
+    START_NS,
+    START_US,
+    A,
+    B,
+    Recording,
+    S,
+    Sent,
+    Touch,
+    e18,
+    never,
+)
 
 TICKERS, INFO, DAY = (SourceId(f"gmx:{name}:0") for name in ("tickers", "info", "day"))
 PATHS = {TICKERS: c.TICKERS_PATH, INFO: c.INFO_PATH, DAY: c.DAY_PATH}
+RECORDED = Path(__file__).parents[1] / "data" / "gmx"
 TOKENS = {
     A: ("0x47904963fc8b2340414262125aF798B9655E58Cd", "BTC", 8),
     B: ("0x82aF49447D8a07e3bd95BD0d56f35241523fBab1", "ETH", 18),
@@ -43,9 +60,13 @@ class GmxWire:
     venue = c.VENUE
     rules = VenueRules(c.MAX_AGE_NS)
     proof_every_s = 0.5
+    stall_s = c.TICKER_MAX_AGE_US / 1_000_000 + c.TICKERS_EVERY_NS / S
 
     def __init__(self) -> None:
         self.prices = {A: Touch("97012.5", "97013.5"), B: Touch("3500", "3500.1")}
+        self.stalled = False
+        self.listed = {A, B}
+        self.rescaled: set[MarketId] = set()
         self._state = GmxState()
         self._state.list_markets(
             Listing(name, token.lower(), decimals, symbol, POOLS[name])
@@ -81,7 +102,7 @@ class GmxWire:
         if source == TICKERS:
             body = self._tickers(now_ns)
         elif source == INFO:
-            body = {"markets": [self._info(pool) for pools in POOLS.values() for pool in pools]}
+            body = {"markets": [self._info(name, pool) for name in POOLS for pool in POOLS[name]]}
         else:
             body = [
                 {"tokenSymbol": symbol, "open": 10.0, "high": 12.0, "low": 9.0, "close": 11.0}
@@ -89,10 +110,10 @@ class GmxWire:
             ]
         return [self.frame(source, json.dumps(body).encode())]
 
-    def _info(self, pool: str) -> dict[str, Any]:
+    def _info(self, name: MarketId, pool: str) -> dict[str, Any]:
         return {
             "marketToken": pool,
-            "isListed": True,
+            "isListed": name in self.listed,
             "isDisabled": False,
             "availableLiquidityLong": str(10**36),
             "availableLiquidityShort": str(10**36),
@@ -100,25 +121,38 @@ class GmxWire:
 
     def _tickers(self, now_ns: int) -> list[dict[str, Any]]:
         now_s = (START_US + (now_ns - START_NS) // 1000) // 1_000_000
-        self._seen_s = max(self._seen_s, now_s)
+        if not self.stalled:
+            self._seen_s = max(self._seen_s, now_s)
         return [
             {
                 "tokenAddress": token,
                 "tokenSymbol": symbol,
-                "minPrice": _scaled(self.prices[name].bid, decimals),
-                "maxPrice": _scaled(self.prices[name].ask, decimals),
+                "minPrice": _scaled(self.prices[name].bid, self._decimals(name)),
+                "maxPrice": _scaled(self.prices[name].ask, self._decimals(name)),
                 "updatedAt": self._seen_s * 1000,
                 "timestamp": self._seen_s,
             }
-            for name, (token, symbol, decimals) in TOKENS.items()
+            for name, (token, symbol, _) in TOKENS.items()
         ]
 
+    def _decimals(self, market: MarketId) -> int:
+        decimals = TOKENS[market][2]
+        return decimals - 2 if market in self.rescaled else decimals
+
     def proof(self, now_ns: int) -> Iterable[Sent]:
+        return ()
+
+    def noise(self, now_ns: int) -> Iterable[Sent]:
+        """Answers to polls, with the time at which it stood still."""
         return ()
 
     def update(self, market: MarketId, now_ns: int) -> Sequence[Sent]:
         self._seen_s += 1
         return [self._sent(self._tickers(now_ns))]
+
+    def lost(self, market: MarketId, now_ns: int) -> Sequence[Sent]:
+        """An answer more or less: the next one tells everything."""
+        return []
 
     def _sent(self, body: Any) -> Sent:
         return TICKERS, self.frame(TICKERS, json.dumps(body).encode())
@@ -142,7 +176,7 @@ class GmxWire:
         }
         token = TOKENS[market][0]
 
-        def body(change: Mapping[str, Any]) -> list[dict[str, Any]]:
+        def body(change: dict[str, Any]) -> list[dict[str, Any]]:
             rows = self._tickers(now_ns)
             return [row | change if row["tokenAddress"] == token else row for row in rows]
 
@@ -155,6 +189,77 @@ class GmxWire:
     def stranger(self, now_ns: int) -> Sequence[Sent]:
         row = self._tickers(now_ns)[0] | {"tokenAddress": "0x" + "12" * 20, "tokenSymbol": "NEW"}
         return [self._sent([*self._tickers(now_ns), row])]
+
+    # Over real sockets --------------------------------------------------------------------------
+
+    def connector(self, http_url: str, ws_url: str) -> GmxConnector:
+        chain = Chain(42161, (), contracts(42161, "v2.2c", {}))
+        return GmxConnector([http_url], chain, market_map.load())
+
+    def speaks(self, path: str) -> SourceId:
+        raise AssertionError(f"a socket on {path}")
+
+    def get(self, path: str, now_ns: int) -> bytes | None:
+        body: Any = None
+        if path == c.TOKENS_PATH:
+            rows = [
+                {"symbol": symbol, "address": token, "decimals": self._decimals(name)}
+                for name, (token, symbol, _) in TOKENS.items()
+            ]
+            body = {"tokens": rows}
+        elif path == c.MARKETS_PATH:
+            body = {
+                "markets": [
+                    self._info(name, pool) | {"indexToken": TOKENS[name][0]}
+                    for name in POOLS
+                    for pool in POOLS[name]
+                ]
+            }
+        else:
+            for source, known in PATHS.items():
+                if path == known:
+                    (reply,) = self.answer(source, path, now_ns)
+                    assert isinstance(reply, HttpReply)
+                    return reply.body
+        return None if body is None else json.dumps(body).encode()
+
+    def relisted(self, now_ns: int) -> Sequence[Sent]:
+        return []
+
+    def retry_after(self, seconds: int) -> str:
+        return str(seconds)
+
+    def recording(self) -> Recording:
+        """Every ticker, in every pool of its token."""
+        names = ("markets", "tokens", "prices-tickers")
+        lists, known, tickers = [
+            (RECORDED / f"{name}.arbitrum.json").read_bytes() for name in names
+        ]
+        decimals = {row["address"]: row["decimals"] for row in json.loads(known)["tokens"]}
+        prices = {
+            row["tokenAddress"]: _whole(row, decimals[row["tokenAddress"]])
+            for row in json.loads(tickers)
+        }
+        table, means = market_map.load(), {}
+        for row in json.loads(lists)["markets"]:
+            name = table.canonical(c.VENUE, row["indexToken"])
+            if name is not None and row["isListed"]:
+                means[name, row["marketToken"]] = prices[row["indexToken"]]
+        return Recording(
+            {c.MARKETS_PATH: lists, c.TOKENS_PATH: known},
+            [("tickers", HttpReply(c.TICKERS_PATH, tickers))],
+            1_783_345_316_000_000,
+            means,
+        )
+
+
+def _whole(row: Mapping[str, str], decimals: int) -> tuple[int, int]:
+    """10^(30 - decimals) units make a dollar."""
+    low, high = (Decimal(row[side]).scaleb(decimals - 30) for side in ("minPrice", "maxPrice"))
+    return (
+        int(low.scaleb(18).to_integral_value(ROUND_FLOOR)),
+        int(high.scaleb(18).to_integral_value(ROUND_CEILING)),
+    )
 
 
 def _scaled(price: str, decimals: int) -> str:

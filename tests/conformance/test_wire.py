@@ -1,13 +1,15 @@
 """The same for every venue: prices exact, nothing from what cannot be trusted, back afterwards."""
 
-from collections.abc import Callable
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.conformance.kit import LEAVES_S, A, B, Bench, S, Wire
-from tests.conformance.wires import WIRES
-
-MakeWire = Callable[[], Wire]
+from connectors.base.protocol import Frame, HttpReply
+from tests.conformance.conftest import MakeWire
+from tests.conformance.kit import LEAVES_S, A, B, Bench, S, Sent, Touch
 
 RUBBISH = {
     "empty": b"",
@@ -21,17 +23,8 @@ RUBBISH = {
     "infinite": b"[1e999]",
     "NaN": b"[NaN]",
 }
-
-
-@pytest.fixture(params=WIRES.values(), ids=list(WIRES))
-def make(request: pytest.FixtureRequest) -> MakeWire:
-    made: MakeWire = request.param
-    return made
-
-
-@pytest.fixture
-def bench(make: MakeWire) -> Bench:
-    return Bench(make())
+SPOILED = ("NaN", "1e999", "zero", "negative", "a boolean", "truncated")
+WRONG: tuple[Any, ...] = (None, True, "x", [], {})
 
 
 def test_prices_are_published_exactly(bench: Bench) -> None:
@@ -111,7 +104,9 @@ def test_rubbish_is_survived(make: MakeWire, what: str) -> None:
 
 
 def test_no_price_comes_from_a_spoiled_frame(make: MakeWire) -> None:
-    for what in make().spoiled(A, 0):
+    spoiled = make().spoiled(A, 0)
+    assert [name for name in SPOILED if not any(what.startswith(name) for what in spoiled)] == []
+    for what in spoiled:
         bench = Bench(make())
         bench.history.clear()
         bench.deliver(bench.wire.spoiled(A, bench.now_ns)[what])
@@ -120,6 +115,70 @@ def test_no_price_comes_from_a_spoiled_frame(make: MakeWire) -> None:
         assert bench.shown() == bench.truth(), what
         shown = {best.bid_e18 for best in bench.history if best.market == A}
         assert shown <= {None, bench.truth()[0]}, what
+
+
+def body_of(frame: Frame) -> bytes:
+    raw = frame.body if isinstance(frame, HttpReply) else frame
+    return raw if isinstance(raw, bytes) else raw.encode()
+
+
+def with_body(frame: Frame, body: bytes) -> Frame:
+    return dataclasses.replace(frame, body=body) if isinstance(frame, HttpReply) else body
+
+
+def unharmed(bench: Bench, spoiled: Sent, what: object) -> None:
+    """Neither anything wrong is shown of it nor is anything missing after a while."""
+    allowed = {None, bench.said[A].bid_e18, bench.truth()[0]}
+    bench.history.clear()
+    bench.deliver_all([spoiled])
+    bench.wait(6)
+    assert (bench.shown(A), bench.shown(B)) == (bench.truth(A), bench.truth(B)), what
+    assert {quote.bid_e18 for quote in bench.since()} <= allowed, what
+
+
+def test_any_frame_may_come_cut(make: MakeWire) -> None:
+    kinds = {(source, len(body_of(frame))): frame for source, frame in Bench(make()).delivered}
+    assert {source for source, _ in kinds} == {source.source_id for source in make().sources()}
+    for (source, length), frame in kinds.items():
+        for end in {1, length // 2, length - 1} - {0, length}:
+            cut = with_body(frame, body_of(frame)[:end])
+            unharmed(Bench(make()), (source, cut), (source, end, frame))
+
+
+def leaves(value: Any) -> Iterator[tuple[Any, Any]]:
+    """(container, key) of every value that is no container."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in items:
+        if isinstance(item, dict | list):
+            yield from leaves(item)
+        else:
+            yield value, key
+
+
+def retyped(raw: bytes) -> Iterator[tuple[Any, bytes]]:
+    """A JSON text with one value after the other of each wrong type."""
+    message = json.loads(raw)
+    for place, key in list(leaves(message)):
+        right = place[key]
+        for wrong in WRONG:
+            if type(wrong) is not type(right):
+                place[key] = wrong
+                yield (key, wrong), json.dumps(message).encode()
+        place[key] = right
+
+
+def test_a_value_of_the_wrong_type_does_no_harm(make: MakeWire) -> None:
+    def changed() -> tuple[Bench, Sent]:
+        bench = Bench(make())
+        bench.wire.prices[A] = Touch("96000", "96000.2")
+        return bench, bench.wire.update(A, bench.now_ns)[-1]
+
+    _, (_, sample) = changed()
+    for place, (what, _) in enumerate(retyped(body_of(sample))):
+        # Numbers and times in the frame are those of its own bench.
+        bench, (source, frame) = changed()
+        body = list(retyped(body_of(frame)))[place][1]
+        unharmed(bench, (source, with_body(frame, body)), what)
 
 
 def test_a_flood_of_spoiled_frames_ends_and_it_comes_back(bench: Bench) -> None:
