@@ -152,9 +152,11 @@ class Tape:
                 yield from batch.envelopes
 
     def seqs(self, epoch: int) -> dict[str, list[int]]:
+        """By room, without those of trades: a market may have none for long."""
         found: dict[str, list[int]] = {}
         for envelope in self.envelopes(epoch):
-            found.setdefault(envelope.room, []).append(envelope.seq)
+            if not envelope.room.startswith("trades:"):
+                found.setdefault(envelope.room, []).append(envelope.seq)
         return found
 
     def newest(self, room: str) -> Any:

@@ -2,7 +2,6 @@
 reason, the others go on as if nothing were, and it comes back."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -60,8 +59,12 @@ async def test_a_venue_in_trouble_leaves_alone_and_comes_back(
             return bool(said) and said[-1][venue] != "live"
 
         def told() -> bool:
-            row = (tape.newest("venues") or {}).get(venue, {})
-            return row.get("state") != "live" and bool(row.get("reason"))
+            return any(
+                orjson.loads(envelope.body)["data"][venue]["reason"]
+                for batch in tape.batches[before:]
+                for envelope in batch.envelopes
+                if envelope.room == "venues"
+            )
 
         await until(all_live, "all venues live")
         before = len(tape.batches)
