@@ -126,7 +126,8 @@ class Board:
         """Takes what Redis holds where it is newer, or where a stale room is true again.
 
         ``quotes``: every known market, None where its key is gone. ``missed``: the tape may have
-        said so unheard, then a price without its key is stale. Returns the rooms that changed.
+        said so unheard, then a price without its key is stale. A stale room that had no price has
+        its reasons back. Returns the rooms that changed.
         Raises InputError ``BAD_ENVELOPE``.
         """
         changed: list[Room] = []
@@ -138,6 +139,8 @@ class Board:
                 if missed and room.is_priced and room.go_stale(now_us):
                     changed.append(room)
                     gone.append(market)
+                elif room.take_back(self.epoch):
+                    changed.append(room)
                 continue
             quote = envelopes.parse(body)
             if quote.epoch >= self.epoch and room.accept(quote.seq, body):

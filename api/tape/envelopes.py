@@ -61,10 +61,7 @@ def status(room: str, seq: int, epoch: int, now_us: int, data: Mapping[str, Any]
 def blank_price(data: Mapping[str, Any], now_us: int) -> dict[str, Any]:
     """Data of a ``price`` room without any price; of no data, that of a market never quoted."""
     del now_us
-    venues = {
-        venue: {**row, "bid": None, "ask": None, "state": "stale"}
-        for venue, row in data.get("venues", {}).items()
-    }
+    venues = {venue: _blank_venue(row) for venue, row in data.get("venues", {}).items()}
     return {
         "bid": None,
         "bid_venue": None,
@@ -78,9 +75,17 @@ def blank_price(data: Mapping[str, Any], now_us: int) -> dict[str, Any]:
         "quality": {
             "venues": 0,
             "excluded": [{"venue": venue, "reason": FEED_SILENT} for venue in venues],
+            "disagree": False,
         },
         "venues": venues,
     }
+
+
+def _blank_venue(row: Mapping[str, Any]) -> dict[str, Any]:
+    blank = {**row, "bid": None, "ask": None, "state": "stale"}
+    if "pools" in row:
+        blank |= {"pool": None, "pools": []}
+    return blank
 
 
 def blank_board_row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
+VENUES: Final = ("dydx", "gmx", "gains")
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 DASH: Final = "\u2013"
 DISCONNECTED: Final = f"Disconnected {DASH} prices are not live"
@@ -208,6 +209,31 @@ READ_QUOTE: Final = """() => {
   return { seq: seq ? Number(seq) : null, epoch: epoch ? Number(epoch) : null, fields };
 }"""
 
+# The venues and pools of the market view, with the seq they belong to.
+READ_VENUES: Final = """() => {
+  const table = document.querySelector('.vtable');
+  const text = (row, name) => row.querySelector(`[data-field="${name}"]`)?.textContent.trim();
+  const touch = (row) => ({ bid: text(row, 'bid'), ask: text(row, 'ask') });
+  const venues = {};
+  for (const row of table.querySelectorAll('[data-venue]')) {
+    venues[row.dataset.venue] = {
+      ...touch(row),
+      kind: text(row, 'kind'),
+      pool: row.querySelector('[data-field="pool"]').dataset.value ?? null,
+      age: text(row, 'age'),
+      state: text(row, 'state'),
+      reason: text(row, 'reason') ?? '',
+      pools: {},
+    };
+  }
+  for (const row of table.querySelectorAll('[data-venue-pool]')) {
+    const [venue, pool] = row.dataset.venuePool.split(' ');
+    venues[venue].pools[pool] = touch(row);
+  }
+  const { seq } = document.querySelector('[data-room^="price:"]').dataset;
+  return { seq: seq ? Number(seq) : null, venues };
+}"""
+
 READ_BOARD: Final = """() => [...document.querySelectorAll('[data-market]')].map((row) => {
   const text = (name) => row.querySelector(`[data-field="${name}"]`).textContent;
   const spread = row.querySelector('[data-field="spread_bps"]').dataset.value;
@@ -222,6 +248,12 @@ READ_BOARD: Final = """() => [...document.querySelectorAll('[data-market]')].map
     spread_bps: spread === undefined ? null : Number(spread),
   };
 })"""
+
+
+def read_venues(page: Page) -> dict[str, dict[str, Any]]:
+    """The rows of the market view by venue."""
+    venues: dict[str, dict[str, Any]] = page.evaluate(READ_VENUES)["venues"]
+    return venues
 
 
 def read_board(page: Page) -> list[dict[str, Any]]:

@@ -4,10 +4,20 @@ import time
 from itertools import pairwise
 from typing import Any
 
+import httpx
 from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.conftest import NewPage
-from tests.e2e.kit import Program, Tape, open_board, open_market, priced, read_board, until
+from tests.e2e.kit import (
+    VENUES,
+    Program,
+    Tape,
+    open_board,
+    open_market,
+    priced,
+    read_board,
+    until,
+)
 
 TEXTS = ("bid", "ask", "bid_venue", "ask_venue")
 STRICT_POLICY = (
@@ -69,14 +79,49 @@ def test_rows_say_what_the_tape_said(program: Program, tape: Tape, new_page: New
 def test_venue_strip_tells_state_and_age(program: Program, new_page: NewPage) -> None:
     page = new_page()
     open_board(page, program.url)
-    venue = page.locator('.venues [data-venue="dydx"]')
-    expect(venue.locator('[data-field="state"]')).to_have_text("live")
-    assert int(venue.locator('[data-field="markets"]').inner_text()) > 30
-    # Ages are told with the server's clock, which the first heartbeat brings.
-    age = until(venue.locator('[data-field="last_frame_age"]').inner_text, 5, "the age")
-    assert age.endswith("s")
-    assert float(age.removesuffix("s")) < 5
-    assert "for" in venue.locator('[data-field="since"]').inner_text()
+    shown = page.locator(".venues [data-venue]").evaluate_all(
+        "all => all.map(one => one.dataset.venue)"
+    )
+    assert shown == list(VENUES)
+    for name in VENUES:
+        venue = page.locator(f'.venues [data-venue="{name}"]')
+        expect(venue.locator('[data-field="state"]')).to_have_text("live")
+        assert int(venue.locator('[data-field="markets"]').inner_text()) > 30
+        # Ages are told with the server's clock, which the first heartbeat brings.
+        age = until(venue.locator('[data-field="last_frame_age"]').inner_text, 5, "the age")
+        assert age.endswith("s")
+        assert float(age.removesuffix("s")) < 5
+        assert "for" in venue.locator('[data-field="since"]').inner_text()
+
+
+def test_rows_say_who_lists_a_market(program: Program, new_page: NewPage) -> None:
+    page = new_page()
+    open_board(page, program.url)
+    listed = httpx.get(f"{program.url}/v1/markets/ETH-USD").json()["data"]["venues"]
+    assert list(listed) == list(VENUES)
+    pools = sum(len(venue["pools"]) for venue in listed.values())
+    note = page.locator('[data-market="ETH-USD"] [data-field="note"]')
+    expect(note).to_have_text(f"3 venues, {pools} pools")
+    change = page.locator('[data-market="ETH-USD"] [data-field="change_24h"]')
+    expect(change).to_contain_text("%")
+
+
+def test_nothing_below_the_venues_moves(program: Program, new_page: NewPage) -> None:
+    """Reasons come and go; the row under the pointer must stay there."""
+    page = new_page()
+    open_board(page, program.url)
+    top = "document.querySelector('.table').getBoundingClientRect().top"
+    page.wait_for_selector(".venue .reason")
+    before = page.evaluate(top)
+    venue = page.locator('.venues [data-venue="gmx"]')
+    program.fault("drop", 30, "gmx")
+    try:
+        until(lambda: venue.get_attribute("data-state") == "connecting", 15, "GMX is lost")
+        assert page.evaluate(top) == before
+    finally:
+        program.end_faults()
+    until(lambda: venue.get_attribute("data-state") == "live", 30, "GMX is back")
+    assert page.evaluate(top) == before
 
 
 def test_search_and_keys_open_a_market_and_back_keeps_all(

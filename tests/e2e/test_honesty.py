@@ -2,7 +2,9 @@
 
 import os
 import signal
+from typing import Any
 
+import httpx
 from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.conftest import Complaints, NewPage
@@ -11,16 +13,22 @@ from tests.e2e.kit import (
     DISCONNECTED,
     READ_QUOTE,
     SILENT,
+    VENUES,
     Program,
     Tape,
     open_board,
     open_market,
     priced,
     read_board,
+    read_venues,
     until,
 )
 
 BACK_S = 40
+FROZEN = (
+    "Left out: its oracle price is too old",
+    "Left out: no proof that its prices are current",
+)
 
 
 def _banner(page: Page) -> str:
@@ -38,27 +46,102 @@ def _live(page: Page) -> bool:
     return not _banner(page) and len(priced(read_board(page))) > 30
 
 
-def test_a_venue_that_drops_takes_its_prices_along(program: Program, new_page: NewPage) -> None:
+def test_venues_that_drop_take_their_prices_along(program: Program, new_page: NewPage) -> None:
     board, market = new_page(), new_page()
     open_board(board, program.url)
     open_market(market, program.url, "BTC-USD")
-    venue = board.locator('.venues [data-venue="dydx"]')
-    program.fault("drop", 6)
+    venues = {name: board.locator(f'.venues [data-venue="{name}"]') for name in VENUES}
     try:
-        until(lambda: venue.get_attribute("data-state") not in ("live", None), 10, "not live")
-        assert venue.locator('[data-field="reason"]').inner_text()
+        for name in VENUES:
+            program.fault("drop", 60, name)
+        for name, venue in venues.items():
+            until(
+                lambda venue=venue: venue.get_attribute("data-state") not in ("live", None),
+                10,
+                f"{name} is not live",
+            )
+            assert venue.locator('[data-field="reason"]').inner_text()
         until(lambda: _blank(board), 5, "no price on the board")
         assert {row["health"] for row in read_board(board)} <= {"no_price", "closed"}
         assert not _banner(board)
         none = market.locator('[data-field="no_price"]')
         expect(none).to_contain_text("No live price")
-        expect(none).to_contain_text("dYdX")
+        for name in ("dYdX", "GMX", "Gains"):
+            expect(none).to_contain_text(name)
         assert market.title() == f"{DASH} BTC-USD · perptape"
-        until(lambda: _live(board), BACK_S, "prices again")
-        until(lambda: market.evaluate(READ_QUOTE)["fields"]["bid"], BACK_S, "the market again")
-        expect(venue.locator('[data-field="state"]')).to_have_text("live")
     finally:
         program.end_faults()
+    until(lambda: _live(board), BACK_S, "prices again")
+    until(lambda: market.evaluate(READ_QUOTE)["fields"]["bid"], BACK_S, "the market again")
+    for venue in venues.values():
+        expect(venue.locator('[data-field="state"]')).to_have_text("live", timeout=BACK_S * 1_000)
+
+
+def test_one_venue_that_drops_leaves_the_others(program: Program, new_page: NewPage) -> None:
+    board, market = new_page(), new_page()
+    open_board(board, program.url)
+    open_market(market, program.url, "BTC-USD")
+    markets = httpx.get(f"{program.url}/v1/markets?limit=1000").json()["data"]
+    alone = {row["market"] for row in markets if list(row["venues"]) == ["dydx"]}
+    assert alone
+    program.fault("drop", 60)
+    try:
+        until(lambda: read_venues(market)["dydx"]["state"] != "live", 10, "dYdX is not live")
+        assert read_venues(market)["dydx"]["reason"].startswith("Left out: ")
+        until(
+            lambda: not any(row["market"] in alone for row in priced(read_board(board))),
+            5,
+            "no price where nobody else has one",
+        )
+        rows = read_board(board)
+        assert {row["health"] for row in rows if row["market"] in alone} <= {"no_price", "closed"}
+        assert not any("dydx" in (row["bid_venue"], row["ask_venue"]) for row in rows)
+        assert len(priced(rows)) > 30
+        assert market.evaluate(READ_QUOTE)["fields"]["bid"]
+        assert not _banner(board)
+    finally:
+        program.end_faults()
+    until(lambda: read_venues(market)["dydx"]["state"] == "live", BACK_S, "dYdX again")
+
+
+def test_a_frozen_oracle_says_why_and_the_others_go_on(program: Program, new_page: NewPage) -> None:
+    page = new_page()
+    open_market(page, program.url, "ETH-USD")
+    until(lambda: {v["state"] for v in read_venues(page).values()} == {"live"}, 30, "all are live")
+    program.fault("freeze", 90, "gmx")
+    try:
+        # Its prices may be 15 s old, and not older.
+        shown: dict[str, Any] = {}
+
+        def gmx_alone_is_out() -> bool:
+            shown.update(read_venues(page))
+            others = (shown[name]["state"] for name in ("dydx", "gains"))
+            return shown["gmx"]["reason"] in FROZEN and set(others) == {"live"}
+
+        until(gmx_alone_is_out, 25, "GMX says why, the others are live")
+        assert shown["gmx"]["state"] != "live"
+        assert not shown["gmx"]["bid"]
+        assert not shown["gmx"]["ask"]
+        assert len(shown["gmx"]["pools"]) > 1
+        assert not any(any(touch.values()) for touch in shown["gmx"]["pools"].values())
+        quality = page.locator('[data-field="quality"]')
+        expect(quality).to_contain_text("2 venues make this price. 1 left out.")
+        strip = page.locator('.venues [data-venue="gmx"]')
+        expect(strip.locator('[data-field="reason"]')).not_to_be_empty()
+        for name in ("dydx", "gains"):
+            assert shown[name]["reason"] == ""
+            first = shown[name]["bid"]
+            assert first
+            until(
+                lambda name=name, first=first: read_venues(page)[name]["bid"] not in (first, ""),
+                20,
+                f"{name} goes on",
+            )
+        assert page.evaluate(READ_QUOTE)["fields"]["bid_venue"] in ("dydx", "gains")
+    finally:
+        program.end_faults()
+    until(lambda: read_venues(page)["gmx"]["state"] == "live", BACK_S, "GMX again")
+    assert len(read_venues(page)["gmx"]["pools"]) > 1
 
 
 def test_a_dead_gateway_is_a_disconnection_and_heals(

@@ -84,12 +84,16 @@ export interface Heartbeat {
   epoch: number | null;
 }
 
+export interface VenueFacts {
+  pools: string[];
+}
+
 export interface MarketInfo {
   market: string;
   base: string;
   quote: string;
   open: boolean;
-  venues: Record<string, unknown>;
+  venues: Record<string, VenueFacts>;
 }
 
 export interface RoomError {
