@@ -8,7 +8,7 @@ this process. Nothing is written without the leader's lease.
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from redis.asyncio.connection import AbstractConnection
@@ -79,6 +79,9 @@ class Publisher:
         self._live: dict[MarketId, bytes] = {}
         self._changed: dict[MarketId, None] = {}
         self._states: dict[str, bytes] = {}
+        self._states_ns = 0
+        self._unpriced: dict[MarketId, Envelope] = {}
+        self._unpriced_changed = True
         self._oldest_received_us: int | None = None
         self._trouble: str | None = None
         metrics.QUEUE_BOUND.labels(queue="tape").set_function(
@@ -101,8 +104,11 @@ class Publisher:
         if best.live:
             key = channels.quote_key(best.market)
             self._live[best.market] = resp.set_px(key, body, channels.QUOTE_TTL_MS)
+            self._unpriced_changed |= self._unpriced.pop(best.market, None) is not None
         else:
             self._live.pop(best.market, None)
+            self._unpriced[best.market] = Envelope(room, self._seqs[room], body)
+            self._unpriced_changed = True
         self._changed[best.market] = None
 
     def publish_room(
@@ -129,8 +135,9 @@ class Publisher:
         return room in self._outbox
 
     def publish_state(self, key: str, body: bytes) -> None:
-        """A key written again with every beat until it is replaced."""
+        """A key that is there, and written again, until it is replaced."""
         self._states[key] = resp.set_px(key, body, channels.STATE_TTL_MS)
+        self._states_ns = 0
 
     async def run(self) -> None:
         """Takes the lease, writes until it is lost or Redis fails, starts again."""
@@ -181,6 +188,8 @@ class Publisher:
         await self._client.set(channels.FEED_EPOCH, self._epoch)
         self._seqs.clear()
         self._live.clear()
+        self._unpriced.clear()
+        self._unpriced_changed = True
         self._changed.clear()
         self._outbox.take()
         self._oldest_received_us = None
@@ -255,7 +264,7 @@ class Publisher:
         replies = 3
         if rewrite:
             unchanged = [body for market, body in self._live.items() if market not in changed]
-            parts += [resp.REPLIES_OFF, *unchanged, *self._states.values(), resp.REPLIES_ON]
+            parts += [resp.REPLIES_OFF, *unchanged, *self._due_states(), resp.REPLIES_ON]
             replies += 1
         async with asyncio.timeout(CALL_TIMEOUT_S):
             await connection.send_packed_command([b"".join(parts)])
@@ -265,3 +274,15 @@ class Publisher:
         ENVELOPES.inc(len(envelopes))
         if received_us is not None:
             PUBLISHED.observe(max(0, wall_us() - received_us) / 1e6)
+
+    def _due_states(self) -> Iterable[bytes]:
+        now_ns = mono_ns()
+        if now_ns < self._states_ns:
+            return ()
+        self._states_ns = now_ns + channels.STATE_REWRITE_MS * 1_000_000
+        if self._unpriced_changed:
+            self._unpriced_changed = False
+            batch = encode_batch(self._epoch, wall_us(), list(self._unpriced.values()))
+            key = channels.UNPRICED_STATE
+            self._states[key] = resp.set_px(key, batch, channels.STATE_TTL_MS)
+        return self._states.values()

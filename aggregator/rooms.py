@@ -64,8 +64,15 @@ def _counted(reason: str, states: Sequence[str], state: str) -> str:
 
 
 def same_trouble(a: VenueReport | None, b: VenueReport) -> bool:
-    """Whether the two tell the same state; counts in the reason may differ."""
-    return a is not None and (a.state, reason_code(a.reason)) == (b.state, reason_code(b.reason))
+    """Whether the two tell the same; counts in the reason may differ."""
+    return same_state(a, b) and a is not None and reason_code(a.reason) == reason_code(b.reason)
+
+
+def same_state(a: VenueReport | None, b: VenueReport) -> bool:
+    """Whether the state lasts. A live venue stays so while it leaves out one market or another."""
+    if a is None or a.state != b.state:
+        return False
+    return a.state == "live" or reason_code(a.reason) == reason_code(b.reason)
 
 
 def market_rows(consolidator: Consolidator) -> list[dict[str, Any]]:

@@ -171,8 +171,9 @@ class Feed:
         for runner in self._runners:
             report = rooms.venue_report(self._consolidator, runner.venue, runner.trouble)
             before, since_us = self._reports.get(runner.venue, (None, now_us))
-            if not rooms.same_trouble(before, report):
-                changed, since_us = True, now_us
+            changed |= not rooms.same_trouble(before, report)
+            if not rooms.same_state(before, report):
+                since_us = now_us
             self._reports[runner.venue] = (report, since_us)
         if not changed and mono_ns() - self._venues_said_ns < VENUES_REPEAT_NS:
             return

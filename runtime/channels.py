@@ -13,6 +13,10 @@ VENUES_STATE: Final = "venues"
 MARKETS_STATE: Final = "markets"
 """String, JSON rows of ``GET /v1/markets``, ``STATE_TTL_MS``."""
 
+UNPRICED_STATE: Final = "unpriced"
+"""String, a batch as on the tape: the newest envelope of every market without a price, which
+says why and has no key of its own. ``STATE_TTL_MS``."""
+
 FEED_EPOCH: Final = "feed:epoch"
 """Integer, the highest epoch ever given to a feed."""
 
@@ -30,6 +34,8 @@ REWRITE_MS: Final = 40
 BEAT_MS: Final = 40
 BEAT_LOST_MS: Final = 250
 STATE_TTL_MS: Final = 1_000
+STATE_REWRITE_MS: Final = 300
+"""What lives ``STATE_TTL_MS`` is written again this often."""
 LEASE_MS: Final = 1_500
 
 PRICES_ROOM: Final = "prices"

@@ -17,7 +17,7 @@ from runtime.channels import (
     room_market,
     trades_room,
 )
-from runtime.wire import Envelope
+from runtime.wire import Batch, Envelope
 
 NO_MARKETS: Final = "no market is known yet: the feed has named none since the gateway started"
 
@@ -121,16 +121,25 @@ class Board:
         return self.venues.stale or any(room.stale for room in self._quotes.values())
 
     def restore(
-        self, quotes: Mapping[str, bytes | None], venues: bytes | None, *, missed: bool, now_us: int
+        self,
+        quotes: Mapping[str, bytes | None],
+        venues: bytes | None,
+        unpriced: Batch | None,
+        *,
+        missed: bool,
+        now_us: int,
     ) -> list[Room]:
         """Takes what Redis holds where it is newer, or where a stale room is true again.
 
         ``quotes``: every known market, None where its key is gone. ``missed``: the tape may have
-        said so unheard, then a price without its key is stale. A stale room that had no price has
-        its reasons back. Returns the rooms that changed.
+        said so unheard, then a price without its key is stale. ``unpriced``: why markets have no
+        price. Returns the rooms that changed.
         Raises InputError ``BAD_ENVELOPE``.
         """
         changed: list[Room] = []
+        if unpriced is not None and unpriced.epoch >= self.epoch:
+            accepted = (self.accept(envelope) for envelope in unpriced.envelopes)
+            changed += [room for room in accepted if room is not None]
         revived: dict[str, Parsed] = {}
         gone: list[str] = []
         for market, body in quotes.items():
@@ -139,8 +148,6 @@ class Board:
                 if missed and room.is_priced and room.go_stale(now_us):
                     changed.append(room)
                     gone.append(market)
-                elif room.take_back(self.epoch):
-                    changed.append(room)
                 continue
             quote = envelopes.parse(body)
             if quote.epoch >= self.epoch and room.accept(quote.seq, body):

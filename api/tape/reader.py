@@ -15,7 +15,14 @@ from api.tape.board import Board
 from api.tape.keys import read_keys
 from api.tape.rooms import Room
 from domain.errors import InputError
-from runtime.channels import BEAT_LOST_MS, MARKETS_STATE, TAPE, VENUES_STATE, quote_key
+from runtime.channels import (
+    BEAT_LOST_MS,
+    MARKETS_STATE,
+    TAPE,
+    UNPRICED_STATE,
+    VENUES_STATE,
+    quote_key,
+)
 from runtime.clock import wall_us
 from runtime.logs import get_logger
 from runtime.redis import CALL_TIMEOUT_S, cause_of, fast_client, subscriber_client
@@ -173,16 +180,19 @@ class TapeReader:
             names = board.known_markets()
             if not everything or not names:
                 return
-            found = await read_keys(redis, [quote_key(name) for name in names])
+            unpriced, *found = await read_keys(
+                redis, [UNPRICED_STATE, *(quote_key(name) for name in names)]
+            )
             # Without a beat these are the last words of a feed that may be gone.
             if board.silent:
                 return
             missed, self._missed = self._missed, False
             quotes = dict(zip(names, found, strict=True))
-            for room in board.restore(quotes, venues, missed=missed, now_us=wall_us()):
+            why = None if unpriced is None else decode_batch(unpriced)
+            for room in board.restore(quotes, venues, why, missed=missed, now_us=wall_us()):
                 self._publish(room)
-        except InputError as error:
-            _log.error("state_refused", code=error.code, error=error.message)
+        except (InputError, ValueError) as error:
+            _log.error("state_refused", error=str(error))
 
     # Silence
 

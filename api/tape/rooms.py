@@ -85,18 +85,6 @@ class StateRoom:
         self.version += 1
         return True
 
-    def take_back(self, epoch: int) -> bool:
-        """The feed is heard again: a ``price`` room that had no price when it fell silent has the
-        reasons it had. The feed repeats only prices. False where that is not so, or where another
-        feed has yet to speak."""
-        unpriced = bool(self._truth) and self._truth is not self._priced
-        if not self.stale or not unpriced or envelopes.parse(self._truth).epoch != epoch:
-            return False
-        self.stale = False
-        self.shown = self._truth
-        self.version += 1
-        return True
-
     @property
     def is_priced(self) -> bool:
         """Whether a ``price`` room shows a price."""

@@ -21,6 +21,7 @@ from runtime.channels import (
     QUOTE_TTL_MS,
     STATE_TTL_MS,
     TAPE,
+    UNPRICED_STATE,
     VENUES_ROOM,
     VENUES_STATE,
     price_room,
@@ -113,6 +114,7 @@ class Feed:
     muted: bool = False
     _seqs: dict[str, int] = field(default_factory=dict)
     _quotes: dict[str, bytes] = field(default_factory=dict)
+    _unpriced: dict[str, Envelope] = field(default_factory=dict)
     _venues: bytes = b""
     _sending: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -141,6 +143,8 @@ class Feed:
         pipe.publish(TAPE, encode_batch(self.epoch, wall_us(), envelopes))
         for market, body in self._quotes.items():
             pipe.set(quote_key(market), body, px=QUOTE_TTL_MS)
+        unpriced = encode_batch(self.epoch, wall_us(), list(self._unpriced.values()))
+        pipe.set(UNPRICED_STATE, unpriced, px=STATE_TTL_MS)
         if self._venues:
             pipe.set(VENUES_STATE, self._venues, px=STATE_TTL_MS)
         rows = orjson.dumps([market_row(market) for market in self.markets])
@@ -152,6 +156,14 @@ class Feed:
         envelope = self.envelope(price_room(market), price_of(bid, ask))
         await self.send(envelope, self.envelope(PRICES_ROOM, {market: board_row_of(bid, ask)}))
         return envelope.seq
+
+    async def unpriced(self, reason: str, market: str = "BTC-USD") -> None:
+        """No venue has a price: the tape says why once, and a key for who comes later."""
+        data = price_of("1", "2") | {"bid": None, "ask": None}
+        data["quality"] = {"venues": 0, "excluded": [{"venue": "dydx", "reason": reason}]}
+        envelope = self._unpriced[market] = self.envelope(price_room(market), data)
+        self._quotes.pop(market)
+        await self.send(envelope)
 
     async def drop_quote(self, market: str = "BTC-USD") -> None:
         """The key is gone, as when no venue has a price; the tape says nothing."""

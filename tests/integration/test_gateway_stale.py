@@ -6,9 +6,12 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.integration.gateway_kit import Client, Rig, eventually, running_gateway
+from api.realtime.engine import Limits
+from api.service import Gateway, listen
+from tests.integration.gateway_kit import NO_DATABASE, Client, Rig, eventually, running_gateway
 
 BTC = "price:BTC-USD"
 
@@ -199,3 +202,33 @@ async def test_a_silent_feed_shows_in_health_and_not_in_readiness(rig: Rig) -> N
     assert venues["venues"]["dydx"]["reason"] == "FEED_SILENT"
     missing = (await rig.http.get("/health/ready")).json()["issues"]
     assert [issue["path"] for issue in missing] == ["postgres"]
+
+
+async def test_a_gateway_that_starts_late_knows_why_a_market_has_no_price(
+    embedded_redis_url: str, rig: Rig
+) -> None:
+    await rig.feed.unpriced("HOURS")
+    gateway = Gateway(embedded_redis_url, NO_DATABASE, Limits())
+    listener = listen("127.0.0.1", 0, shared=False)
+    stop = asyncio.Event()
+    serving = asyncio.create_task(gateway.run(listener, stop))
+    try:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with httpx.AsyncClient(base_url=url) as http:
+            await eventually(lambda: http.get("/v1/quotes"), lambda answer: answer.is_success)
+        async with Client(url, ["websocket"]) as client:
+
+            async def excluded() -> Any:
+                return (await client.subscribe(BTC))[BTC]["data"]["quality"]["excluded"]
+
+            why = [{"venue": "dydx", "reason": "HOURS"}]
+            await eventually(excluded, lambda found: found == why)
+            # After a silence as well, although the tape does not say it again.
+            rig.feed.muted = True
+            await client.until("price", lambda item: item["cause"] == "status")
+            rig.feed.muted = False
+            await client.until("price", lambda item: item["cause"] != "status")
+            assert await excluded() == why
+    finally:
+        stop.set()
+        await serving

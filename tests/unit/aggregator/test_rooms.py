@@ -141,3 +141,18 @@ def test_trades_by_market_in_order() -> None:
     assert rows[BTC] == [
         {"venue": "dydx", "id": "2", "price": "5", "size": "0.1", "side": "SELL", "time_us": 9}
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lasts"),
+    [
+        (("live", None), ("live", "OUTLIER: 1 of 9 markets"), True),
+        (("live", "GAP: 2 of 9 markets"), ("live", "OUTLIER: 1 of 9 markets"), True),
+        (("stale", "STALE: no proof"), ("stale", "NO_HEIGHT: no block"), False),
+        (("live", None), ("stale", "STALE: no proof"), False),
+    ],
+)
+def test_a_live_venue_stays_live_while_it_leaves_out_a_market(
+    before: tuple[str, str | None], after: tuple[str, str | None], lasts: bool
+) -> None:
+    assert rooms.same_state(VenueReport(*before, 3, 4), VenueReport(*after, 3, 4)) is lasts

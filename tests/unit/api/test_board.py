@@ -8,7 +8,7 @@ import pytest
 from api.tape.board import Board
 from api.tape.rooms import TRADE_ENVELOPES_KEPT, TRADES_KEPT
 from domain.errors import InputError
-from runtime.wire import Envelope, encode_envelope
+from runtime.wire import Batch, Envelope, encode_envelope
 
 EPOCH = 1_790_000_000
 NOW_US = EPOCH * 1_000_000
@@ -159,8 +159,15 @@ def test_the_tape_brings_a_stale_room_back(board: Board) -> None:
     assert (data["BTC-USD"]["bid"], data["ETH-USD"]["bid"]) == ("102", None)
 
 
-def restore(board: Board, quotes: dict[str, bytes | None], *, missed: bool = False) -> set[str]:
-    changed = board.restore(quotes, None, missed=missed, now_us=NOW_US)
+def restore(
+    board: Board,
+    quotes: dict[str, bytes | None],
+    *unpriced: Envelope,
+    missed: bool = False,
+    epoch: int = EPOCH,
+) -> set[str]:
+    why = Batch(epoch, NOW_US, unpriced)
+    changed = board.restore(quotes, None, why, missed=missed, now_us=NOW_US)
     return {room.name for room in changed}
 
 
@@ -211,22 +218,27 @@ def test_after_a_silence_a_room_without_a_price_has_its_reasons_back(board: Boar
     assert b"FEED_SILENT" in board.quote("BTC-USD").shown
     version = board.quote("BTC-USD").version
     assert board.has_stale
-    assert restore(board, {"BTC-USD": None}) == {"price:BTC-USD"}
+    assert restore(board, {"BTC-USD": None}) == set()
+    assert restore(board, {"BTC-USD": None}, told) == {"price:BTC-USD"}
     assert board.quote("BTC-USD").shown == told.body
     assert board.quote("BTC-USD").version == version + 1
     assert not board.has_stale
-    assert restore(board, {"BTC-USD": None}) == set()
+    assert restore(board, {"BTC-USD": None}, told) == set()
 
 
-def test_what_had_a_price_or_another_feed_to_tell_of_it_stays_stale(board: Board) -> None:
-    board.go_stale(NOW_US)
-    assert restore(board, {"BTC-USD": None}) == set()
-    assert board.quote("BTC-USD").stale
-    board.accept(envelope("price:BTC-USD", 11, price_data(None, None)))
-    board.go_stale(NOW_US)
-    board.epoch = EPOCH + 1
-    assert restore(board, {"BTC-USD": None}) == set()
-    assert board.quote("BTC-USD").stale
+def test_why_a_market_has_no_price_is_taken_only_where_it_is_news(board: Board) -> None:
+    older, newer = (envelope("price:BTC-USD", seq, price_data(None, None)) for seq in (9, 11))
+    assert restore(board, {"BTC-USD": None}, older) == set()
+    assert restore(board, {"BTC-USD": None}, newer, epoch=EPOCH - 1) == set()
+    assert restore(board, {"BTC-USD": None}, newer) == {"price:BTC-USD"}
+    assert board.quote("BTC-USD").shown == newer.body
+
+
+def test_a_board_that_heard_nothing_is_told_why_a_market_has_no_price() -> None:
+    fresh = Board()
+    told = envelope("price:TSLA-USD", 5, price_data(None, None))
+    assert restore(fresh, {}, told) == {"price:TSLA-USD"}
+    assert fresh.quote("TSLA-USD").shown == told.body
 
 
 def test_a_quote_that_is_gone_tells_when_there_was_one(board: Board) -> None:
@@ -308,7 +320,7 @@ def test_rows_found_before_the_tape_was_heard_get_its_first_seq_as_a_whole() -> 
         name: envelope(f"price:{name}", 5, price_data("10", "11")).body
         for name in ("BTC-USD", "ETH-USD")
     }
-    board.restore(keys, None, missed=False, now_us=NOW_US)
+    board.restore(keys, None, None, missed=False, now_us=NOW_US)
     assert board.prices.seq == 0
     board.accept(envelope("prices", 9, {"BTC-USD": row("12")}))
     first = orjson.loads(board.prices.shown)
