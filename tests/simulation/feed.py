@@ -1,46 +1,27 @@
 """Sessions and the consolidator against the model venue, one step after the other, with the checks
-that must hold at each. The loop of the driver is played here: its sockets are the model's."""
+that must hold at each."""
 
 import hashlib
-from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from aggregator.consolidate import Consolidator
 from connectors.base.protocol import Failure
 from connectors.dydx.session import DydxSession
-from domain.events import VenueStatus
 from domain.ids import MarketId, SourceId, VenueId
 from domain.market import Market
 from domain.quote import BestQuote, price_data
 from domain.units import Grid
 from runtime.wire import encode_envelope
-from tests.simulation.model import STEP_NS, View
-from tests.simulation.venue import Connection, Frame, S, Venue
+from tests.simulation.loop import STEP_NS, Link, Loop, S
+from tests.simulation.model import View
+from tests.simulation.venue import Venue
 
 VENUE = VenueId("dydx")
 SYMBOLS = [f"M{number}-USD" for number in range(20)]
 MARKETS = [Market(VENUE, MarketId(name), name, Grid("0.1"), Grid("0.01")) for name in SYMBOLS]
-START_NS = 10**15
-START_US = 1_790_000_000_000_000
 MAX_AGE_NS = 5 * S
 FAULTS = ("gap", "duplicate", "reorder", "garbage", "freeze", "drop", "cross", "spike")
-
-
-@dataclass(slots=True)
-class Link:
-    """The client's side of one place."""
-
-    place: int
-    markets: list[Market]
-    states: list[Market]
-    session: DydxSession | None = None
-    retry_ns: int = 0
-    failures: int = 0
-    tick_ns: int = 0
-
-    @property
-    def source(self) -> SourceId:
-        return SourceId(f"dydx:ws:{self.place}")
 
 
 def encoded(best: BestQuote, seq: int) -> bytes:
@@ -49,31 +30,27 @@ def encoded(best: BestQuote, seq: int) -> bytes:
     )
 
 
-class Simulation:
+class Simulation(Loop):
     def __init__(self, seed: int, core: Consolidator | None = None) -> None:
-        self.rng = Random(seed)
+        super().__init__(Random(seed), core or Consolidator({VENUE: MAX_AGE_NS}))
         self.venue = Venue(SYMBOLS, self.rng)
-        self.now_ns = START_NS
-        self.core = core or Consolidator({VENUE: MAX_AGE_NS})
-        self.links = [Link(0, MARKETS[:10], MARKETS), Link(1, MARKETS[10:], [])]
-        for link in self.links:
-            self.core.attach(link.source, VENUE, link.markets)
+        for place, markets in enumerate((MARKETS[:10], MARKETS[10:])):
+            states = () if place else MARKETS
+            link = Link(
+                SourceId(f"dydx:ws:{place}"),
+                partial(DydxSession, markets, states),
+                partial(self.venue.connect, place),
+                partial(self.venue.hung_up, place),
+            )
+            self.links.append(link)
+            self.core.attach(link.source, VENUE, markets)
         self.said: dict[str, BestQuote] = {}
         self.checked: dict[str, tuple[View, int, BestQuote]] = {}
         self.excluded = 0
-        self.failures: list[str] = []
         self.seq = 0
         self.digest = hashlib.sha256()
 
     # Time ---------------------------------------------------------------------------------------
-
-    @property
-    def wall_us(self) -> int:
-        return START_US + (self.now_ns - START_NS) // 1000
-
-    @property
-    def elapsed_s(self) -> float:
-        return (self.now_ns - START_NS) / S
 
     def run(self, seconds: float, fault_every_s: float = 0.0) -> None:
         end_ns = self.now_ns + int(seconds * S)
@@ -98,90 +75,19 @@ class Simulation:
             getattr(self.venue, kind)(rng.choice(SYMBOLS), until_ns)
             return
         place = rng.randrange(2)
-        connection = self.venue.connections[place]
         if kind == "drop":
             self.close(self.links[place], Failure("CONNECTION_LOST", ""))
-            return
-        faults = self.venue.places[place]
-        if kind == "freeze" and not faults.on(kind, self.now_ns) and connection is not None:
-            # What was excused is noticed so much later.
-            for view in connection.views.values():
-                left_ns = max(0, view.excused_ns - self.now_ns)
-                view.excused_ns = until_ns + left_ns + 2 * STEP_NS
-            faults.until_ns[kind] = until_ns
-        elif kind != "freeze":
-            faults.until_ns[kind] = until_ns
-
-    # What the driver does -----------------------------------------------------------------------
-
-    def turn(self, link: Link) -> None:
-        if link.session is None:
-            if self.now_ns >= link.retry_ns:
-                link.session = DydxSession(link.markets, link.states, self.now_ns)
-                self.venue.connect(link.place, self.now_ns)
-                link.tick_ns = 0
-            return
-        connection = self.venue.connections[link.place]
-        assert connection is not None
-        for frame in connection.arriving(self.now_ns):
-            self.deliver(connection, frame)
-            link.session.receive(frame.body, self.wall_us, self.now_ns)
-            self.drain(link, connection)
-            if link.session.failure is not None:
-                break
-        if self.now_ns >= link.tick_ns:
-            link.session.advance(self.now_ns)
-            self.drain(link, connection)
-            link.tick_ns = min(link.session.next_deadline_ns(), self.now_ns + S // 10)
-            if link.session.healthy:
-                link.failures = 0
-        if link.session.failure is not None:
-            self.close(link, link.session.failure)
-
-    def drain(self, link: Link, connection: Connection) -> None:
-        assert link.session is not None
-        events = link.session.events()
-        if events:
-            self.core.apply(link.source, events, self.wall_us, self.now_ns)
-        for text in link.session.outgoing():
-            connection.request(text)
-
-    def close(self, link: Link, failure: Failure) -> None:
-        if link.session is None:
-            return
-        link.session = None
-        self.venue.connections[link.place] = None
-        self.failures.append(failure.code)
-        event = VenueStatus("connecting", str(failure))
-        self.core.apply(link.source, [event], self.wall_us, self.now_ns)
-        delay_s = min(2.0, 0.25 * 2**link.failures) * self.rng.uniform(0.5, 1.0)
-        link.failures += 1
-        link.retry_ns = self.now_ns + int(delay_s * S)
-
-    def deliver(self, connection: Connection, frame: Frame) -> None:
-        """What the model knows of a frame that reaches the client."""
-        kind, _, detail = frame.kind.partition(" ")
-        if kind == "height" and int(detail) > connection.height:
-            connection.height, connection.proved_ns = int(detail), self.now_ns
-        elif kind == "snapshot":
-            view = connection.views[frame.market]
-            view.valid, view.snapshot_number = True, frame.number
-        elif kind == "spoiled" and frame.market:
-            view = connection.views[frame.market]
-            # One that comes after a newer snapshot can do no harm.
-            view.valid &= frame.number < view.snapshot_number
+        elif kind == "freeze":
+            self.venue.freeze(place, self.now_ns, until_ns)
+        else:
+            self.venue.places[place].until_ns[kind] = until_ns
 
     def publish(self) -> None:
         for best in self.core.flush(self.now_ns):
             self.said[best.market] = best
             self.seq += 1
             self.digest.update(encoded(best, self.seq))
-        for source, market in self.core.snapshots_wanted():
-            link = next(link for link in self.links if link.source == source)
-            connection = self.venue.connections[link.place]
-            if link.session is not None and connection is not None:
-                link.session.resync(market, self.now_ns)
-                self.drain(link, connection)
+        self.resync()
         self.core.trades()
 
     # What must hold -----------------------------------------------------------------------------

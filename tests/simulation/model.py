@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from random import Random
 
-STEP_NS = 40_000_000
+from tests.simulation.loop import STEP_NS
+
 DEPTH = 8
 Sides = tuple[dict[int, int], dict[int, int]]
 

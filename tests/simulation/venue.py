@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from tests.simulation.model import STEP_NS, MarketModel, View, price_text, size_text
+from tests.simulation.loop import STEP_NS, S
+from tests.simulation.model import MarketModel, View, price_text, size_text
 
-S = 1_000_000_000
 BLOCK_NS = S // 2
 
 
@@ -45,6 +45,8 @@ RUBBISH = (b"null", b"[]", b"<html>", b"NaN", b"{}", b'"text"', b"[" * 2_000, b"
 
 class Connection:
     """The server's side of one socket. ``faults``: those of its place, which outlast it."""
+
+    waiting = False
 
     def __init__(self, venue: "Venue", faults: Faults, symbols: list[str], now_ns: int) -> None:
         self.venue = venue
@@ -127,6 +129,21 @@ class Connection:
         self.wire.clear()
         return frames
 
+    def delivered(self, frame: Frame, wall_us: int, now_ns: int) -> None:
+        """What a perfect subscriber knows with a frame."""
+        kind, _, detail = frame.kind.partition(" ")
+        if kind == "height" and int(detail) > self.height:
+            # The first may be the last that a venue made which stands still.
+            self.proved_ns = now_ns if self.height else None
+            self.height = int(detail)
+        elif kind == "snapshot":
+            view = self.views[frame.market]
+            view.valid, view.snapshot_number = True, frame.number
+        elif kind == "spoiled" and frame.market:
+            view = self.views[frame.market]
+            # One that comes after a newer snapshot can do no harm.
+            view.valid &= frame.number < view.snapshot_number
+
     # Requests and events ------------------------------------------------------------------------
 
     def request(self, text: str) -> None:
@@ -176,7 +193,8 @@ class Connection:
         elif channel == "v4_markets":
             contents = {"markets": self.venue.market_rows()}
         elif channel == "v4_block_height":
-            contents = {"height": str(self.venue.height), "time": "2026-01-01T00:00:00.000Z"}
+            time = self.venue.time_text(self.now_ns)
+            contents = {"height": str(self.venue.height), "time": time}
             named = {"id": channel}
         what = {"v4_orderbook": "snapshot", "v4_block_height": f"height {self.venue.height}"}
         self.frame(
@@ -246,6 +264,9 @@ class Venue:
         self.connections[place] = made
         return made
 
+    def hung_up(self, place: int) -> None:
+        self.connections[place] = None
+
     def step(self, now_ns: int) -> None:
         """Everything that happens at the venue in one step."""
         live = [connection for connection in self.connections if connection is not None]
@@ -268,12 +289,17 @@ class Venue:
                 del self.spiked[symbol]
                 self._rescale(symbol, 1)
 
+    def time_text(self, now_ns: int) -> str:
+        """The venue's clock."""
+        return "2026-01-01T00:00:00.000Z"
+
     def _block(self, live: list[Connection], now_ns: int) -> None:
         self.height += 1
-        contents = {"blockHeight": str(self.height), "time": "2026-01-01T00:00:00.000Z"}
+        time = self.time_text(now_ns)
+        contents = {"blockHeight": str(self.height), "time": time}
         prices = {
             symbol: {
-                "oraclePrice": price_text(model.mid), "effectiveAt": "2026-01-01T00:00:00.000Z",
+                "oraclePrice": price_text(model.mid), "effectiveAt": time,
                 "effectiveAtHeight": str(self.height), "marketId": 1,
             }
             for symbol, model in self.markets.items()
@@ -293,7 +319,18 @@ class Venue:
         model.scale = scale
         self._tell(symbol, model.rebuild())
 
-    # Faults of a market ---------------------------------------------------------------------------
+    # Faults -----------------------------------------------------------------------------
+
+    def freeze(self, place: int, now_ns: int, until_ns: int) -> None:
+        """The socket stays open and nothing comes."""
+        faults, connection = self.places[place], self.connections[place]
+        if connection is None or faults.on("freeze", now_ns):
+            return
+        faults.until_ns["freeze"] = until_ns
+        for view in connection.views.values():
+            # What was excused is noticed so much later.
+            left_ns = max(0, view.excused_ns - now_ns)
+            view.excused_ns = until_ns + left_ns + 2 * STEP_NS
 
     def cross(self, symbol: str, until_ns: int) -> None:
         """A bid 1 % above the best ask that the venue's snapshots do not have."""
