@@ -33,12 +33,28 @@ SPECS: Final[Mapping[str, Spec]] = {
     "METHOD_NOT_ALLOWED": Spec(405, "This method is not allowed here"),
     "UNKNOWN_MARKET": Spec(404, "Unknown market", "GET /v1/markets lists all"),
     "INVALID_REQUEST": Spec(422, "The request is not valid", "issues name what is wrong"),
+    "TOKEN_MISSING": Spec(401, "Sign in first", "POST /v1/auth/nonce begins a sign-in"),
+    "TOKEN_INVALID": Spec(401, "The access token is not valid", "sign in again"),
+    "TOKEN_EXPIRED": Spec(401, "The access token has expired", "POST /v1/auth/refresh"),
+    "SESSION_ENDED": Spec(401, "The session has ended", "sign in again"),
+    "REFRESH_TOKEN_INVALID": Spec(401, "The refresh token is not valid", "sign in again"),
+    "REFRESH_TOKEN_REUSED": Spec(
+        401, "The refresh token was used before", "somebody else may have it: sign in again"
+    ),
+    "NONCE_UNKNOWN": Spec(401, "The nonce cannot be used", "POST /v1/auth/nonce gives a new one"),
+    "LOGIN_REFUSED": Spec(401, "The sign-in is refused", "issues say why; the nonce is used up"),
+    "ORIGIN_REFUSED": Spec(403, "Refused to pages of other origins"),
+    "UNSUPPORTED_MEDIA_TYPE": Spec(415, "The body is not JSON"),
+    "BODY_TOO_SLOW": Spec(408, "The body did not come in time"),
     "BODY_TOO_LARGE": Spec(413, "The body is too large"),
     "BAD_HTTP": Spec(400, "The request cannot be read"),
     "QUOTE_STALE": Spec(503, "No current quote", "no venue backs a price now", 1),
     "FEED_UNAVAILABLE": Spec(503, "Nothing is known from the feed yet", None, 1),
     "REDIS_UNAVAILABLE": Spec(503, "Redis does not answer", None, 1),
     "DATABASE_UNAVAILABLE": Spec(503, "Postgres does not answer", None, 1),
+    "CHAIN_UNAVAILABLE": Spec(503, "No node of the chain answers", None, 2),
+    "AUTH_OFF": Spec(503, "Nobody can sign in here", "set PERP_AUTH_KEYS", 60),
+    "AUTH_BUSY": Spec(503, "Too many sign-ins at once", None, 2),
     "NOT_READY": Spec(503, "Not ready", "issues name what is missing", 1),
     "INTERNAL": Spec(500, "The server failed", "quote the request_id in a report"),
 }
@@ -101,6 +117,8 @@ def problem(
     sent = dict(headers or {})
     if spec.retry_after_s is not None:
         sent["Retry-After"] = str(spec.retry_after_s)
+    if spec.status == 401:
+        sent["WWW-Authenticate"] = "Bearer"
     return Response(orjson.dumps(body), spec.status, sent, MEDIA_TYPE)
 
 

@@ -9,6 +9,8 @@ from typing import Any, Final
 import uvicorn
 
 from api.app import build_app
+from api.auth.keys import key_file, parse_keys
+from api.auth.service import Auth, Config
 from api.context import Context
 from api.health import Health
 from api.quotes import QuoteReader
@@ -20,9 +22,10 @@ from api.realtime.websocket import WebSocketTransport
 from api.tape.board import Board
 from api.tape.reader import TapeReader
 from db.pool import Database
+from domain.errors import InputError
 from runtime.logs import get_logger
 from runtime.redis import fast_client
-from runtime.settings import Settings
+from runtime.settings import Settings, SettingsError
 from runtime.tasks import end_all
 
 BACKLOG: Final = 2048
@@ -34,6 +37,9 @@ HEAD_BOUND: Final = 16 * 1024
 IDLE_S: Final = 10
 GOODBYE_S: Final = 1.0
 STOP_S: Final = 2
+AUTH_OFF: Final = Config(keys=None, public_url="http://127.0.0.1", rpc_urls={})
+_KEY_FILE: Final = "auth-keys"
+_REACHED_BY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 _log = get_logger(__name__)
 
@@ -86,7 +92,13 @@ def listen(host: str, port: int, *, shared: bool) -> socket.socket:
 class Gateway:
     """Everything of one process."""
 
-    def __init__(self, redis_url: str, database_url: str, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        database_url: str,
+        limits: Limits = LIMITS,
+        auth: Config = AUTH_OFF,
+    ) -> None:
         self._redis = fast_client(redis_url)
         self._database = Database(database_url)
         self._board = Board()
@@ -94,12 +106,13 @@ class Gateway:
         self._reader = TapeReader(redis_url, self._board, lambda room: self._hub.mark(room.name))
         self._server = SocketServer(limits)
         self._subscriptions = Subscriptions(self._server, self._hub, self._board)
+        self._auth = Auth(self._redis, self._database, auth)
         self._health = Health(self._redis, self._database, lambda: self._reader.beat_age_s)
 
     async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
         """Serves until ``stop`` is set, then says goodbye."""
         engine = self._server.eio
-        context = Context(self._board, QuoteReader(self._redis), self._health)
+        context = Context(self._board, QuoteReader(self._redis), self._health, self._auth)
         http = HttpServer(http_config(build_app(context, engine), engine), engine)
         await self._reader.prime()
         loops = [
@@ -125,6 +138,7 @@ class Gateway:
                 task.result()
         finally:
             await end_all([*loops, stopping, serving])
+            self._auth.close()
             await self._reader.close()
             await self._redis.aclose()
             await self._database.close()
@@ -150,9 +164,28 @@ def http_config(app: Any, engine: Engine) -> uvicorn.Config:
     )
 
 
+def auth_config(settings: Settings) -> Config:
+    """Raises SettingsError for keys that cannot be read, and OSError."""
+    host = _REACHED_BY.get(settings.http_host, settings.http_host)
+    shown = f"[{host}]" if ":" in host else host
+    url = settings.public_url or f"http://{shown}:{settings.http_port}"
+    text = None
+    if settings.auth_keys is not None:
+        text = settings.auth_keys.get_secret_value()
+    elif settings.network == "sandbox":
+        text = key_file(settings.data_dir / _KEY_FILE)
+    try:
+        keys = None if text is None else parse_keys(text)
+    except InputError as error:
+        raise SettingsError("BAD_SETTING", f"PERP_AUTH_KEYS: {error.message}") from None
+    return Config(keys, url, settings.rpc_urls)
+
+
 async def main(settings: Settings, stop: asyncio.Event) -> None:
     """Runs the gateway until ``stop``. Raises SettingsError for what no restart can mend."""
-    gateway = Gateway(settings.require_redis_url(), settings.require_database_url())
+    gateway = Gateway(
+        settings.require_redis_url(), settings.require_database_url(), auth=auth_config(settings)
+    )
     listener = listen(settings.http_host, settings.http_port, shared=settings.gateways > 1)
     _log.info("gateway_listens", host=settings.http_host, port=settings.http_port)
     await gateway.run(listener, stop)

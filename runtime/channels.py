@@ -38,6 +38,13 @@ STATE_REWRITE_MS: Final = 300
 """What lives ``STATE_TTL_MS`` is written again this often."""
 LEASE_MS: Final = 1_500
 
+NONCE_TTL_S: Final = 300
+"""``nonce:<value>``: string, what a sign-in nonce was given for. Read and deleted at once."""
+
+SESSION_TTL_S: Final = 24 * 3600
+"""``session:<id>``: hash, ``account_id``, ``address``, ``chain_id``, or ``ended``. Since the last
+use."""
+
 PRICES_ROOM: Final = "prices"
 VENUES_ROOM: Final = "venues"
 
@@ -46,6 +53,14 @@ RoomKind = Literal["price", "prices", "venues", "trades"]
 
 def quote_key(market: MarketId | str) -> str:
     return QUOTE_PREFIX + market
+
+
+def nonce_key(nonce: str) -> str:
+    return f"nonce:{nonce}"
+
+
+def session_key(session_id: str) -> str:
+    return f"session:{session_id}"
 
 
 def price_room(market: MarketId | str) -> str:

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from domain.errors import InputError
 
 _PREFIX: Final = "PERP_"
+_PUBLIC_URL: Final = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", re.ASCII)
 _MARKET: Final = re.compile(r"[A-Z0-9.]+-[A-Z0-9]+")
 
 # Names the published contract gives to parts that are not in this version. They are accepted, so
@@ -57,6 +58,8 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
     markets: str = "all"
     venues: str = "all"
+    public_url: str | None = None
+    auth_keys: SecretStr | None = None
     gateways: int = Field(default=1, ge=1, le=64)
     allow_private_urls: bool | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -91,6 +94,13 @@ class Settings(BaseSettings):
         for name in sorted(_comma_list(value) or ()):
             if not _MARKET.fullmatch(name):
                 raise ValueError(f"{name} is no market like BTC-USD")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_origin(cls, value: str | None) -> str | None:
+        if value is not None and not _PUBLIC_URL.fullmatch(value):
+            raise ValueError("expected http(s)://host or http(s)://host:port, nothing behind it")
         return value
 
     @property

@@ -13,8 +13,9 @@ import socketio
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from api.auth.service import Config
 from api.realtime.engine import Limits
-from api.service import Gateway, listen
+from api.service import AUTH_OFF, Gateway, listen
 from runtime.channels import (
     MARKETS_STATE,
     PRICES_ROOM,
@@ -215,13 +216,17 @@ class Rig:
 
 @contextlib.asynccontextmanager
 async def running_gateway(
-    redis_url: str, *, limits: Limits | None = None, database_url: str = NO_DATABASE
+    redis_url: str,
+    *,
+    limits: Limits | None = None,
+    database_url: str = NO_DATABASE,
+    auth: Config = AUTH_OFF,
 ) -> AsyncIterator[Rig]:
     """With a feed that beats, has quoted both markets once and has told of its venue."""
     redis = Redis.from_url(redis_url)
     await redis.flushall()
     feed = Feed(redis)
-    gateway = Gateway(redis_url, database_url, limits or Limits())
+    gateway = Gateway(redis_url, database_url, limits or Limits(), auth)
     listener = listen("127.0.0.1", 0, shared=False)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     stop = asyncio.Event()

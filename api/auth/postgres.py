@@ -1,0 +1,32 @@
+"""Transactions whose failures have an answer."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import asyncpg
+
+from api.problems import Unavailable
+from db.pool import Database
+from runtime.logs import get_logger
+
+TIMEOUT_S: Final = 3.0
+
+_log = get_logger(__name__)
+
+
+@asynccontextmanager
+async def transaction(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """A connection inside a transaction that is committed at the end.
+
+    Raises Unavailable ``DATABASE_UNAVAILABLE``; whether it was committed is not known then.
+    """
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            pool = await database.pool()
+            async with pool.acquire() as connection, connection.transaction():
+                yield connection
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        _log.warning("transaction_failed", error=type(error).__name__)
+        raise Unavailable("DATABASE_UNAVAILABLE", "Postgres does not answer") from error
