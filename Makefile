@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := $(wildcard domain runtime connectors aggregator execution account api db perptape sandbox)
-FAST_TESTS := $(wildcard tests/unit tests/property tests/conformance tests/simulation)
+FAST_TESTS := $(wildcard tests/unit tests/property tests/conformance tests/simulation tests/protocol)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
 
 .PHONY: run live stop test check bench lock install install-dev

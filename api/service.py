@@ -76,10 +76,12 @@ class HttpServer(uvicorn.Server):
 
 
 def listen(host: str, port: int, *, shared: bool) -> socket.socket:
-    """``shared``: several gateways listen on the same port. Connections inherit the send buffer."""
+    """``shared``: several gateways listen on the same port. Connections inherit options."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=shared)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    # asyncio does not see that a socket made like this one is TCP.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 

@@ -54,7 +54,7 @@ class Limits:
 
     @property
     def tick_s(self) -> float:
-        return min(1.0, self.ping_timeout_s / 10)
+        return min(1.0, self.ping_timeout_s / 20)
 
 
 LIMITS: Final = Limits()
@@ -67,17 +67,19 @@ class Loose(Protocol):
 
 
 class Engine:
-    """``run`` looks after all deadlines with one timer."""
+    """``run`` looks after all deadlines with one timer. ``path`` is where clients connect."""
 
     async_mode: Final = "asgi"
 
-    def __init__(self, limits: Limits, **_library_options: Any) -> None:
+    def __init__(self, limits: Limits, path: str = handshake.PATH, **_library_options: Any) -> None:
         self.limits = limits
+        self.path = path
         self.sessions: dict[str, Session] = {}
         self._handlers: dict[str, Handler] = {}
         self._loose: dict[Loose, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._clock = AttendedClock(limits.tick_s)
+        # A stall uses up at most half of the time a client has to answer a ping.
+        self._clock = AttendedClock(min(1.0, limits.ping_timeout_s / 4))
 
     def now_ns(self) -> int:
         return self._clock.now_ns()
@@ -93,10 +95,13 @@ class Engine:
         return session
 
     def find(self, sid: str) -> Session:
-        try:
-            return self.sessions[sid]
-        except KeyError:
-            raise handshake.unknown_session() from None
+        """Raises Refused; a session whose time is over is not found any more."""
+        session = self.sessions.get(sid)
+        if session is not None:
+            session.on_time(self.now_ns())
+        if session is None or session.closed:
+            raise handshake.unknown_session()
+        return session
 
     def forget(self, session: Session) -> None:
         self.sessions.pop(session.sid, None)
@@ -131,7 +136,7 @@ class Engine:
             metrics.SOCKETS.labels(transport="polling").set(polling)
             metrics.SOCKETS.labels(transport="websocket").set(len(self.sessions) - polling)
             for session in [item for item in self.sessions.values() if item.due_ns <= now_ns]:
-                session.on_due(now_ns)
+                session.on_time(now_ns)
             for loose in [item for item, due_ns in self._loose.items() if due_ns <= now_ns]:
                 loose.expire()
 

@@ -48,6 +48,10 @@ def bad_request() -> Refused:
     return Refused(3, "Bad request")
 
 
+def not_found() -> Refused:
+    return Refused(3, "Not found", 404)
+
+
 def full() -> Refused:
     return Refused(3, "Too many sessions", 503)
 
@@ -90,15 +94,11 @@ def accept_upgrade(headers: Mapping[str, str]) -> bytes:
     )
 
 
-def check(
-    path: str, query: str, headers: Mapping[str, str], transport: TransportName
-) -> str | None:
+def check(query: str, headers: Mapping[str, str], transport: TransportName) -> str | None:
     """The session id the request names, None when it asks for a new session.
 
     Raises Refused.
     """
-    if path.rstrip("/") != PATH:
-        raise Refused(3, "Not found", 404)
     if not same_origin(headers.get("origin"), headers.get("host", "")):
         raise Refused(4, "Forbidden", 403)
     try:
@@ -109,10 +109,9 @@ def check(
         raise Refused(0, "Transport unknown")
     if fields["transport"] != transport or "j" in fields:
         raise bad_request()
-    sid = fields.get("sid")
-    if sid is None and fields.get("EIO") != PROTOCOL:
+    if fields.get("EIO") != PROTOCOL:
         raise Refused(5, "Unsupported protocol version")
-    return sid
+    return fields.get("sid")
 
 
 def same_origin(origin: str | None, host: str) -> bool:

@@ -11,11 +11,10 @@ from api.realtime import handshake, packets
 from api.realtime.engine import Engine
 from api.realtime.handshake import Refused, TransportName
 from api.realtime.packets import Packet, PacketError
-from api.realtime.session import Reason, Session
+from api.realtime.session import ANSWERS_BOUND, Reason, Session
 
 PACKETS_PER_POLL: Final = 16
 """The Python client refuses payloads with more."""
-ANSWERS_BOUND: Final = 256
 BODY_TIMEOUT_S: Final = 10.0
 
 
@@ -33,7 +32,9 @@ class PollingTransport:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.in_post = False
         self._answers: list[Packet] = []
+        self._answers_bytes = 0
         self._poll: asyncio.Future[None] | None = None
         self._candidate: Candidate | None = None
         self._tested = False
@@ -42,10 +43,11 @@ class PollingTransport:
     # For the session
 
     def send(self, packet: Packet) -> None:
-        if len(self._answers) >= ANSWERS_BOUND:
+        if self._answers_bytes > ANSWERS_BOUND:
             self.session.cut_off()
             return
         self._answers.append(packet)
+        self._answers_bytes += len(packet.data)
         self.wake()
 
     def wake(self) -> None:
@@ -93,33 +95,35 @@ class PollingTransport:
 
     # For the endpoint
 
-    async def poll(self) -> list[Packet]:
-        """What is owed, at least one packet, waiting for it if need be.
+    def begin_poll(self) -> asyncio.Future[None]:
+        """Done when ``take`` has something. To be ended by ``end_poll``.
 
-        Raises Refused, and ends the session, when the client already waits in another poll.
+        Raises Refused, and ends the session, when the client is in another poll.
         """
         if self._poll is not None:
             self.session.close("transport error")
             raise handshake.bad_request()
-        if not (self._answers or self.session.is_owed or self._tested):
-            self._poll = asyncio.get_running_loop().create_future()
-            try:
-                await self._poll
-            finally:
-                self._poll = None
+        self._poll = asyncio.get_running_loop().create_future()
+        if self._answers or self.session.is_owed or self._tested:
+            self.wake()
+        return self._poll
+
+    def end_poll(self) -> None:
+        self._poll = None
+
+    def take(self) -> list[Packet]:
+        """What is owed, at least one packet."""
         if self._last_word is not None:
             return [self._last_word]
-        return self._take() or [packets.NOOP]
-
-    def _take(self) -> list[Packet]:
         taken = self._answers[:PACKETS_PER_POLL]
         del self._answers[: len(taken)]
+        self._answers_bytes -= sum(len(packet.data) for packet in taken)
         while len(taken) < PACKETS_PER_POLL:
             packet = self.session.next_owed()
             if packet is None:
                 break
             taken.append(packet)
-        return taken
+        return taken or [packets.NOOP]
 
     def _end(self, last_word: Packet) -> None:
         self._last_word = last_word
@@ -128,7 +132,7 @@ class PollingTransport:
 
 
 class PollingEndpoint:
-    """ASGI application at ``handshake.PATH``."""
+    """ASGI application for the path of the engine."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -145,7 +149,7 @@ class PollingEndpoint:
         """None when the client has gone."""
         headers = Headers(scope=scope)
         query = scope["query_string"].decode("latin-1")
-        sid = handshake.check(scope["path"], query, headers, "polling")
+        sid = handshake.check(query, headers, "polling")
         method = scope["method"]
         if sid is None:
             if method != "GET":
@@ -158,7 +162,7 @@ class PollingEndpoint:
         if method == "GET":
             return await self._poll(session, transport, receive)
         if method == "POST":
-            return await self._post(session, receive)
+            return await self._post(session, transport, receive)
         raise handshake.bad_method()
 
     def _open(self, scope: Scope) -> Response:
@@ -170,28 +174,38 @@ class PollingEndpoint:
     async def _poll(
         self, session: Session, transport: PollingTransport, receive: Receive
     ) -> Response | None:
-        poll = asyncio.ensure_future(transport.poll())
+        due = transport.begin_poll()
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
-            await asyncio.wait({poll, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if poll.done():
-                return _payload(poll.result())
+            await asyncio.wait({due, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not gone.done():
+                return _payload(transport.take())
             session.close("transport error")
             return None
         finally:
-            poll.cancel()
+            transport.end_poll()
             gone.cancel()
-            await asyncio.wait({poll, gone})
+            await asyncio.wait({gone})
 
-    async def _post(self, session: Session, receive: Receive) -> Response:
-        body = await _read_body(receive, self._engine.limits.max_payload)
+    async def _post(
+        self, session: Session, transport: PollingTransport, receive: Receive
+    ) -> Response:
+        if transport.in_post:
+            session.close("transport error")
+            raise handshake.bad_request()
+        transport.in_post = True
         try:
+            body = await _read_body(receive, self._engine.limits.max_payload)
+            if session.closed:
+                raise handshake.unknown_session()
             for packet in packets.decode_payload(body):
                 session.receive(packet)
+            await session.settled()
         except PacketError:
             session.close("transport error")
             raise handshake.bad_request() from None
-        await session.settled()
+        finally:
+            transport.in_post = False
         return Response("ok", media_type="text/html")
 
 

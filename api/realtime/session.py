@@ -12,6 +12,8 @@ from api.realtime.packets import Packet, PacketError
 if TYPE_CHECKING:
     from api.realtime.engine import Engine
 
+ANSWERS_BOUND: Final = 1024 * 1024
+"""Bytes of answers a client may leave unread: with more it is cut off at the next one."""
 INBOX_BOUND: Final = 64
 """Messages of one client waiting to be handled before no more are read from it."""
 
@@ -81,27 +83,31 @@ class Session(Recipient):
         """The client has entered a namespace, so it may stay."""
         self._unjoined_until_ns = None
 
-    def on_due(self, now_ns: int) -> None:
-        """``due_ns`` has come: a ping is to be sent or was not answered."""
-        if self._awaits_pong:
-            self.close("ping timeout")
-        elif self._unjoined_until_ns is not None and now_ns >= self._unjoined_until_ns:
-            self.close("server disconnect")
-        else:
-            self._awaits_pong = True
-            self.due_ns = now_ns + self._engine.limits.ping_timeout_ns
-            self.send(packets.PING)
+    def on_time(self, now_ns: int) -> None:
+        """Does what is due: a ping is to be sent, or was not answered."""
+        while self.due_ns <= now_ns and not self.closed:
+            if self._awaits_pong:
+                self.close("ping timeout")
+            elif self._unjoined_until_ns is not None and now_ns >= self._unjoined_until_ns:
+                self.close("server disconnect")
+            else:
+                self._awaits_pong = True
+                self.due_ns += self._engine.limits.ping_timeout_ns
+                self.send(packets.PING)
 
     def receive(self, packet: str | bytes) -> None:
         """A packet of the client. Raises PacketError."""
         if isinstance(packet, bytes):
             self._enqueue("message", packet)
-        elif packet[:1] == "4":
+            return
+        kind = packet[:1]
+        if kind == "4":
             self._enqueue("message", packet[1:])
-        elif packet == "3":
-            self._awaits_pong = False
-            self.due_ns = self._engine.now_ns() + self._engine.limits.ping_interval_ns
-        elif packet == "1":
+        elif kind == "3":
+            if self._awaits_pong:
+                self._awaits_pong = False
+                self.due_ns = self._engine.now_ns() + self._engine.limits.ping_interval_ns
+        elif kind == "1":
             self.close("client disconnect")
         else:
             raise PacketError("unexpected packet")
@@ -135,9 +141,10 @@ class Session(Recipient):
     async def _handle_inbox(self) -> None:
         """Runs only while there is something to handle, one message after the other."""
         while self._inbox:
-            event, argument = self._inbox.pop(0)
-            if not self.closed or event != "message":
-                await self._engine.dispatch(self, event, argument)
-            await asyncio.sleep(0)
+            taken, self._inbox = self._inbox, []
+            for event, argument in taken:
+                if not self.closed or event != "message":
+                    await self._engine.dispatch(self, event, argument)
+                    await asyncio.sleep(0)
         self._pump = None
         self.transport.resume_reading()

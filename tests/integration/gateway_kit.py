@@ -215,14 +215,18 @@ class Rig:
 
 @contextlib.asynccontextmanager
 async def running_gateway(
-    redis_url: str, *, limits: Limits | None = None, database_url: str = NO_DATABASE
+    redis_url: str,
+    *,
+    limits: Limits | None = None,
+    database_url: str = NO_DATABASE,
+    port: int = 0,
 ) -> AsyncIterator[Rig]:
     """With a feed that beats, has quoted both markets once and has told of its venue."""
     redis = Redis.from_url(redis_url)
     await redis.flushall()
     feed = Feed(redis)
     gateway = Gateway(redis_url, database_url, limits or Limits())
-    listener = listen("127.0.0.1", 0, shared=False)
+    listener = listen("127.0.0.1", port, shared=False)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     stop = asyncio.Event()
     serving = asyncio.create_task(gateway.run(listener, stop))
