@@ -46,6 +46,7 @@ PING: Final = Packet(b"2")
 PROBE_ANSWER: Final = Packet(b"3probe")
 NOOP: Final = Packet(b"6")
 
+CLOSE_BY_CLIENT: Final = "1"
 PROBE: Final = "2probe"
 UPGRADE: Final = "5"
 

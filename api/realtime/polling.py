@@ -1,6 +1,7 @@
 """The HTTP long-polling transport and its endpoint."""
 
 import asyncio
+import contextlib
 from typing import Final, Protocol
 
 from starlette.datastructures import Headers
@@ -16,6 +17,8 @@ from api.realtime.session import ANSWERS_BOUND, Reason, Session
 PACKETS_PER_POLL: Final = 16
 """The Python client refuses payloads with more."""
 BODY_TIMEOUT_S: Final = 10.0
+LATE_POLL_S: Final = 0.05
+"""How long a close waits for the poll that it ends, which may come later by another connection."""
 
 
 class Candidate(Protocol):
@@ -36,6 +39,7 @@ class PollingTransport:
         self._answers: list[Packet] = []
         self._answers_bytes = 0
         self._poll: asyncio.Future[None] | None = None
+        self._late_poll: asyncio.Event | None = None
         self._candidate: Candidate | None = None
         self._tested = False
         self._last_word: Packet | None = None
@@ -104,12 +108,22 @@ class PollingTransport:
             self.session.close("transport error")
             raise handshake.bad_request()
         self._poll = asyncio.get_running_loop().create_future()
+        if self._late_poll is not None:
+            self._late_poll.set()
         if self._answers or self.session.is_owed or self._tested:
             self.wake()
         return self._poll
 
     def end_poll(self) -> None:
         self._poll = None
+
+    async def until_poll(self) -> None:
+        """Returns when the client is in a poll, or after ``LATE_POLL_S``."""
+        if self._poll is None:
+            self._late_poll = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LATE_POLL_S):
+                    await self._late_poll.wait()
 
     def take(self) -> list[Packet]:
         """What is owed, at least one packet."""
@@ -199,6 +213,8 @@ class PollingEndpoint:
             if session.closed:
                 raise handshake.unknown_session()
             for packet in packets.decode_payload(body):
+                if packet == packets.CLOSE_BY_CLIENT:
+                    await transport.until_poll()
                 session.receive(packet)
             await session.settled()
         except PacketError:

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from websockets.asyncio.client import ClientConnection
 
-from tests.protocol.kit import PATIENT, WITHIN_S, Wire
+from tests.protocol.kit import PATIENT, WITHIN_S, Wire, joined
 from tests.protocol.server import Server, serving
 
 
@@ -37,3 +38,18 @@ def engine(server: Server, http: httpx.AsyncClient) -> Wire:
 def sockets(server: Server, http: httpx.AsyncClient) -> Wire:
     """Where the namespaces are."""
     return Wire(server, http, "/socket.io/")
+
+
+@pytest.fixture
+async def fresh(sockets: Wire) -> AsyncIterator[ClientConnection]:
+    """A WebSocket past the handshake of Engine.IO."""
+    async with sockets.socket() as socket:
+        assert str(await socket.recv()).startswith("0{")
+        yield socket
+
+
+@pytest.fixture
+async def socket(fresh: ClientConnection) -> ClientConnection:
+    """The same in the main namespace."""
+    await joined(fresh)
+    return fresh

@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import httpx
@@ -82,3 +82,18 @@ async def joined(socket: ClientConnection, namespace: str = "/") -> None:
 async def all_sent(socket: ClientConnection, packets: Sequence[Received]) -> None:
     for packet in packets:
         await socket.send(packet)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Returns when it is."""
+    async with asyncio.timeout(WITHIN_S):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+async def waiting_poll(wire: Wire, sid: str) -> "asyncio.Task[httpx.Response]":
+    """One that the server has taken and not answered."""
+    begun = asyncio.create_task(wire.poll(sid))
+    transport: Any = wire.server.echo.engine.sessions[sid].transport
+    await until(lambda: transport._poll is not None)
+    return begun

@@ -1,11 +1,9 @@
-"""Every clause of the Engine.IO protocol, version 4, but its heartbeat."""
+"""Every clause of the Engine.IO protocol, version 4, but its heartbeat and upgrade."""
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
-import httpx
 import orjson
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -18,7 +16,8 @@ from tests.protocol.kit import (
     Wire,
     all_sent,
     next_packet,
-    next_packets,
+    until,
+    waiting_poll,
 )
 from tests.protocol.server import SUITE
 
@@ -34,20 +33,6 @@ def check_open_packet(packet: str, upgrades: list[str]) -> None:
     assert opened["upgrades"] == upgrades
     assert (opened["pingInterval"], opened["pingTimeout"]) == (300, 200)
     assert opened["maxPayload"] == 1_000_000
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WITHIN_S):
-        while not true():
-            await asyncio.sleep(0.01)
-
-
-async def waiting_poll(wire: Wire, sid: str) -> "asyncio.Task[httpx.Response]":
-    """One that the server has taken and not answered."""
-    begun = asyncio.create_task(wire.poll(sid))
-    transport: Any = wire.server.echo.engine.sessions[sid].transport
-    await until(lambda: transport._poll is not None)
-    return begun
 
 
 # Handshake
@@ -362,6 +347,23 @@ async def test_closing_by_polling(engine: Wire) -> None:
     assert engine.server.echo.reasons == ["client disconnect"]
 
 
+async def test_a_close_may_overtake_the_poll_it_ends(engine: Wire) -> None:
+    sid = await engine.open()
+    transport: Any = engine.server.echo.engine.sessions[sid].transport
+    closing = asyncio.create_task(engine.post(sid, "1"))
+    await until(lambda: transport._late_poll is not None)
+    assert (await engine.poll(sid)).text == "6"
+    assert (await closing).status_code == 200
+    assert (await engine.poll(sid)).status_code == 400
+
+
+async def test_a_close_without_a_poll(engine: Wire) -> None:
+    sid = await engine.open()
+    assert await engine.answers(sid, "1") == (200,)
+    assert (await engine.poll(sid)).status_code == 400
+    assert engine.server.echo.reasons == ["client disconnect"]
+
+
 async def test_what_comes_before_a_close_is_handled_and_nothing_after(engine: Wire) -> None:
     async with engine.socket() as socket:
         await socket.recv()
@@ -370,113 +372,6 @@ async def test_what_comes_before_a_close_is_handled_and_nothing_after(engine: Wi
         await all_sent(socket, ["1", "4after"])
         assert await close_code(socket) == 1000
     assert engine.server.echo.reasons == ["client disconnect"]
-
-
-# Upgrade
-
-
-async def test_upgrading(engine: Wire) -> None:
-    sid = await engine.open()
-    async with engine.upgrade(sid) as socket:
-        await socket.send("2probe")
-        assert await socket.recv() == "3probe"
-        polled = await engine.poll(sid)
-        assert (polled.status_code, polled.text) == (200, "6")
-        await all_sent(socket, ["5", "4hello"])
-        assert await next_packet(socket) == "4hello"
-        # Neither requests nor another WebSocket touch it from here on.
-        assert (await engine.poll(sid)).status_code == 400
-        assert await engine.answers(sid, "4x", "1") == (400, 400)
-        async with engine.upgrade(sid) as second:
-            assert await close_code(second) == 1000
-        await socket.send("4again")
-        assert await next_packet(socket) == "4again"
-        await socket.send("5")
-        assert await close_code(socket) == 1002
-    assert engine.server.echo.peers == ["127.0.0.1"]
-
-
-async def test_an_upgrade_in_one_go(engine: Wire) -> None:
-    sid = await engine.open()
-    async with engine.upgrade(sid) as socket:
-        await all_sent(socket, ["2probe", "5", "4hello"])
-        assert await next_packets(socket, 2) == ["3probe", "4hello"]
-        assert (await engine.poll(sid)).status_code == 400
-
-
-async def test_a_session_that_began_as_websocket_takes_no_other(engine: Wire) -> None:
-    async with engine.socket() as socket:
-        sid = orjson.loads(str(await socket.recv())[1:])["sid"]
-        assert (await engine.poll(sid)).status_code == 400
-        async with engine.upgrade(sid) as second:
-            assert await close_code(second) == 1000
-        await socket.send("4hello")
-        assert await next_packet(socket) == "4hello"
-
-
-async def test_a_waiting_poll_is_released_by_the_probe(engine: Wire) -> None:
-    sid = await engine.open()
-    waiting = await waiting_poll(engine, sid)
-    async with engine.upgrade(sid) as socket:
-        await socket.send("2probe")
-        assert (await waiting).text == "6"
-        # Polling goes on until the upgrade is complete.
-        assert await engine.answers(sid, "4hello") == (200,)
-        assert (await engine.poll(sid)).text == "4hello"
-
-
-async def test_what_polling_owes_is_paid_by_the_websocket(engine: Wire) -> None:
-    sid = await engine.open()
-    async with engine.upgrade(sid) as socket:
-        await socket.send("2probe")
-        assert await socket.recv() == "3probe"
-        await engine.post(sid, SEPARATED)
-        await socket.send("5")
-        assert await next_packets(socket, 3) == ["4one", "4two", "4three"]
-
-
-@pytest.mark.parametrize("packet", ["5", "4hello", "2", "2probe2", "probe", "3probe", b"2probe"])
-async def test_an_upgrade_begins_with_a_probe(engine: Wire, packet: str | bytes) -> None:
-    sid = await engine.open()
-    async with engine.upgrade(sid) as socket:
-        await socket.send(packet)
-        assert await close_code(socket) == 1002
-    # Polling goes on, and another WebSocket may be tried.
-    assert await engine.answers(sid, "4hello") == (200,)
-    assert (await engine.poll(sid)).text == "4hello"
-    async with engine.upgrade(sid) as socket:
-        await socket.send("2probe")
-        assert await socket.recv() == "3probe"
-
-
-async def test_one_websocket_is_tried_at_a_time(engine: Wire) -> None:
-    sid = await engine.open()
-    async with engine.upgrade(sid) as first, engine.upgrade(sid) as second:
-        assert await close_code(second) == 1000
-        await all_sent(first, ["2probe", "5", "4hello"])
-        assert await next_packets(first, 2) == ["3probe", "4hello"]
-
-
-async def test_a_candidate_goes_when_its_session_goes(engine: Wire) -> None:
-    sid = await engine.open()
-    async with engine.upgrade(sid) as socket:
-        await socket.send("2probe")
-        assert await socket.recv() == "3probe"
-        assert await engine.answers(sid, "1") == (200,)
-        assert await close_code(socket) == 1000
-
-
-async def test_a_candidate_that_is_lost_leaves_polling_as_it_was(engine: Wire) -> None:
-    sid = await engine.open()
-    socket = await engine.upgrade(sid)
-    await socket.send("2probe")
-    assert await socket.recv() == "3probe"
-    transport: Any = engine.server.echo.engine.sessions[sid].transport
-    socket.transport.abort()
-    await until(lambda: transport._candidate is None)
-    waiting = await waiting_poll(engine, sid)
-    await engine.post(sid, "4hello")
-    assert (await waiting).text == "4hello"
 
 
 # Connections

@@ -144,7 +144,7 @@ async def test_it_comes_back_after_restarts(transports: tuple[str, ...]) -> None
     port = free_port()
     async with javascript_client(f"http://127.0.0.1:{port}", transports) as client:
         client.say(greet=["message-with-ack", "hello again"])
-        ids = set()
+        ids: set[str] = set()
         for end in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
             async with program(port, end):
                 if not ids:
