@@ -58,7 +58,7 @@ def feed(
 ) -> Iterator[Feed]:
     folder = tmp_path_factory.mktemp("chain")
     settings = chain_settings({CHAIN: chain.server.url})
-    with sandbox(folder, PERP_SANDBOX_RATE="25", **settings) as urls, feeds(folder) as start:
+    with sandbox(folder, PERP_SANDBOX_RATE="33", **settings) as urls, feeds(folder) as start:
         yield start(embedded_redis_url, urls | settings | {"PERP_VENUES": "gmx"})
 
 
