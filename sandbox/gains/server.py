@@ -68,6 +68,7 @@ class Replica(Port):
         self._topics: dict[str, Topic] = {"/v3": "v3", "/v4": "v4", PRICING: "v3"}
         self._topics |= {f"{BACKEND}{chain_id}": chain_id for chain_id in self.chains}
         self._next_keep_alive_us = now_us
+        self._refreshed: dict[int, None] = {}
         self._seed = seed
         self._sockets = 0
         markets = [quote.market for quote in self.feed.quotes.values()]
@@ -100,7 +101,11 @@ class Replica(Port):
             for message in messages:
                 self._publish(message, readers)
             if refreshed:
-                self._publish(self.variables[chain_id].frame(), readers)
+                self._refreshed[chain_id] = None
+        if self._refreshed:
+            # Each is megabytes, which take a while to build: never two at a time.
+            chain_id, _ = self._refreshed.popitem()
+            self._publish(self.variables[chain_id].frame(), self._on(chain_id))
 
     def _on(self, topic: Topic) -> list[Outbox]:
         """Of the sockets that are subscribed to it."""
