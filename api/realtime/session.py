@@ -47,6 +47,7 @@ class Session(Recipient):
     __slots__ = (
         "_awaits_pong",
         "_engine",
+        "_forfeited",
         "_inbox",
         "_pump",
         "_unjoined_until_ns",
@@ -67,6 +68,7 @@ class Session(Recipient):
         self._unjoined_until_ns: int | None = now_ns + engine.limits.join_timeout_ns
         self._inbox: list[tuple[str, Any]] = []
         self._pump: asyncio.Task[None] | None = None
+        self._forfeited = False
 
     def send(self, packet: Packet) -> None:
         if not self.closed:
@@ -96,7 +98,9 @@ class Session(Recipient):
                 self.send(packets.PING)
 
     def receive(self, packet: str | bytes) -> None:
-        """A packet of the client. Raises PacketError."""
+        """A packet of the client; nothing after its end. Raises PacketError."""
+        if self.closed:
+            return
         if isinstance(packet, bytes):
             self._enqueue("message", packet)
             return
@@ -120,6 +124,8 @@ class Session(Recipient):
         if self.closed:
             return
         self.closed = True
+        # What a client said before it went still counts, unless it was sent away.
+        self._forfeited = reason not in ("client disconnect", "transport close")
         self.write = None
         self.leave_all()
         self._engine.forget(self)
@@ -143,7 +149,7 @@ class Session(Recipient):
         while self._inbox:
             taken, self._inbox = self._inbox, []
             for event, argument in taken:
-                if not self.closed or event != "message":
+                if not self._forfeited or event != "message":
                     await self._engine.dispatch(self, event, argument)
                     await asyncio.sleep(0)
         self._pump = None

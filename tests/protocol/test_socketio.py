@@ -15,6 +15,7 @@ from tests.protocol.kit import (
     joined,
     next_packet,
     next_packets,
+    until,
 )
 
 ECHO = '42["message-back","still here"]'
@@ -160,6 +161,20 @@ async def test_the_end_of_the_connection_leaves_all_namespaces(
     assert server.eio.sessions == {}
     assert server.environ == {}
     assert server._binary_packet == {}
+
+
+async def test_what_came_with_the_end_of_the_connection_was_said_before_it(
+    sockets: Wire, socket: ClientConnection
+) -> None:
+    protocol = socket.protocol
+    protocol.send_text(b'42["message-with-ack",1]')
+    protocol.send_text(b"41")
+    protocol.send_close(1000)
+    # In one piece, as from a client that the server had no time for.
+    socket.transport.write(b"".join(protocol.data_to_send()))
+    server = sockets.server.sockets
+    await until(lambda: server.reasons == ["client disconnect"])
+    assert server.eio.sessions == {}
 
 
 # Events and acknowledgements
