@@ -105,6 +105,24 @@ class MarketState:
 
 
 @dataclass(frozen=True, slots=True)
+class Funding:
+    """What holding a position costs or brings at the venue, told when it changes.
+
+    ``raw``: the venue's rate for ``interval_hours``, a fraction of the notional as a minimal
+    decimal string, positive = longs pay shorts. ``next_at_ms``: when it is settled next, None
+    where it accrues all the time. Open interest: USD as minimal decimal strings, None where
+    unknown.
+    """
+
+    market: MarketId
+    raw: str
+    interval_hours: int
+    next_at_ms: int | None
+    oi_long_usd: str | None
+    oi_short_usd: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class MarketListed:
     """The venue's description of a market, new or changed."""
 
@@ -135,6 +153,7 @@ Event: TypeAlias = (
     | OraclePrice
     | Trade
     | MarketState
+    | Funding
     | MarketListed
     | Liveness
     | VenueStatus

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from connectors.base.markets import AssetClass
-from connectors.gains.touch import Side, Windows
+from connectors.gains.economics.depth import Side
+from connectors.gains.economics.windows import Windows
 
 Print: TypeAlias = tuple[int, int | None]
 """(pair index, price e10), None where the price cannot be read."""

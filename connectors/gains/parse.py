@@ -10,6 +10,8 @@ from typing import Any, Final, TypeVar
 
 from connectors.base.markets import AssetClass
 from connectors.gains.constants import FULL_BPS, PRICE_DECIMALS, PRICE_MAX_E10
+from connectors.gains.economics.depth import Side, decode_side
+from connectors.gains.economics.windows import Windows
 from connectors.gains.messages import (
     WireCharts,
     WireCollateral,
@@ -36,7 +38,6 @@ from connectors.gains.model import (
     Volume,
     VolumeUpdate,
 )
-from connectors.gains.touch import Side, Windows, decode_side
 from domain.errors import InputError
 from domain.units import power10
 

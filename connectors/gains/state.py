@@ -8,6 +8,8 @@ from typing import Final
 
 from connectors.base.markets import AssetClass
 from connectors.gains import constants as c
+from connectors.gains.economics.depth import Side, volume_impact_p
+from connectors.gains.economics.impact import fixed_spread_p, standing_skew_p
 from connectors.gains.model import (
     Collateral,
     OiUpdate,
@@ -18,13 +20,7 @@ from connectors.gains.model import (
     Volume,
     VolumeUpdate,
 )
-from connectors.gains.touch import (
-    PoolTerms,
-    Side,
-    fixed_spread_p,
-    standing_skew_p,
-    volume_impact_p,
-)
+from connectors.gains.touch import PoolTerms
 
 HALTS: Final = {0: None, 1: "CLOSE_ONLY", 2: "PAUSED"}
 _NEVER_NS: Final = -(2**63)
