@@ -3,6 +3,7 @@ with the same times give the same quotes, live or replayed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, NamedTuple
 
 from aggregator.outliers import compare_venues
@@ -107,8 +108,7 @@ class Consolidator:
         """A listed market with other pools."""
         row = self._rows.get((venue, market.market))
         if row is not None:
-            row.market = market
-            row.pools = {name: pool for name, pool in row.pools.items() if name in market.pools}
+            row.relist(market)
             self._dirty.setdefault(market.market, ("status", 0))
 
     def unlist(self, venue: VenueId, market: MarketId, received_us: int) -> None:
@@ -299,9 +299,19 @@ class Consolidator:
 
     # What comes out -----------------------------------------------------------------------------
 
-    def flush(self, mono_ns: int) -> list[BestQuote]:
-        """Every market of which there is something new to say, each once, the newest only."""
-        dirty, self._dirty = self._dirty, {}
+    @property
+    def has_news(self) -> bool:
+        return bool(self._dirty)
+
+    def flush(self, mono_ns: int, limit: int | None = None) -> list[BestQuote]:
+        """Every market of which there is something new to say, each once, the newest only; of more
+        than ``limit`` those that have waited longest."""
+        if limit is None or len(self._dirty) <= limit:
+            dirty, self._dirty = self._dirty, {}
+        else:
+            dirty = {market: self._dirty[market] for market in islice(self._dirty, limit)}
+            for market in dirty:
+                del self._dirty[market]
         said = []
         for market, (cause, received_us) in dirty.items():
             consolidated = self._markets[market]

@@ -1,7 +1,6 @@
 """Which venue stands apart from the others. Pure."""
 
 from collections.abc import Sequence
-from statistics import median_low
 from typing import Final
 
 from aggregator.rows import Row
@@ -23,16 +22,23 @@ def compare_venues(rows: Sequence[Row]) -> bool:
     The median of an even number is the lower middle one, so that every distance is between two
     prices that somebody shows.
     """
-    prices = {row: price for row in rows if (price := row.reference_e18)}
+    priced = []
     for row in rows:
         row.apart = None
-    if len(prices) == 2:
-        low, high = sorted(prices.values())
+        price = row.reference_e18
+        if price:
+            priced.append((price, row))
+    if len(priced) == 2:
+        low, high = sorted([price for price, _ in priced])
         return (high - low) * _BPS > low * DISAGREE_BPS
-    if len(prices) > 2:
-        middle = median_low(prices.values())
-        distances = {row: abs(price - middle) for row, price in prices.items()}
-        limit = SPREAD_FACTOR * median_low(distances.values())
-        for row, distance in distances.items():
+    if len(priced) > 2:
+        middle = _median_low([price for price, _ in priced])
+        limit = SPREAD_FACTOR * _median_low([abs(price - middle) for price, _ in priced])
+        for price, row in priced:
+            distance = abs(price - middle)
             row.apart = distance > limit and distance * _BPS > middle * FLOOR_BPS
     return False
+
+
+def _median_low(values: list[int]) -> int:
+    return sorted(values)[(len(values) - 1) // 2]

@@ -11,13 +11,14 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import orjson
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from aggregator import resp
 from aggregator.conflate import STREAM_BOUND, Outbox
-from domain.ids import MarketId
-from domain.quote import BestQuote, price_data
+from domain.ids import MarketId, VenueId
+from domain.quote import BestQuote, VenueQuote, price_data, venue_data
 from runtime import channels, metrics
 from runtime.clock import mono_ns, wall_us
 from runtime.logs import get_logger
@@ -61,6 +62,24 @@ class NotLeader(Exception):
     """Another feed holds the lease, or ours ran out."""
 
 
+class VenueParts:
+    """What each venue says of one market, as JSON: a change of one leaves the others as they are,
+    and a venue may have a dozen pools."""
+
+    __slots__ = ("_made",)
+
+    def __init__(self) -> None:
+        self._made: dict[VenueId, tuple[VenueQuote, orjson.Fragment]] = {}
+
+    def shown(self, quote: VenueQuote) -> orjson.Fragment:
+        made = self._made.get(quote.venue)
+        # The consolidator keeps the very object where nothing changed.
+        if made is None or made[0] is not quote:
+            made = quote, orjson.Fragment(orjson.dumps(venue_data(quote)))
+            self._made[quote.venue] = made
+        return made[1]
+
+
 class Publisher:
     """Owns the sequence numbers and the writing connection. Call ``run`` once; ``publish_*`` from
     the same loop at any time. ``on_lead`` is called whenever writing begins, in a new epoch or
@@ -80,6 +99,7 @@ class Publisher:
         self._changed: dict[MarketId, None] = {}
         self._states: dict[str, bytes] = {}
         self._states_ns = 0
+        self._parts: dict[MarketId, VenueParts] = {}
         self._unpriced: dict[MarketId, Envelope] = {}
         self._unpriced_changed = True
         self._oldest_received_us: int | None = None
@@ -100,7 +120,8 @@ class Publisher:
     def publish_quote(self, best: BestQuote) -> None:
         """The ``price`` envelope to the tape and its key; without any live side the key goes."""
         room = channels.price_room(best.market)
-        body = self.publish_room(room, best.cause, best.received_us, price_data(best))
+        data = price_data(best, self._parts.setdefault(best.market, VenueParts()).shown)
+        body = self.publish_room(room, best.cause, best.received_us, data)
         if best.live:
             key = channels.quote_key(best.market)
             self._live[best.market] = resp.set_px(key, body, channels.QUOTE_TTL_MS)

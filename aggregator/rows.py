@@ -75,6 +75,8 @@ class Row:
     trade_ids: dict[str, None] = field(default_factory=dict)
     pools: dict[str, PoolQuote] = field(default_factory=dict)
     apart: bool | None = None
+    _best_pool: PoolQuote | None = None
+    _best_known: bool = True
 
     def state(self) -> tuple[VenueState, str | None]:
         """(state, reason code) with the gravest cause first."""
@@ -104,12 +106,19 @@ class Row:
             del self.trade_ids[next(iter(self.trade_ids))]
         return True
 
+    def relist(self, market: Market) -> None:
+        """The market has other pools; what is known of those that stay is kept."""
+        self.market = market
+        self.pools = {name: pool for name, pool in self.pools.items() if name in market.pools}
+        self._best_known = False
+
     def take_pool(self, quote: PoolQuote, received_us: int) -> None:
         """The newest touch of one pool; the market can be trusted with it."""
         known = self.pools.get(quote.pool)
         # Nearly every price is new, and then the rest need not be compared.
         if known is None or known.bid_e18 != quote.bid_e18 or known != quote:
             self.pools[quote.pool] = quote
+            self._best_known = False
             self.price_us = received_us
         self.trusted = True
         self.doubt = None
@@ -148,6 +157,12 @@ class Row:
         """The pool with the narrowest touch, to a tenth of a basis point; of equals the first that
         the venue lists, so that pools with the same spread do not take turns. One with both sides
         comes before one with a single side."""
+        # Asked several times for every change of any venue of the market.
+        if not self._best_known:
+            self._best_pool, self._best_known = self._narrowest(), True
+        return self._best_pool
+
+    def _narrowest(self) -> PoolQuote | None:
         best = single = None
         narrowest = 0
         for name in self.market.pools:
@@ -224,6 +239,7 @@ class Row:
         self.book = Book()
         self.touch = None
         self.pools.clear()
+        self._best_known = False
         self.trusted = False
         self.doubt = doubt
         self.cross_score_ns = 0

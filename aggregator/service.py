@@ -26,6 +26,9 @@ BOARD_S: Final = 0.1
 VENUES_S: Final = 0.1
 MARKETS_S: Final = 0.4
 VENUES_REPEAT_NS: Final = 1_000_000_000
+FLUSH_MARKETS: Final = 32
+"""At a time: a poll or an array changes a hundred at once, and the first need not wait for the
+last, nor other venues for all of them."""
 LISTING_NS: Final = 5_000_000_000
 """How long after its start a feed waits for the market lists of all venues."""
 
@@ -78,9 +81,11 @@ class Feed:
     def _flush(self) -> None:
         self._flush_due = False
         started_ns = mono_ns()
-        for best in self._consolidator.flush(started_ns):
+        for best in self._consolidator.flush(started_ns, FLUSH_MARKETS):
             self._publisher.publish_quote(best)
             self._board[best.market] = best
+        if self._consolidator.has_news:
+            self._flush_soon()
         for market, rows in rooms.trade_rows(self._consolidator.trades()).items():
             self._publisher.publish_room(channels.trades_room(market), "frame", 0, rows)
         for source_id, market in self._consolidator.snapshots_wanted():

@@ -1,8 +1,7 @@
 """Quotes: what one venue shows of a market now, and the best over all venues."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
 
 from domain.events import PoolQuote
 from domain.ids import MarketId, VenueId
@@ -15,9 +14,9 @@ VenueState = Literal[
 Cause = Literal["frame", "timer", "status"]
 
 
-@dataclass(frozen=True, slots=True)
-class VenueQuote:
-    """One venue's touch. Prices and sizes are None unless ``state`` is ``live``.
+class VenueQuote(NamedTuple):
+    """One venue's touch. Prices and sizes are None unless ``state`` is ``live``. A named tuple, as
+    the best quote is, because three are made for every change of a market.
 
     ``bid_e18``, ``ask_e18``: quote currency x 1e18. Sizes: base units as decimal strings.
     ``price_us``: wall clock at which the frame that last set the touch arrived.
@@ -43,8 +42,7 @@ class VenueQuote:
         return self.state == "live"
 
 
-@dataclass(frozen=True, slots=True)
-class BestQuote:
+class BestQuote(NamedTuple):
     """Best bid and ask over the eligible venues; ``quotes`` holds every venue in its order.
 
     ``disagree``: there are only two, too far apart for both to be right, and nothing tells which.
@@ -123,32 +121,38 @@ def _price(value_e18: int | None) -> str | None:
     return None if value_e18 is None else format_e18(value_e18)
 
 
-def price_data(best: BestQuote) -> Mapping[str, object]:
-    """``data`` of the ``price`` envelope."""
+def price_data(
+    best: BestQuote, shown: Callable[[VenueQuote], object] | None = None
+) -> Mapping[str, object]:
+    """``data`` of the ``price`` envelope. ``shown``: in place of ``venue_data``, for who has it
+    already."""
+    shown = shown or venue_data
+    bid, ask = best.bid, best.ask
     return {
-        "bid": _price(best.bid_e18),
-        "bid_venue": best.bid.venue if best.bid else None,
-        "bid_size": best.bid.bid_size if best.bid else None,
-        "ask": _price(best.ask_e18),
-        "ask_venue": best.ask.venue if best.ask else None,
-        "ask_size": best.ask.ask_size if best.ask else None,
+        "bid": None if bid is None else _price(bid.bid_e18),
+        "bid_venue": None if bid is None else bid.venue,
+        "bid_size": None if bid is None else bid.bid_size,
+        "ask": None if ask is None else _price(ask.ask_e18),
+        "ask_venue": None if ask is None else ask.venue,
+        "ask_size": None if ask is None else ask.ask_size,
         "mid": best.mid,
         "spread_bps": best.spread_bps,
         "crossed": best.crossed,
         "quality": {
-            "venues": sum(quote.eligible for quote in best.quotes),
+            "venues": sum([quote.state == "live" for quote in best.quotes]),
             "excluded": [
                 {"venue": quote.venue, "reason": quote.reason}
                 for quote in best.quotes
-                if not quote.eligible
+                if quote.state != "live"
             ],
             "disagree": best.disagree,
         },
-        "venues": {quote.venue: _venue_data(quote) for quote in best.quotes},
+        "venues": {quote.venue: shown(quote) for quote in best.quotes},
     }
 
 
-def _venue_data(quote: VenueQuote) -> Mapping[str, object]:
+def venue_data(quote: VenueQuote) -> Mapping[str, object]:
+    """One of ``venues`` in the ``price`` envelope."""
     data: dict[str, object] = {
         "bid": _price(quote.bid_e18),
         "ask": _price(quote.ask_e18),

@@ -67,7 +67,12 @@ def format_decimal(digits: int, decimals: int) -> str:
 
 def format_e18(value_e18: int) -> str:
     """An integer of 1e-18 units as a minimal decimal string."""
-    return format_decimal(value_e18, 18)
+    if value_e18 < 0:
+        return format_decimal(value_e18, 18)
+    # Written out: every price of every pool comes by here.
+    text = str(value_e18).rjust(19, "0")
+    fraction = text[-18:].rstrip("0")
+    return f"{text[:-18]}.{fraction}" if fraction else text[:-18]
 
 
 def minimal(value: Decimal) -> str:

@@ -159,7 +159,7 @@ class TapeReader:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._pause_s()):
                     await self._wanted.wait()
-            everything = self._wanted.is_set() or self._board.has_stale
+            everything = self._wanted.is_set() or self._unsure
             self._wanted.clear()
             # A failed read is tried again at the next turn; who cannot wait is told by ``health``.
             with contextlib.suppress(RedisError, OSError, TimeoutError):
@@ -167,8 +167,13 @@ class TapeReader:
                     await self._load(self._keys, everything)
 
     def _pause_s(self) -> float:
-        recovering = self._clock.now_ns() < self._recover_until_ns and self._board.has_stale
+        recovering = self._clock.now_ns() < self._recover_until_ns and self._unsure
         return RECOVER_STEP_S if recovering else REFRESH_S
+
+    @property
+    def _unsure(self) -> bool:
+        """Whether only the keys can tell what is true: also after a read of them that failed."""
+        return self._missed or self._board.has_stale
 
     async def _load(self, redis: Redis, everything: bool) -> None:
         """Market rows always; with ``everything`` what the tape may have said unheard."""

@@ -7,7 +7,9 @@ from typing import Final, TypeAlias
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
+from connectors.base.decoding import LONG_FRAME_BYTES, read_long
 from connectors.base.protocol import (
+    Decoded,
     Failure,
     HttpReply,
     HttpTransport,
@@ -140,7 +142,7 @@ class SourceDriver:
                 frame = await socket.recv(decode=False)
                 wall, mono = wall_us(), mono_ns()
                 self._frames.inc()
-                session.receive(frame, wall, mono)
+                session.receive(await self._read_frame(frame), wall, mono)
                 self._drain(session, wall, mono)
                 for text in session.outgoing():
                     await socket.send(text)
@@ -173,6 +175,12 @@ class SourceDriver:
         finally:
             socket.transport.abort()
 
+    async def _read_frame(self, body: bytes) -> bytes | Decoded:
+        decode = self.source.decode
+        if decode is None or len(body) < LONG_FRAME_BYTES:
+            return body
+        return await read_long(decode, body)
+
     def _reset_backoff(self) -> None:
         self._backoff.reset()
         self._slow_backoff.reset()
@@ -194,7 +202,10 @@ class SourceDriver:
                     return Failure(error.code, error.message)
                 wall, mono = wall_us(), mono_ns()
                 self._frames.inc()
-                session.receive(HttpReply(path, body), wall, mono)
+                reply = await self._read_frame(body)
+                session.receive(
+                    reply if isinstance(reply, Decoded) else HttpReply(path, body), wall, mono
+                )
                 self._drain(session, wall, mono)
             if session.healthy:
                 self._reset_backoff()

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from domain.events import Event
@@ -39,7 +39,21 @@ class HttpReply:
     body: bytes
 
 
-Frame: TypeAlias = str | bytes | HttpReply
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What ``Source.decode`` made of a long frame, or why it could not."""
+
+    value: Any
+    error: Exception | None = None
+
+    def get(self) -> Any:
+        """The value; raises the error where there is one."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+Frame: TypeAlias = str | bytes | HttpReply | Decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +92,15 @@ class Source:
     """A transport and the session that speaks over it, for some markets of a venue.
 
     ``new_session(mono_ns)`` is called for every connection: nothing outlives a lost one.
+    ``decode``: a pure function that reads a body, for a source whose bodies can take long; the
+    session then gets ``Decoded`` in place of a long one.
     """
 
     source_id: SourceId
     transport: WsTransport | HttpTransport
     new_session: Callable[[int], Session]
     markets: tuple[Market, ...]
+    decode: Callable[[bytes], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

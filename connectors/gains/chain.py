@@ -4,9 +4,7 @@ Both only change the chain's state; see ``board`` for who tells what came of it.
 Source: docs.gains.trade ``developer/integrators/backend``.
 """
 
-import orjson
-
-from connectors.base.protocol import Failure, Frame, HttpReply
+from connectors.base.protocol import Decoded, Failure, Frame, HttpReply
 from connectors.gains import constants as c
 from connectors.gains import parse
 from connectors.gains.prices import GarbageBudget
@@ -35,12 +33,15 @@ class ChainPollSession:
         return self._healthy
 
     def receive(self, frame: Frame, wall_us: int, mono_ns: int) -> None:
-        if not isinstance(frame, HttpReply):
+        if not isinstance(frame, HttpReply | Decoded):
             raise TypeError("a poll session takes HTTP replies only")
         try:
-            variables = parse.variables(orjson.loads(frame.body))
+            if isinstance(frame, HttpReply):
+                variables = parse.read_variables(frame.body)
+            else:
+                variables = frame.get()
         except parse.MALFORMED as error:
-            self._failure = Failure("GARBAGE", f"{frame.path}: {error!r:.200}")
+            self._failure = Failure("GARBAGE", f"{c.VARIABLES_PATH}: {error!r:.200}")
             return
         self._healthy = True
         self._chain.loaded(variables)
@@ -87,7 +88,8 @@ class ChainStreamSession:
     def receive(self, frame: Frame, wall_us: int, mono_ns: int) -> None:
         self._last_frame_ns = mono_ns
         try:
-            update = parse.update(orjson.loads(frame))  # type: ignore[arg-type]  # a reply raises
+            # A reply to a request would raise.
+            update = frame.get() if isinstance(frame, Decoded) else parse.read_update(frame)  # type: ignore[arg-type]
         except parse.MALFORMED:
             self._chain.doubt(mono_ns)
             self._failure = self._garbage.spend(mono_ns)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-import orjson
-
+from connectors.base.decoding import off_loop
 from connectors.base.markets import AssetClass, MarketMap
 from connectors.base.protocol import HttpTransport, Source, VenueRules, WsTransport
 from connectors.base.rest import RestClient
@@ -104,7 +103,7 @@ class GainsConnector:
     async def _load(self, chain_id: int) -> VenueUnavailable | VenueProtocolError | None:
         try:
             body = await self._rest[chain_id].get(c.VARIABLES_PATH)
-            self._variables[chain_id] = parse.variables(orjson.loads(body))
+            self._variables[chain_id] = await off_loop(parse.read_variables, body)
         except (VenueUnavailable, VenueProtocolError) as error:
             found = error
         except parse.MALFORMED as error:
@@ -198,6 +197,7 @@ class GainsConnector:
                     HttpTransport(self._rest[chain_id].get),
                     partial(ChainPollSession, state),
                     (),
+                    parse.read_variables,
                 )
             )
             sources.append(
@@ -206,6 +206,7 @@ class GainsConnector:
                     WsTransport(self._chains[chain_id].ws, c.STREAM_MAX_FRAME_BYTES),
                     partial(ChainStreamSession, state),
                     (),
+                    parse.read_update,
                 )
             )
         return sources

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
+import orjson
+
 from connectors.base.markets import AssetClass
 from connectors.gains.constants import FULL_BPS, PRICE_DECIMALS, PRICE_MAX_E10
 from connectors.gains.economics.depth import Side, decode_side
@@ -155,6 +157,11 @@ def charts(body: WireCharts) -> tuple[list[int | None], list[int | None]]:
 # State of a chain ------------------------------------------------------------------------------
 
 
+def read_variables(body: bytes) -> Variables:
+    """``variables`` of a whole body."""
+    return variables(orjson.loads(body))
+
+
 def variables(raw: WireVariables) -> Variables:
     """The body of ``/trading-variables``. Raises when what concerns every pair is unreadable."""
     state = raw["tradingState"]
@@ -299,6 +306,11 @@ def _volume(raw: WireWindow) -> Volume:
 
 
 # Messages of a chain's stream ------------------------------------------------------------------
+
+
+def read_update(body: bytes) -> Update | None:
+    """``update`` of a whole frame."""
+    return update(orjson.loads(body))
 
 
 def update(message: Any) -> Update | None:

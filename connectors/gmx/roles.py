@@ -25,9 +25,13 @@ async def router_roles(url: str, chain_id: int, role_store: str, router: str) ->
     where there is no RoleStore). Messages do not show the URL: it may hold a key.
     """
     try:
+        # Reading the certificates takes longer than live quotes may wait.
+        certificates = await asyncio.to_thread(httpx.create_ssl_context)
         async with (
             asyncio.timeout(TIMEOUT_S),
-            httpx.AsyncClient(follow_redirects=False, timeout=TIMEOUT_S) as client,
+            httpx.AsyncClient(
+                verify=certificates, follow_redirects=False, timeout=TIMEOUT_S
+            ) as client,
         ):
             found = number(await _call(client, url, "eth_chainId", []))
             if found != chain_id:

@@ -63,6 +63,9 @@ def test_rows_say_what_the_tape_said(program: Program, tape: Tape, new_page: New
             said = tape.row(row["market"], row["seq"])
             if said is None:
                 continue
+            if not priced([row]) and priced([said]):
+                # The gateway has not heard of the feed for a moment: that is no other price.
+                continue
             if _says(row, said):
                 compared.add((row["market"], row["seq"]))
             else:

@@ -35,7 +35,7 @@ Heard = tuple[Tape, "Redis"]
 @pytest.fixture(scope="module")
 def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     with sandbox(tmp_path_factory.mktemp("sandbox")) as settings:
-        yield settings
+        yield settings | {"PERP_VENUES": "dydx"}
 
 
 @pytest.fixture

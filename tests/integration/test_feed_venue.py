@@ -73,6 +73,7 @@ async def test_a_venue_without_a_market_list(
             (port,) = free_ports(1)
         address = f"127.0.0.1:{port}"
         venue = {
+            "PERP_VENUES": "dydx",
             "PERP_DYDX_WS_URL": f"ws://{address}/v4/ws",
             "PERP_DYDX_HTTP_URL": f"http://{address}",
         }
@@ -104,7 +105,7 @@ async def test_a_venue_whose_sockets_close_at_once(
             knocked() as (port, knocks),
         ):
             venue["PERP_DYDX_WS_URL"] = f"ws://127.0.0.1:{port}/v4/ws"
-            feed = start(embedded_redis_url, venue)
+            feed = start(embedded_redis_url, venue | {"PERP_VENUES": "dydx"})
 
             def told() -> bool:
                 state = tape.newest("venues")

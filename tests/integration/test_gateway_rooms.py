@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -55,8 +56,10 @@ async def test_all_rooms_over_every_transport(rig: Rig, transports: list[str]) -
         assert board["data"]["BTC-USD"]["bid"] == "97050"
         await rig.feed.trades(3)
         await rig.feed.trades(4, 5)
-        assert (await client.next("trades"))["data"] == [trade_of(3)]
-        assert (await client.next("trades"))["data"] == [trade_of(4), trade_of(5)]
+        told: list[dict[str, Any]] = []
+        while len(told) < 3:
+            told += (await client.next("trades"))["data"]
+        assert told == [trade_of(3), trade_of(4), trade_of(5)]
         await rig.feed.venues("resyncing")
         venues = await client.next("venues")
         assert venues["data"]["dydx"]["state"] == "resyncing"

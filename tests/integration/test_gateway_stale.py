@@ -8,9 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
+from redis.exceptions import RedisError
 
 from api.realtime.engine import Limits
 from api.service import Gateway, listen
+from api.tape import reader
+from api.tape.keys import read_keys
 from tests.integration.gateway_kit import NO_DATABASE, Client, Rig, eventually, running_gateway
 
 BTC = "price:BTC-USD"
@@ -232,3 +235,25 @@ async def test_a_gateway_that_starts_late_knows_why_a_market_has_no_price(
     finally:
         stop.set()
         await serving
+
+
+async def test_keys_that_could_not_be_read_after_a_gap_are_read_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures: list[str] = []
+
+    async def failing(redis: Any, names: Any) -> Any:
+        if len(names) > 2 and not failures:
+            failures.append("once")
+            raise RedisError("a connection of yesterday")
+        return await read_keys(redis, names)
+
+    async with Client(rig.url, ["websocket"]) as client:
+        await client.subscribe(BTC)
+        monkeypatch.setattr(reader, "read_keys", failing)
+        await rig.feed.redis.client_kill_filter(_type="pubsub")
+        # Nobody listens to the tape now.
+        sent = await rig.feed.price("98000", "98001")
+        found = await client.until("price", lambda item: item["seq"] >= sent)
+        assert found["data"]["bid"] == "98000"
+        assert failures

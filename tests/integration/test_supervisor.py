@@ -26,6 +26,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 READY_S: Final = 60.0
 BACK_S: Final = 30.0  # generous: how fast things are is measured elsewhere, on an idle machine
 ROLES: Final = ("sandbox", "feed", "gateway")
+SERVERS: Final = ("redis", "postgres", "anvil-42161")
 
 Value = TypeVar("Value")
 
@@ -173,12 +174,13 @@ def test_says_where_everything_is(program: Program) -> None:
     runtime = program.runtime
     assert (program.data_dir / "runtime.json").stat().st_mode & 0o777 == 0o600
     assert runtime["http_url"] == program.url
-    assert set(runtime["pids"]) == {"supervisor", "redis", "postgres", *ROLES}
+    assert set(runtime["pids"]) == {"supervisor", *SERVERS, *ROLES}
     assert runtime["pids"]["supervisor"] == [program.process and program.process.pid]
     assert httpx.get(f"{runtime['sandbox']['control_url']}/faults").status_code == 200
-    names = {path.name for path in (program.data_dir / "logs").iterdir()}
+    # A log begins with the first word, and anvil has none to say.
     expected = {f"{name}.log" for name in ("supervisor", "redis", "postgres", *ROLES)}
-    assert names == expected
+    logs = program.data_dir / "logs"
+    until(lambda: {path.name for path in logs.iterdir()} == expected, READY_S, "all logs")
     for role in ROLES:
         for line in (program.data_dir / "logs" / f"{role}.log").read_bytes().splitlines():
             assert orjson.loads(line)["role"] == role
@@ -206,7 +208,7 @@ def test_a_second_one_is_refused(program: Program) -> None:
     assert program.works()
 
 
-@pytest.mark.parametrize("role", ["redis", "postgres", *ROLES])
+@pytest.mark.parametrize("role", [*SERVERS, *ROLES])
 def test_whatever_is_killed_comes_back(program: Program, role: str) -> None:
     program.query("CREATE TABLE IF NOT EXISTS kept AS SELECT 7 AS x")
     program.redis().set("kept", "7")
@@ -236,7 +238,7 @@ def test_nothing_outlives_a_killed_supervisor(program: Program) -> None:
 
 def test_what_was_stopped_is_swept_at_the_next_start(program: Program) -> None:
     old = program.processes()
-    for role in ("redis", "postgres", *ROLES):
+    for role in (*SERVERS, *ROLES):
         os.kill(program.pid(role), signal.SIGSTOP)
     assert program.process is not None
     program.process.kill()
@@ -319,11 +321,13 @@ def test_servers_of_the_user_replace_ours(
     with open_folder() as folder:
         program = Program(folder / "data")
         program.env |= {"REDIS_URL": embedded_redis_url, "DATABASE_URL": embedded_postgres_dsn}
+        program.env["PERP_RPC_URLS_42161"] = "http://127.0.0.1:1"
         program.start()
         try:
             assert set(program.runtime["pids"]) == {"supervisor", *ROLES}
             assert program.runtime["redis_url"] == embedded_redis_url
             assert program.runtime["database_url"] == embedded_postgres_dsn
+            assert program.runtime["rpc_urls"] == {"42161": ["http://127.0.0.1:1"]}
             assert program.works()
         finally:
             program.stop()

@@ -313,3 +313,14 @@ def test_events_of_an_unknown_source_are_ignored() -> None:
     world.apply(*LIVE, trade(1), number=7)
     assert world.state() == ("connecting", "CONNECTING")
     assert world.core.trades() == []
+
+
+def test_a_flush_takes_those_that_have_waited_longest() -> None:
+    world = World(("dydx",), (BTC, ETH))
+    world.core.flush(world.now_ns)
+    world.apply(*LIVE)
+    world.apply(snapshot(ETH))
+    assert [best.market for best in world.core.flush(world.now_ns, 1)] == [BTC]
+    assert world.core.has_news
+    assert [best.market for best in world.core.flush(world.now_ns, 1)] == [ETH]
+    assert not world.core.has_news

@@ -1,7 +1,5 @@
 """The best over venues, and the two shapes in which it is published."""
 
-import dataclasses
-
 import pytest
 
 from domain.ids import MarketId, VenueId
@@ -70,7 +68,7 @@ def test_best_of(
 def test_mid_and_spread(
     bid_e18: int | None, ask_e18: int | None, mid: str | None, spread_bps: float | None
 ) -> None:
-    found = best(dataclasses.replace(quote("a"), bid_e18=bid_e18, ask_e18=ask_e18))
+    found = best(quote("a")._replace(bid_e18=bid_e18, ask_e18=ask_e18))
     assert (found.mid, found.spread_bps) == (mid, spread_bps)
 
 

@@ -1,0 +1,101 @@
+"""Long frames are read beside the loop: the session gets what was read or why it could not be, in
+the order of the frames, and short ones as they came."""
+
+import asyncio
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection, serve
+
+from connectors.base.decoding import LONG_FRAME_BYTES
+from connectors.base.driver import SourceDriver
+from connectors.base.protocol import (
+    Decoded,
+    Failure,
+    Frame,
+    HttpReply,
+    HttpTransport,
+    Source,
+    WsTransport,
+)
+from domain.events import Event
+from domain.ids import MarketId, SourceId
+
+LONG = b"[" + b"1," * LONG_FRAME_BYTES + b"1]"
+
+
+class Script:
+    """Keeps what it gets and gives up after ``count`` frames."""
+
+    failure: Failure | None = None
+    healthy = True
+
+    def __init__(self, count: int) -> None:
+        self.got: list[Frame] = []
+        self._count = count
+        self._asks = True
+
+    def receive(self, frame: Frame, wall_us: int, mono_ns: int) -> None:
+        self.got.append(frame)
+        if len(self.got) == self._count:
+            self.failure = Failure("DONE", "")
+
+    def advance(self, mono_ns: int) -> None:
+        pass
+
+    def resync(self, market: MarketId, mono_ns: int) -> None:
+        pass
+
+    def events(self) -> list[Event]:
+        return []
+
+    def outgoing(self) -> list[str]:
+        return ["/a", "/b"]
+
+    def next_deadline_ns(self) -> int:
+        return 0
+
+
+def length(body: bytes) -> int:
+    if body.startswith(b"{"):
+        raise ValueError("no list")
+    return len(body)
+
+
+async def ran(source: Source, done: Script) -> list[Frame]:
+    driver = SourceDriver(source, lambda *_: None)
+    running = asyncio.create_task(driver.run())
+    async with asyncio.timeout(10):
+        while done.failure is None:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    return done.got
+
+
+async def test_long_frames_of_a_socket_come_read_and_in_order() -> None:
+    frames: list[Any] = [b"[1]", LONG, b"[2]", b"{" + LONG, b"[3]"]
+
+    async def say(socket: ServerConnection) -> None:
+        for frame in frames:
+            await socket.send(frame)
+        await socket.wait_closed()
+
+    script = Script(len(frames))
+    async with serve(say, "127.0.0.1", 0, compression=None) as server:
+        port = server.sockets[0].getsockname()[1]
+        transport = WsTransport(f"ws://127.0.0.1:{port}")
+        script.outgoing = list  # type: ignore[method-assign]
+        source = Source(SourceId("x:0"), transport, lambda _now: script, (), length)
+        got = await ran(source, script)
+    assert [got[0], got[2], got[4]] == [b"[1]", b"[2]", b"[3]"]
+    assert got[1] == Decoded(len(LONG))
+    assert isinstance(got[3], Decoded)
+    assert isinstance(got[3].error, ValueError)
+
+
+async def test_long_answers_of_a_poll_come_read() -> None:
+    async def fetch(path: str) -> bytes:
+        return LONG if path == "/a" else b"[1]"
+
+    script = Script(2)
+    source = Source(SourceId("x:0"), HttpTransport(fetch), lambda _now: script, (), length)
+    assert await ran(source, script) == [Decoded(len(LONG)), HttpReply("/b", b"[1]")]
