@@ -342,7 +342,7 @@ class Consolidator:
             row.cross_seen_ns = mono_ns
             self._suspects[row] = None
         quote = row.venue_quote()
-        if quote != row.quote:
+        if quote is not row.quote and quote != row.quote:
             row.quote = quote
 
     def forget_said(self) -> None:

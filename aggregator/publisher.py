@@ -11,20 +11,20 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import orjson
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from aggregator import resp
 from aggregator.conflate import STREAM_BOUND, Outbox
-from domain.ids import MarketId, VenueId
-from domain.quote import BestQuote, VenueQuote, price_data, venue_data
+from aggregator.envelopes import Envelopes
+from domain.ids import MarketId
+from domain.quote import BestQuote
 from runtime import channels, metrics
 from runtime.clock import mono_ns, wall_us
 from runtime.logs import get_logger
 from runtime.redis import CALL_TIMEOUT_S, cause_of, fast_client
 from runtime.tasks import Backoff
-from runtime.wire import Cause, Envelope, encode_batch, encode_envelope
+from runtime.wire import Cause, Envelope, encode_batch
 
 MIN_SPACING_S: Final = 0.002
 RENEW_S: Final = 0.3
@@ -62,24 +62,6 @@ class NotLeader(Exception):
     """Another feed holds the lease, or ours ran out."""
 
 
-class VenueParts:
-    """What each venue says of one market, as JSON: a change of one leaves the others as they are,
-    and a venue may have a dozen pools."""
-
-    __slots__ = ("_made",)
-
-    def __init__(self) -> None:
-        self._made: dict[VenueId, tuple[VenueQuote, orjson.Fragment]] = {}
-
-    def shown(self, quote: VenueQuote) -> orjson.Fragment:
-        made = self._made.get(quote.venue)
-        # The consolidator keeps the very object where nothing changed.
-        if made is None or made[0] is not quote:
-            made = quote, orjson.Fragment(orjson.dumps(venue_data(quote)))
-            self._made[quote.venue] = made
-        return made[1]
-
-
 class Publisher:
     """Owns the sequence numbers and the writing connection. Call ``run`` once; ``publish_*`` from
     the same loop at any time. ``on_lead`` is called whenever writing begins, in a new epoch or
@@ -92,20 +74,18 @@ class Publisher:
         self._identity = secrets.token_hex(8)
         self._outbox: Outbox[Envelope] = Outbox()
         self._wake = asyncio.Event()
-        self._epoch = 0
+        self._said = Envelopes()
         self._lease_until_ns = 0
-        self._seqs: dict[str, int] = {}
         self._live: dict[MarketId, bytes] = {}
         self._changed: dict[MarketId, None] = {}
         self._states: dict[str, bytes] = {}
         self._states_ns = 0
-        self._parts: dict[MarketId, VenueParts] = {}
         self._unpriced: dict[MarketId, Envelope] = {}
         self._unpriced_changed = True
         self._oldest_received_us: int | None = None
         self._trouble: str | None = None
         metrics.QUEUE_BOUND.labels(queue="tape").set_function(
-            lambda: len(self._seqs) + STREAM_BOUND
+            lambda: self._said.rooms + STREAM_BOUND
         )
         metrics.QUEUE_HIGH_WATER.labels(queue="tape").set_function(lambda: self._outbox.high_water)
         CONFLATED.set_function(lambda: self._outbox.conflated)
@@ -115,20 +95,19 @@ class Publisher:
     @property
     def epoch(self) -> int:
         """0 until the lease was held for the first time."""
-        return self._epoch
+        return self._said.epoch
 
     def publish_quote(self, best: BestQuote) -> None:
         """The ``price`` envelope to the tape and its key; without any live side the key goes."""
-        room = channels.price_room(best.market)
-        data = price_data(best, self._parts.setdefault(best.market, VenueParts()).shown)
-        body = self.publish_room(room, best.cause, best.received_us, data)
+        envelope = self._said.quote(best, wall_us())
+        self._put(envelope, best.cause, best.received_us)
         if best.live:
             key = channels.quote_key(best.market)
-            self._live[best.market] = resp.set_px(key, body, channels.QUOTE_TTL_MS)
+            self._live[best.market] = resp.set_px(key, envelope.body, channels.QUOTE_TTL_MS)
             self._unpriced_changed |= self._unpriced.pop(best.market, None) is not None
         else:
             self._live.pop(best.market, None)
-            self._unpriced[best.market] = Envelope(room, self._seqs[room], body)
+            self._unpriced[best.market] = envelope
             self._unpriced_changed = True
         self._changed[best.market] = None
 
@@ -136,20 +115,19 @@ class Publisher:
         self, room: str, cause: Cause, received_us: int, data: Mapping[str, Any] | Sequence[Any]
     ) -> bytes:
         """Any envelope to the tape; returns its bytes. ``received_us`` 0 means now."""
-        seq = self._seqs.get(room, self._epoch << 20) + 1
-        self._seqs[room] = seq
         now_us = wall_us()
-        received_us = received_us or now_us
-        body = encode_envelope("update", room, seq, self._epoch, cause, received_us, now_us, data)
-        envelope = Envelope(room, seq, body)
-        if channels.room_kind(room) == "trades":
+        envelope = self._said.room(room, cause, received_us, now_us, data)
+        self._put(envelope, cause, received_us or now_us)
+        return envelope.body
+
+    def _put(self, envelope: Envelope, cause: Cause, received_us: int) -> None:
+        if channels.room_kind(envelope.room) == "trades":
             self._outbox.put_stream(envelope)
         else:
-            self._outbox.put_newest(room, envelope)
+            self._outbox.put_newest(envelope.room, envelope)
         if cause == "frame" and self._oldest_received_us is None:
             self._oldest_received_us = received_us
         self._wake.set()
-        return body
 
     def is_waiting(self, room: str) -> bool:
         """Whether an envelope of this room is still to be sent: another would replace it."""
@@ -169,7 +147,7 @@ class Publisher:
                 LEADING.set(1)
                 await self._write(backoff)
             except NotLeader:
-                _log.warning("feed_lost_lease", epoch=self._epoch)
+                _log.warning("feed_lost_lease", epoch=self.epoch)
             except (RedisError, OSError, TimeoutError) as error:
                 WRITE_ERRORS.inc()
                 if cause_of(error) != self._trouble:
@@ -192,7 +170,7 @@ class Publisher:
         waiting = False
         while True:
             asked_ns = mono_ns()
-            if self._epoch and await self._renew(asked_ns):
+            if self.epoch and await self._renew(asked_ns):
                 self._on_lead()
                 return
             if await self._client.set(
@@ -205,16 +183,16 @@ class Publisher:
             await asyncio.sleep(RETRY_LEASE_S)
         self._lease_until_ns = asked_ns + channels.LEASE_MS * 1_000_000
         last = int(await self._client.get(channels.FEED_EPOCH) or 0)
-        self._epoch = max(wall_us() // 1_000_000, last + 1, self._epoch + 1)
-        await self._client.set(channels.FEED_EPOCH, self._epoch)
-        self._seqs.clear()
+        epoch = max(wall_us() // 1_000_000, last + 1, self.epoch + 1)
+        self._said.begin(epoch)
+        await self._client.set(channels.FEED_EPOCH, epoch)
         self._live.clear()
         self._unpriced.clear()
         self._unpriced_changed = True
         self._changed.clear()
         self._outbox.take()
         self._oldest_received_us = None
-        _log.info("feed_leads", epoch=self._epoch)
+        _log.info("feed_leads", epoch=self.epoch)
         self._on_lead()
 
     async def _renew(self, asked_ns: int) -> bool:
@@ -279,8 +257,8 @@ class Publisher:
             parts.append(self._live.get(market) or resp.delete(channels.quote_key(market)))
         parts += (
             resp.REPLIES_ON,
-            resp.set_px(channels.FEED_BEAT, b"%d" % self._epoch, channels.STATE_TTL_MS),
-            resp.publish(channels.TAPE, encode_batch(self._epoch, sent_us, envelopes)),
+            resp.set_px(channels.FEED_BEAT, b"%d" % self.epoch, channels.STATE_TTL_MS),
+            resp.publish(channels.TAPE, encode_batch(self.epoch, sent_us, envelopes)),
         )
         replies = 3
         if rewrite:
@@ -303,7 +281,7 @@ class Publisher:
         self._states_ns = now_ns + channels.STATE_REWRITE_MS * 1_000_000
         if self._unpriced_changed:
             self._unpriced_changed = False
-            batch = encode_batch(self._epoch, wall_us(), list(self._unpriced.values()))
+            batch = encode_batch(self.epoch, wall_us(), list(self._unpriced.values()))
             key = channels.UNPRICED_STATE
             self._states[key] = resp.set_px(key, batch, channels.STATE_TTL_MS)
         return self._states.values()

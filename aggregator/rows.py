@@ -77,6 +77,8 @@ class Row:
     apart: bool | None = None
     _best_pool: PoolQuote | None = None
     _best_known: bool = True
+    _pools_shown: bool = False
+    _touch_shown: Touch | None = None
 
     def state(self) -> tuple[VenueState, str | None]:
         """(state, reason code) with the gravest cause first."""
@@ -111,6 +113,7 @@ class Row:
         self.market = market
         self.pools = {name: pool for name, pool in self.pools.items() if name in market.pools}
         self._best_known = False
+        self._pools_shown = False
 
     def take_pool(self, quote: PoolQuote, received_us: int) -> None:
         """The newest touch of one pool; the market can be trusted with it."""
@@ -119,6 +122,7 @@ class Row:
         if known is None or known.bid_e18 != quote.bid_e18 or known != quote:
             self.pools[quote.pool] = quote
             self._best_known = False
+            self._pools_shown = False
             self.price_us = received_us
         self.trusted = True
         self.doubt = None
@@ -240,16 +244,26 @@ class Row:
         self.touch = None
         self.pools.clear()
         self._best_known = False
+        self._pools_shown = False
         self.trusted = False
         self.doubt = doubt
         self.cross_score_ns = 0
         self.cross_quarantined = False
 
     def venue_quote(self) -> VenueQuote:
+        """What there is to say; ``quote`` itself while its prices are what it says."""
         state, reason = self.state()
+        # Any venue of the market brings us here, and mostly it is another one.
+        said = self.quote if state == "live" else None
         if state == "live" and self.market.kind == "oracle":
+            if said is not None and said.state == "live" and self._pools_shown:
+                return said
+            self._pools_shown = True
             return self._pool_quote()
         touch = self.touch
+        if said is not None and said.state == "live" and touch is self._touch_shown:
+            return said
+        self._touch_shown = touch
         if state != "live" or touch is None:
             return VenueQuote(
                 self.venue,

@@ -1,20 +1,22 @@
 """The feed role: connectors -> consolidator -> publisher, and nothing else."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, Protocol
 
 import orjson
 
 from aggregator import rooms
 from aggregator.consolidate import Consolidator
+from aggregator.history import History, SayCandles
 from aggregator.publisher import Publisher
 from aggregator.venue_runner import VenueRunner
 from connectors import registry
 from connectors.base.protocol import VenueConnector
 from domain.events import Event
-from domain.ids import SourceId, VenueId
-from domain.quote import BestQuote, board_data
+from domain.ids import MarketId, SourceId, VenueId
+from domain.quote import BestQuote, Cause, board_data
 from runtime import channels, metrics
 from runtime.clock import iso_ms, mono_ns, wall_us
 from runtime.logs import get_logger
@@ -44,23 +46,44 @@ QUARANTINES: Final = metrics.Gauge("perptape_quarantines", "Times a market was q
 _log = get_logger(__name__)
 
 
+class Outlet(Protocol):
+    """Where a feed's envelopes go. See ``aggregator.publisher.Publisher``."""
+
+    def publish_quote(self, best: BestQuote) -> None: ...
+    def publish_room(
+        self, room: str, cause: Cause, received_us: int, data: Mapping[str, Any] | Sequence[Any]
+    ) -> bytes: ...
+    def publish_state(self, key: str, body: bytes) -> None: ...
+    def is_waiting(self, room: str) -> bool: ...
+    async def run(self) -> None: ...
+    async def close(self) -> None: ...
+
+
 class Feed:
     """Joins the parts on one event loop. Events are applied at once and flushed when the loop has
-    taken in all frames that were waiting, so that a burst is consolidated once."""
+    taken in all frames that were waiting, so that a burst is consolidated once.
 
-    def __init__(self, connectors: Sequence[VenueConnector], settings: Settings) -> None:
-        self._consolidator = Consolidator({c.venue: c.rules.max_age_ns for c in connectors})
-        self._publisher = Publisher(settings.require_redis_url(), self._publish_everything)
-        self._runners = [
-            VenueRunner(c, self._consolidator, self.sink, settings.market_filter)
-            for c in connectors
-        ]
+    ``outlet`` makes the outlet; it is given what to call when readers may know nothing.
+    """
+
+    def __init__(
+        self,
+        connectors: Sequence[VenueConnector],
+        consolidator: Consolidator,
+        outlet: Callable[[Callable[[], None]], Outlet],
+        market_filter: frozenset[str] | None,
+        history: Callable[[SayCandles], History] | None = None,
+    ) -> None:
+        self._consolidator = consolidator
+        self._publisher = outlet(self._publish_everything)
+        self._runners = [VenueRunner(c, consolidator, self.sink, market_filter) for c in connectors]
+        self._history = None if history is None else history(self._say_candles)
         self._flush_due = False
         self._board: dict[str, BestQuote] = {}
         self._reports: dict[VenueId, tuple[rooms.VenueReport, int]] = {}
         self._venues_said_ns = 0
         self._started_ns = mono_ns()
-        self._not_listed = settings.market_filter or frozenset()
+        self._not_listed = market_filter or frozenset()
         counts = self._consolidator.counts
         AUDITS.set_function(lambda: counts.audits)
         MISMATCHES.set_function(lambda: counts.audit_mismatches)
@@ -81,9 +104,12 @@ class Feed:
     def _flush(self) -> None:
         self._flush_due = False
         started_ns = mono_ns()
+        now_us = wall_us()
         for best in self._consolidator.flush(started_ns, FLUSH_MARKETS):
             self._publisher.publish_quote(best)
             self._board[best.market] = best
+            if self._history is not None:
+                self._history.offer(best, now_us)
         if self._consolidator.has_news:
             self._flush_soon()
         for market, rows in rooms.trade_rows(self._consolidator.trades()).items():
@@ -97,6 +123,8 @@ class Feed:
         """A new epoch: readers know nothing of it yet."""
         self._consolidator.forget_said()
         self._board.clear()
+        if self._history is not None:
+            self._history.say_again()
         self._venues_said_ns = 0
         self._say_markets()
         self._say_venues()
@@ -110,6 +138,7 @@ class Feed:
             "board": self._say_board,
             "venues": self._keep_venues,
             "markets": self._keep_markets,
+            **({} if self._history is None else self._history.loops),
             **{str(runner.venue): runner.run for runner in self._runners},
         }
         tasks: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
@@ -120,6 +149,8 @@ class Feed:
                 task.result()
         finally:
             await end_all(tasks)
+            if self._history is not None:
+                await self._history.close()
             await self._publisher.close()
             for runner in self._runners:
                 await runner.close()
@@ -145,6 +176,9 @@ class Feed:
                 newest.received_us,
                 {market: board_data(best) for market, best in changed.items()},
             )
+
+    def _say_candles(self, market: MarketId, candles: Mapping[str, Any]) -> None:
+        self._publisher.publish_room(channels.candles_tape_room(market), "timer", 0, candles)
 
     async def _keep_venues(self) -> None:
         while True:
@@ -197,6 +231,14 @@ class Feed:
         self._publisher.publish_state(channels.VENUES_STATE, body)
 
 
+def publishing(connectors: Sequence[VenueConnector], settings: Settings) -> Feed:
+    """The feed that writes to Redis. Raises SettingsError."""
+    publisher = partial(Publisher, settings.require_redis_url())
+    core = Consolidator({c.venue: c.rules.max_age_ns for c in connectors})
+    history = partial(History, settings)
+    return Feed(connectors, core, publisher, settings.market_filter, history)
+
+
 async def main(settings: Settings, stop: asyncio.Event) -> None:
     """Runs the feed until ``stop``. Raises SettingsError for what no restart can mend."""
-    await Feed(registry.build(settings), settings).run(stop)
+    await publishing(registry.build(settings), settings).run(stop)

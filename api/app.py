@@ -11,7 +11,7 @@ from api.edge import Edge
 from api.realtime import handshake
 from api.realtime.engine import Engine
 from api.realtime.polling import PollingEndpoint
-from api.routes import health, markets, page, quotes, trades, venues
+from api.routes import candles, health, markets, page, quotes, trades, venues
 from domain.errors import PerpError
 
 
@@ -25,6 +25,7 @@ def build_app(context: Context, engine: Engine) -> Starlette:
             *quotes.ROUTES,
             *venues.ROUTES,
             *trades.ROUTES,
+            *candles.ROUTES,
             *health.ROUTES,
             *page.routes(),
         ],

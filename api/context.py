@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from api.candles import CandleHistory
 from api.health import Health
 from api.quotes import QuoteReader
 from api.tape.board import Board
@@ -16,6 +17,7 @@ class Context:
     board: Board
     quotes: QuoteReader
     health: Health
+    candles: CandleHistory
 
 
 def context_of(request: Request) -> Context:

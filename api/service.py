@@ -9,6 +9,7 @@ from typing import Any, Final
 import uvicorn
 
 from api.app import build_app
+from api.candles import CandleHistory
 from api.context import Context
 from api.health import Health
 from api.quotes import QuoteReader
@@ -99,7 +100,8 @@ class Gateway:
     async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
         """Serves until ``stop`` is set, then says goodbye."""
         engine = self._server.eio
-        context = Context(self._board, QuoteReader(self._redis), self._health)
+        quotes, candles = QuoteReader(self._redis), CandleHistory(self._database)
+        context = Context(self._board, quotes, self._health, candles)
         http = HttpServer(http_config(build_app(context, engine), engine), engine)
         await self._reader.prime()
         loops = [

@@ -41,7 +41,7 @@ LEASE_MS: Final = 1_500
 PRICES_ROOM: Final = "prices"
 VENUES_ROOM: Final = "venues"
 
-RoomKind = Literal["price", "prices", "venues", "trades"]
+RoomKind = Literal["price", "prices", "venues", "trades", "candles"]
 
 
 def quote_key(market: MarketId | str) -> str:
@@ -54,6 +54,15 @@ def price_room(market: MarketId | str) -> str:
 
 def trades_room(market: MarketId | str) -> str:
     return f"trades:{market}"
+
+
+def candles_tape_room(market: MarketId | str) -> str:
+    """On the tape one room has the candles of all periods; gateways make a room of each."""
+    return f"candles:{market}"
+
+
+def candles_room(market: MarketId | str, period: str) -> str:
+    return f"candles:{market}:{period}"
 
 
 def room_kind(room: str) -> str:

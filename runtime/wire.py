@@ -12,6 +12,10 @@ from typing import Any, Final, Literal
 
 import orjson
 
+from domain.candles import Candle
+from domain.units import format_e18
+from runtime.clock import iso_ms
+
 Cause = Literal["frame", "timer", "status"]
 
 _ENVELOPES: Final = b',"envelopes":['
@@ -84,3 +88,16 @@ def decode_batch(raw: bytes) -> Batch:
     if raw[position - bool(envelopes) :] != b"]}":
         raise ValueError("tape batch is cut short")
     return batch
+
+
+def candle_data(candle: Candle, width_us: int, now_us: int) -> dict[str, Any]:
+    """A candle as the ``candles`` room and ``GET /v1/candles`` show it."""
+    return {
+        "t": iso_ms(candle.t_us),
+        "open": format_e18(candle.open_e18),
+        "high": format_e18(candle.high_e18),
+        "low": format_e18(candle.low_e18),
+        "close": format_e18(candle.close_e18),
+        "ticks": candle.ticks,
+        "closed": candle.t_us + width_us <= now_us,
+    }

@@ -1,11 +1,12 @@
 """All rooms, the markets, and whether the feed is there. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 
 from api.tape import envelopes
+from api.tape.candles import Candles
 from api.tape.envelopes import Parsed
 from api.tape.rooms import PricesRoom, Room, StateRoom, TradesRoom
 from domain.errors import InputError
@@ -34,6 +35,7 @@ class Board:
         self.venues = StateRoom(VENUES_ROOM, envelopes.blank_venues)
         self._quotes: dict[str, StateRoom] = {}
         self._trades: dict[str, TradesRoom] = {}
+        self._candles = Candles()
         self._markets_raw = b""
 
     # Rooms
@@ -45,6 +47,11 @@ class Board:
             return self.prices
         if name == VENUES_ROOM:
             return self.venues
+        if kind == "candles":
+            market, _, period = market.rpartition(":")
+            if market:
+                self.require_market(market)
+                return self._candles.room(market, period)
         if kind not in ("price", "trades") or ":" not in name:
             raise InputError("UNKNOWN_ROOM", "there is no such room")
         return self.quote(market) if kind == "price" else self.trades(market)
@@ -84,6 +91,13 @@ class Board:
         return room
 
     # From the tape
+
+    def accept_all(self, envelope: Envelope) -> Sequence[Room]:
+        """The rooms that changed: candles of a market come for all its periods at once."""
+        if room_kind(envelope.room) == "candles":
+            return self._candles.accept(envelope.room, envelope.seq, envelope.body)
+        room = self.accept(envelope)
+        return [] if room is None else [room]
 
     def accept(self, envelope: Envelope) -> Room | None:
         """The room that changed; None for old news and for rooms of a newer feed."""

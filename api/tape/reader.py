@@ -126,11 +126,11 @@ class TapeReader:
         self._beat(batch)
         for envelope in batch.envelopes:
             try:
-                room = board.accept(envelope)
+                rooms = board.accept_all(envelope)
             except InputError as error:
                 _log.error("envelope_refused", room=envelope.room, error=error.message)
                 continue
-            if room is not None:
+            for room in rooms:
                 self._publish(room)
 
     def _beat(self, batch: Batch) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from connectors.base.protocol import Decoded
@@ -21,9 +22,13 @@ async def off_loop(decode: Callable[[bytes], _T], body: bytes) -> _T:
     return await asyncio.get_running_loop().run_in_executor(_thread, decode, body)
 
 
-async def read_long(decode: Callable[[bytes], Any], body: bytes) -> Decoded:
+def decoded(decode: Callable[[bytes], Any], body: bytes) -> Decoded:
     try:
-        return Decoded(await off_loop(decode, body))
+        return Decoded(decode(body))
     except Exception as error:
         # The session judges it as it would have judged its own.
         return Decoded(None, error)
+
+
+async def read_long(decode: Callable[[bytes], Any], body: bytes) -> Decoded:
+    return await off_loop(partial(decoded, decode), body)

@@ -111,11 +111,18 @@ class VenueRules:
 
 
 class VenueConnector(Protocol):
-    """One venue. ``load_markets`` raises VenueUnavailable or VenueProtocolError."""
+    """One venue. ``load_markets`` raises VenueUnavailable or VenueProtocolError.
+
+    A recording is replayed without the venue: ``take_list`` does to the state that sources share
+    what ``load_markets`` did, with the ``list_notes`` that there were after it (JSON; what sources
+    need of the list beside its markets).
+    """
 
     venue: VenueId
     rules: VenueRules
 
     async def load_markets(self) -> Sequence[Market]: ...
+    def list_notes(self) -> Any: ...
+    def take_list(self, markets: Sequence[Market], notes: Any) -> None: ...
     def sources(self, markets: Sequence[Market]) -> Sequence[Source]: ...
     async def close(self) -> None: ...

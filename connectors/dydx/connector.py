@@ -55,6 +55,12 @@ class DydxConnector:
         self._tell_unmapped(list(rows), {market.symbol for market in markets})
         return markets
 
+    def list_notes(self) -> None:
+        """Markets are all there is to know."""
+
+    def take_list(self, markets: Sequence[Market], notes: None) -> None:
+        """Sessions share nothing."""
+
     def _mapped(self, rows: Mapping[str, WireMarket]) -> Iterator[Market]:
         for ticker, raw in rows.items():
             canonical = self._map.canonical(c.VENUE, ticker)

@@ -96,9 +96,15 @@ class GainsConnector:
             for index, name in sorted(names)
             if (canonical := self._map.canonical(c.VENUE, index, name)) is not None
         ]
+        self.take_list(markets, None)
+        return markets
+
+    def list_notes(self) -> None:
+        """What sources know of the chains they learn themselves."""
+
+    def take_list(self, markets: Sequence[Market], notes: None) -> None:
         for board in self._boards:
             board.relist(markets)
-        return markets
 
     async def _load(self, chain_id: int) -> VenueUnavailable | VenueProtocolError | None:
         try:

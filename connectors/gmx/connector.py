@@ -3,7 +3,7 @@ events where a node is configured."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -98,11 +98,26 @@ class GmxConnector:
             raise VenueProtocolError("GARBAGE", f"market list: {error!r:.200}") from None
         self._tell_unmapped(tokens, pools)
         listings = list(self._listings(tokens, pools))
-        self._state.list_markets(listings)
-        self._given &= set(self._state.listings)
+        self._take(listings)
         if self._roles_task is None:
             self._roles_task = asyncio.create_task(self._check_roles())
         return [self._market(listing, tokens[listing.token]) for listing in listings]
+
+    def list_notes(self) -> Sequence[Sequence[Any]]:
+        """The listings."""
+        return [astuple(listing) for listing in self._state.listings.values()]
+
+    def take_list(self, markets: Sequence[Market], notes: Sequence[Sequence[Any]]) -> None:
+        self._take(
+            [
+                Listing(market, token, decimals, day_symbol, tuple(pools))
+                for market, token, decimals, day_symbol, pools in notes
+            ]
+        )
+
+    def _take(self, listings: Sequence[Listing]) -> None:
+        self._state.list_markets(listings)
+        self._given &= set(self._state.listings)
 
     def _pools(self, rows: Sequence[Any]) -> Mapping[str, tuple[str, ...]]:
         """Listed pools by index token. Raises ValueError when no row can be read."""

@@ -272,7 +272,7 @@ class Client:
         self.received: dict[str, asyncio.Queue[dict[str, Any]]] = {}
         self.history: dict[str, list[dict[str, Any]]] = {}
         self.sio = socketio.AsyncClient(reconnection=False)
-        for name in ("price", "prices", "venues", "trades", "heartbeat"):
+        for name in ("price", "prices", "venues", "trades", "candles", "heartbeat"):
             self.received[name] = asyncio.Queue()
             self.history[name] = []
             self.sio.on(name, functools.partial(self._take, name))

@@ -12,7 +12,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from aggregator.service import Feed
+from aggregator.service import publishing
 from connectors.base.protocol import (
     Failure,
     Frame,
@@ -180,7 +180,7 @@ async def running(embedded_redis_url: str) -> AsyncIterator[Running]:
     ):
         url = f"redis://:{parts.password}@127.0.0.1:{line.port}/0"
         variables: dict[str, Any] = {"REDIS_URL": url}
-        feed = asyncio.create_task(Feed([connector], Settings(**variables)).run(stop))
+        feed = asyncio.create_task(publishing([connector], Settings(**variables)).run(stop))
         made = Running(script, line, tape, redis)
         await made.until_shown(100, 100)
         yield made

@@ -1,0 +1,92 @@
+"""``candles:<market>:<period>`` rooms, each made of the tape's one room a market. Pure."""
+
+from typing import Any, Final
+
+from api.tape import envelopes
+from domain.candles import PERIODS
+from domain.errors import InputError
+from runtime.channels import candles_room, room_market
+from runtime.wire import encode_envelope
+
+_NOTHING: Final[dict[str, Any]] = {
+    "t": None, "open": None, "high": None, "low": None, "close": None, "ticks": 0, "closed": False,
+}  # fmt: skip
+"""A candle of which nothing is known yet."""
+
+
+class CandlesRoom:
+    """The newest candle of one period. It has happened: silence of the feed takes nothing back."""
+
+    __slots__ = ("_made", "_period", "_raw", "name", "seq", "version")
+    stream = False
+
+    def __init__(self, market: str, period: str, seq: int, raw: bytes) -> None:
+        self.name = candles_room(market, period)
+        self.seq = seq
+        self.version = 0
+        self._period = period
+        self._raw = raw
+        self._made: tuple[bytes, bytes] | None = None
+
+    def accept(self, seq: int, body: bytes) -> bool:
+        """``body``: of the market's room on the tape."""
+        if seq <= self.seq:
+            return False
+        self.seq = seq
+        self.version += 1
+        self._raw = body
+        return True
+
+    @property
+    def shown(self) -> bytes:
+        """Made when it is first asked for: most have nobody who listens."""
+        if self._made is None or self._made[0] is not self._raw:
+            told = envelopes.parse(self._raw)
+            data = told.data.get(self._period, _NOTHING)
+            made = encode_envelope(
+                "update", self.name, told.seq, told.epoch, told.cause,
+                told.received_us, told.published_us, data,
+            )  # fmt: skip
+            self._made = self._raw, made
+        return self._made[1]
+
+    def snapshot(self, epoch: int, now_us: int) -> bytes:
+        if not self._raw:
+            return encode_envelope(
+                "snapshot", self.name, 0, epoch, "status", now_us, now_us, _NOTHING
+            )
+        return envelopes.as_snapshot(self.shown)
+
+    def since(self, version: int) -> bytes:
+        del version
+        return self.shown
+
+    def catch_up(self) -> bytes:
+        return self.shown
+
+
+class Candles:
+    """All of them, made when they are first asked for."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, tuple[int, bytes]] = {}
+        self._rooms: dict[str, dict[str, CandlesRoom]] = {}
+
+    def accept(self, tape_room: str, seq: int, body: bytes) -> list[CandlesRoom]:
+        """The rooms that changed. Raises InputError ``BAD_ENVELOPE``."""
+        market = room_market(tape_room)
+        if seq <= self._newest.get(market, (0, b""))[0]:
+            return []
+        self._newest[market] = seq, body
+        rooms = self._rooms.get(market, {}).values()
+        return [room for room in rooms if room.accept(seq, body)]
+
+    def room(self, market: str, period: str) -> CandlesRoom:
+        """Raises InputError ``UNKNOWN_ROOM``. The market is known to exist."""
+        if period not in PERIODS:
+            raise InputError("UNKNOWN_ROOM", f"candles are of {', '.join(PERIODS)}")
+        rooms = self._rooms.setdefault(market, {})
+        if period not in rooms:
+            seq, raw = self._newest.get(market, (0, b""))
+            rooms[period] = CandlesRoom(market, period, seq, raw)
+        return rooms[period]
