@@ -1,13 +1,14 @@
 """Quotes to Redis: one batch at a time, the newest of everything, the tape first.
 
 A batch goes out at once after quiet and then at most every ``MIN_SPACING_S``; at least every
-``REWRITE_MS`` all live quotes are written again and the tape carries a beat, so that both end with
+``REWRITE_MS`` every live quote is written again and the tape carries a beat, so that both end with
 this process. Nothing is written without the leader's lease.
 """
 
 import asyncio
 import contextlib
 import secrets
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -27,6 +28,10 @@ from runtime.tasks import Backoff
 from runtime.wire import Cause, Envelope, encode_batch
 
 MIN_SPACING_S: Final = 0.002
+SHARES: Final = 4
+SHARE_NS: Final = channels.REWRITE_MS * 1_000_000 // SHARES
+"""Live quotes are written again in shares, one after the other: all at once are a quarter of a
+megabyte, and news would wait behind it."""
 RENEW_S: Final = 0.3
 RETRY_LEASE_S: Final = 0.1
 
@@ -76,7 +81,8 @@ class Publisher:
         self._wake = asyncio.Event()
         self._said = Envelopes()
         self._lease_until_ns = 0
-        self._live: dict[MarketId, bytes] = {}
+        self._live: tuple[dict[MarketId, bytes], ...] = tuple({} for _ in range(SHARES))
+        self._next_share = 0
         self._changed: dict[MarketId, None] = {}
         self._states: dict[str, bytes] = {}
         self._states_ns = 0
@@ -90,7 +96,7 @@ class Publisher:
         metrics.QUEUE_HIGH_WATER.labels(queue="tape").set_function(lambda: self._outbox.high_water)
         CONFLATED.set_function(lambda: self._outbox.conflated)
         TRADES_DROPPED.set_function(lambda: self._outbox.dropped)
-        LIVE_QUOTES.set_function(lambda: len(self._live))
+        LIVE_QUOTES.set_function(lambda: sum(map(len, self._live)))
 
     @property
     def epoch(self) -> int:
@@ -103,10 +109,11 @@ class Publisher:
         self._put(envelope, best.cause, best.received_us)
         if best.live:
             key = channels.quote_key(best.market)
-            self._live[best.market] = resp.set_px(key, envelope.body, channels.QUOTE_TTL_MS)
+            live = resp.set_px(key, envelope.body, channels.QUOTE_TTL_MS)
+            self._share(best.market)[best.market] = live
             self._unpriced_changed |= self._unpriced.pop(best.market, None) is not None
         else:
-            self._live.pop(best.market, None)
+            self._share(best.market).pop(best.market, None)
             self._unpriced[best.market] = envelope
             self._unpriced_changed = True
         self._changed[best.market] = None
@@ -186,7 +193,8 @@ class Publisher:
         epoch = max(wall_us() // 1_000_000, last + 1, self.epoch + 1)
         self._said.begin(epoch)
         await self._client.set(channels.FEED_EPOCH, epoch)
-        self._live.clear()
+        for share in self._live:
+            share.clear()
         self._unpriced.clear()
         self._unpriced_changed = True
         self._changed.clear()
@@ -222,11 +230,11 @@ class Publisher:
                 if now_ns >= self._lease_until_ns:
                     raise NotLeader
                 self._wake.clear()
-                rewrite = now_ns >= rewrite_ns
-                if rewrite:
-                    rewrite_ns = now_ns + channels.REWRITE_MS * 1_000_000
-                if rewrite or len(self._outbox):
-                    await self._send(connection, rewrite)
+                due = max(0, min(SHARES, (now_ns - rewrite_ns) // SHARE_NS + 1))
+                if due:
+                    rewrite_ns = now_ns + SHARE_NS
+                if due or len(self._outbox):
+                    await self._send(connection, due)
                     backoff.reset()
                     if self._trouble is not None:
                         self._trouble = None
@@ -242,8 +250,11 @@ class Publisher:
             with contextlib.suppress(RedisError, OSError):
                 await connection.disconnect(nowait=True)
 
-    async def _send(self, connection: AbstractConnection, rewrite: bool) -> None:
-        """One batch: changed keys, the tape, then what is only written again.
+    def _share(self, market: MarketId) -> dict[MarketId, bytes]:
+        return self._live[zlib.crc32(market.encode()) % SHARES]
+
+    async def _send(self, connection: AbstractConnection, due: int) -> None:
+        """One batch: changed keys, the tape, then so many shares of what is only written again.
 
         The keys go unanswered; the beat behind them is answered and meets the same refusals (out of
         memory, read-only). Raises RedisError or TimeoutError; the connection is unusable then.
@@ -254,16 +265,21 @@ class Publisher:
         sent_us = wall_us()
         parts = [resp.REPLIES_OFF]
         for market in changed:
-            parts.append(self._live.get(market) or resp.delete(channels.quote_key(market)))
+            live = self._share(market).get(market)
+            parts.append(live or resp.delete(channels.quote_key(market)))
         parts += (
             resp.REPLIES_ON,
             resp.set_px(channels.FEED_BEAT, b"%d" % self.epoch, channels.STATE_TTL_MS),
             resp.publish(channels.TAPE, encode_batch(self.epoch, sent_us, envelopes)),
         )
         replies = 3
-        if rewrite:
-            unchanged = [body for market, body in self._live.items() if market not in changed]
-            parts += [resp.REPLIES_OFF, *unchanged, *self._due_states(), resp.REPLIES_ON]
+        if due:
+            parts.append(resp.REPLIES_OFF)
+            for _ in range(due):
+                share = self._live[self._next_share]
+                self._next_share = (self._next_share + 1) % SHARES
+                parts += [body for market, body in share.items() if market not in changed]
+            parts += (*self._due_states(), resp.REPLIES_ON)
             replies += 1
         async with asyncio.timeout(CALL_TIMEOUT_S):
             await connection.send_packed_command([b"".join(parts)])

@@ -7,14 +7,18 @@ Budgets: p99 within 10 ms to Redis and 30 ms to the socket. Beside them, measure
 on the same loaded machine: the round trip of a bare Redis SET and of a bare TCP echo, and what
 else the machine was doing. Times are differences of one machine's wall clock: ``received_us`` is
 taken by the feed when the frame comes out of the socket, the other end when the reader holds the
-message. A quote is of the venue whose price came at that moment.
+message. A quote is of the venue whose price came at that moment. Who reads the tape is a process of
+its own: the sockets of the other receive a hundred boards at once. BENCH_VENUES=dydx measures the
+books alone.
 """
 
 import asyncio
 import contextlib
+import multiprocessing
 import os
 import sys
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +34,7 @@ from domain.ids import VenueId
 from runtime.channels import TAPE, VENUES_STATE, quote_key
 from runtime.wire import decode_batch
 
-VENUES = ("dydx", "gmx", "gains")
+VENUES = tuple(os.environ.get("BENCH_VENUES", "dydx,gmx,gains").split(","))
 MARKETS = 40
 RATE = 20
 SOCKETS = 100
@@ -122,6 +126,25 @@ async def time_echo(port: int, samples: Samples) -> None:
         await asyncio.sleep(0.01)
 
 
+def watch_redis(url: str, asked: Connection) -> None:
+    """The process that reads the tape: samples from the first word on, hands them over at the
+    second."""
+    uvloop.run(_watch_redis(url, asked))
+
+
+async def _watch_redis(url: str, asked: Connection) -> None:
+    samples = Samples()
+    tasks = [asyncio.create_task(task(url, samples)) for task in (read_tape, time_set)]
+    for on in (True, False):
+        await asyncio.to_thread(asked.recv)
+        samples.on = on
+    for task in tasks:
+        if task.done():
+            raise SystemExit(f"a reader ended early: {task.exception()!r}")
+        task.cancel()
+    asked.send((samples.redis, samples.redis_of, samples.set_rtt))
+
+
 async def measure(folder: Path, echo_port: int, source_pid: int) -> Samples:
     runtime = orjson.loads((folder / "runtime.json").read_bytes())
     markets = await wait_for_markets(runtime["redis_url"])
@@ -133,17 +156,23 @@ async def measure(folder: Path, echo_port: int, source_pid: int) -> Samples:
         asyncio.create_task(read_socket(socket_url, markets[i % len(markets)], samples, event))
         for i, event in enumerate(events)
     ]
-    tasks.append(asyncio.create_task(read_tape(runtime["redis_url"], samples)))
-    tasks.append(asyncio.create_task(time_set(runtime["redis_url"], samples)))
+    ours, theirs = multiprocessing.Pipe()
+    spawn = multiprocessing.get_context("spawn")
+    watcher = spawn.Process(target=watch_redis, args=(runtime["redis_url"], theirs), daemon=True)
+    watcher.start()
     tasks.append(asyncio.create_task(time_echo(echo_port, samples)))
     async with asyncio.timeout(30):
         await asyncio.gather(*(event.wait() for event in events))
     await asyncio.sleep(WARM_UP_S)
     roles = {name: runtime["pids"][name][0] for name in ("feed", "gateway", "redis", "sandbox")}
-    shares = CpuShares({**roles, "source": source_pid, "this client": os.getpid()})
+    readers = {"sockets": os.getpid(), "tape reader": watcher.pid or 0}
+    shares = CpuShares({**roles, "source": source_pid, **readers})
+    ours.send("on")
     samples.on = True
     await asyncio.sleep(SECONDS)
     samples.on = False
+    ours.send("off")
+    samples.redis, samples.redis_of, samples.set_rtt = await asyncio.to_thread(ours.recv)
     print(f"CPU, shares of one core of {os.cpu_count()}: {shares.report()}")
     for task in tasks:
         if task.done():
@@ -217,6 +246,7 @@ def main() -> None:
                 # Nobody connects to the dYdX of the sandbox; its GMX and Gains are at true rate.
                 PERP_DYDX_HTTP_URL=f"http://127.0.0.1:{source_port}",
                 PERP_SANDBOX_RATE="1",
+                PERP_VENUES=",".join(VENUES),
             )
         )
         report(uvloop.run(measure(folder, echo_port, feeder.pid)))
