@@ -2,7 +2,7 @@
 crosses."""
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from domain.errors import VenueProtocolError
@@ -13,6 +13,13 @@ MAX_LEVELS: Final = 20_000
 
 _ANY_BID: Final = -1
 _ANY_ASK: Final = 2**256
+
+
+class BookLevels(NamedTuple):
+    """The uncrossed view: each side ``(price_ticks, size_steps)``, best first."""
+
+    bids: Sequence[tuple[int, int]]
+    asks: Sequence[tuple[int, int]]
 
 
 class Touch(NamedTuple):
@@ -142,11 +149,11 @@ class Book:
             dropped_asks,
         )
 
-    def levels(self) -> tuple[Iterable[tuple[int, int]], Iterable[tuple[int, int]]]:
-        """The uncrossed view as (bids, asks), each ``(price_ticks, size_steps)`` best first."""
+    def levels(self) -> BookLevels:
+        """The uncrossed view."""
         dropped_bids, dropped_asks = self._uncross()
         bids = self._bid_ticks[: len(self._bid_ticks) - dropped_bids]
-        return (
+        return BookLevels(
             [(ticks, self._bids[ticks][0]) for ticks in reversed(bids)],
             [(ticks, self._asks[ticks][0]) for ticks in self._ask_ticks[dropped_asks:]],
         )

@@ -106,12 +106,14 @@ class MarketState:
 
 @dataclass(frozen=True, slots=True)
 class Funding:
-    """What holding a position costs or brings at the venue, told when it changes.
+    """What holding a position costs or brings at one pool of the venue, told when it changes.
 
-    ``raw``: the venue's rate for ``interval_hours``, a fraction of the notional as a minimal
-    decimal string, positive = longs pay shorts. ``next_at_ms``: when it is settled next, None
-    where it accrues all the time. Open interest: USD as minimal decimal strings, None where
-    unknown.
+    Rates are fractions of the notional for ``interval_hours`` as minimal decimal strings. ``raw``:
+    what longs pay; negative, they receive. ``short_raw``: what shorts receive for it, None where
+    that is the same. ``borrow_*_raw``: what each side pays for borrowed liquidity, None at venues
+    that have no such fee. ``next_at_ms``: when it is settled next, None where it accrues all the
+    time. USD as minimal decimal strings, None where unknown: open interest of each side, and how
+    much more of each can be opened. ``pool``: None at an order book.
     """
 
     market: MarketId
@@ -120,6 +122,12 @@ class Funding:
     next_at_ms: int | None
     oi_long_usd: str | None
     oi_short_usd: str | None
+    pool: str | None = None
+    short_raw: str | None = None
+    borrow_long_raw: str | None = None
+    borrow_short_raw: str | None = None
+    available_long_usd: str | None = None
+    available_short_usd: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
+from connectors.base.economics import PoolDepth
+from domain.book import BookLevels
 from domain.events import Event
 from domain.ids import MarketId, SourceId, VenueId
 from domain.market import Market
@@ -116,6 +118,9 @@ class VenueConnector(Protocol):
     A recording is replayed without the venue: ``take_list`` does to the state that sources share
     what ``load_markets`` did, with the ``list_notes`` that there were after it (JSON; what sources
     need of the list beside its markets).
+
+    ``depth``: what its pools can be priced with now; a pool that is not known well enough is left
+    out. ``book``: the uncrossed levels held for the market, where the venue has a book.
     """
 
     venue: VenueId
@@ -125,4 +130,7 @@ class VenueConnector(Protocol):
     def list_notes(self) -> Any: ...
     def take_list(self, markets: Sequence[Market], notes: Any) -> None: ...
     def sources(self, markets: Sequence[Market]) -> Sequence[Source]: ...
+    def depth(
+        self, market: Market, book: BookLevels | None, mono_ns: int
+    ) -> Sequence[PoolDepth]: ...
     async def close(self) -> None: ...
