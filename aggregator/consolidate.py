@@ -13,6 +13,7 @@ from domain.events import (
     BookAudit,
     BookSnapshot,
     Event,
+    Funding,
     Liveness,
     MarketState,
     OraclePrice,
@@ -69,6 +70,7 @@ class Consolidator:
         self._dirty: dict[MarketId, tuple[Cause, int]] = {}
         self._suspects: dict[Row, None] = {}
         self._trades: list[VenueTrade] = []
+        self._fundings: dict[tuple[VenueId, MarketId, str | None], Funding] = {}
         self._snapshots_wanted: list[tuple[SourceId, MarketId]] = []
         self.counts = Counts()
 
@@ -98,6 +100,7 @@ class Consolidator:
         source = self._sources.pop(source_id)
         # Rows of other sources may hold an oracle price of this one.
         source.stale = True
+        self._forget_funding(source)
         for row in source.rows.values():
             if row.source is source:
                 row.source = None
@@ -129,6 +132,14 @@ class Consolidator:
             for name, consolidated in self._markets.items()
             if consolidated.rows
         }
+
+    def market_names(self) -> list[MarketId]:
+        return [name for name, consolidated in self._markets.items() if consolidated.rows]
+
+    def rows_at(self, market: MarketId) -> Sequence[Row]:
+        """What every venue has of a market, in venue order; nothing of one nobody lists."""
+        consolidated = self._markets.get(market)
+        return () if consolidated is None else consolidated.rows
 
     def is_open(self, market: MarketId) -> bool:
         return any(row.status == "open" for row in self._markets[market].rows)
@@ -187,6 +198,8 @@ class Consolidator:
             self._on_status(source, event, wall_us)
         elif isinstance(event, MarketState):
             self._on_market_state(source, event, wall_us)
+        elif isinstance(event, Funding):
+            self._on_funding(source, event)
         elif isinstance(event, BookAudit):
             self._on_audit(source, event, mono_ns)
 
@@ -225,6 +238,7 @@ class Consolidator:
             # The books go with the connection that numbered them.
             source.stale = True
             source.live_ns = NEVER_NS
+            self._forget_funding(source)
         if event.state != "live":
             for row in source.rows.values():
                 row.invalidate(None)
@@ -234,6 +248,18 @@ class Consolidator:
         row = self._rows.get((source.venue, event.market))
         if row is not None and row.is_new_trade(event.trade_id):
             self._trades.append(VenueTrade(source.venue, event, wall_us))
+
+    def _on_funding(self, source: SourceRecord, event: Funding) -> None:
+        row = self._rows.get((source.venue, event.market))
+        if row is None:
+            self.counts.unknown_markets += 1
+            return
+        row.funding[event.pool] = source, event
+        self._fundings[source.venue, event.market, event.pool] = event
+
+    def _forget_funding(self, source: SourceRecord) -> None:
+        for row in self.rows_of(source.venue):
+            row.forget_funding(source)
 
     def _on_market_state(self, source: SourceRecord, event: MarketState, wall_us: int) -> None:
         row = self._rows.get((source.venue, event.market))
@@ -354,6 +380,11 @@ class Consolidator:
     def trades(self) -> list[VenueTrade]:
         drained, self._trades = self._trades, []
         return drained
+
+    def fundings(self) -> list[tuple[VenueId, Funding]]:
+        """What was told of funding since the last time, the newest of each pool."""
+        drained, self._fundings = self._fundings, {}
+        return [(venue, funding) for (venue, _, _), funding in drained.items()]
 
     def snapshots_wanted(self) -> list[tuple[SourceId, MarketId]]:
         drained, self._snapshots_wanted = self._snapshots_wanted, []

@@ -8,7 +8,7 @@ import orjson
 from domain.ids import MarketId, VenueId
 from domain.quote import BestQuote, Cause, VenueQuote, price_data, venue_data
 from runtime import channels
-from runtime.wire import Envelope, encode_envelope
+from runtime.wire import Envelope, Stamp, encode_envelope
 
 
 class VenueParts:
@@ -68,3 +68,11 @@ class Envelopes:
             "update", room, seq, self.epoch, cause, received_us or now_us, now_us, data
         )
         return Envelope(room, seq, body)
+
+    def ladder(self, market: MarketId, now_us: int, data: Mapping[str, Any]) -> Envelope:
+        """The ``ladder`` envelope."""
+        return self.room(channels.ladder_room(market), "timer", 0, now_us, data)
+
+    def stamp(self, room: str, now_us: int) -> Stamp:
+        """Of the envelope that a timer has just made in a room."""
+        return Stamp(self._seqs.get(room, 0), self.epoch, "timer", now_us, now_us)

@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 import secrets
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
@@ -25,13 +25,15 @@ from runtime.clock import mono_ns, wall_us
 from runtime.logs import get_logger
 from runtime.redis import CALL_TIMEOUT_S, cause_of, fast_client
 from runtime.tasks import Backoff
-from runtime.wire import Cause, Envelope, encode_batch
+from runtime.wire import Cause, Envelope, encode_batch, encode_depth, encode_envelope
 
 MIN_SPACING_S: Final = 0.002
 SHARES: Final = 4
 SHARE_NS: Final = channels.REWRITE_MS * 1_000_000 // SHARES
 """Live quotes are written again in shares, one after the other: all at once are a quarter of a
 megabyte, and news would wait behind it."""
+LATER_BYTES: Final = 64 * 1024
+"""What goes behind the tape in one batch, more or less."""
 RENEW_S: Final = 0.3
 RETRY_LEASE_S: Final = 0.1
 
@@ -67,6 +69,13 @@ class NotLeader(Exception):
     """Another feed holds the lease, or ours ran out."""
 
 
+class _Later(NamedTuple):
+    """What can wait for the news: commands, and an envelope for the tape."""
+
+    commands: bytes
+    envelope: Envelope | None = None
+
+
 class Publisher:
     """Owns the sequence numbers and the writing connection. Call ``run`` once; ``publish_*`` from
     the same loop at any time. ``on_lead`` is called whenever writing begins, in a new epoch or
@@ -86,6 +95,8 @@ class Publisher:
         self._changed: dict[MarketId, None] = {}
         self._states: dict[str, bytes] = {}
         self._states_ns = 0
+        self._later: dict[str, _Later] = {}
+        self._kept: dict[str, bytes] = {}
         self._unpriced: dict[MarketId, Envelope] = {}
         self._unpriced_changed = True
         self._oldest_received_us: int | None = None
@@ -136,9 +147,53 @@ class Publisher:
             self._oldest_received_us = received_us
         self._wake.set()
 
+    def publish_ladder(
+        self,
+        market: MarketId,
+        data: Mapping[str, Any] | None,
+        depth: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        """The ``ladder`` envelope to the tape, and both keys behind it; None: the same again."""
+        room = channels.ladder_room(market)
+        if data is not None:
+            now_us = wall_us()
+            envelope = self._said.ladder(market, now_us, data)
+            inputs = encode_depth(market, self._said.stamp(room, now_us), depth())
+            self._keep(
+                room,
+                resp.set_px(channels.ladder_key(market), envelope.body, channels.LADDER_TTL_MS)
+                + resp.set_px(channels.depth_key(market), inputs, channels.LADDER_TTL_MS),
+                envelope,
+            )
+        elif room in self._kept and room not in self._later:
+            self._keep(room, self._kept[room])
+
+    def publish_funding(
+        self, share: int, changed: Mapping[str, Any], whole: Mapping[str, Any]
+    ) -> None:
+        """Changed rows to the tape and all rows of the share to its key; of no change the same
+        key again."""
+        key = channels.funding_key(share)
+        if changed or key not in self._kept:
+            now_us = wall_us()
+            envelope = self._said.room(channels.FUNDING_ROOM, "timer", 0, now_us, changed)
+            body = encode_envelope(
+                "snapshot", channels.FUNDING_ROOM, envelope.seq, self.epoch, "timer", now_us,
+                now_us, whole,
+            )  # fmt: skip
+            self._keep(key, resp.set_px(key, body, channels.FUNDING_TTL_MS), envelope)
+        elif key not in self._later:
+            self._keep(key, self._kept[key])
+
+    def _keep(self, name: str, commands: bytes, envelope: Envelope | None = None) -> None:
+        self._kept[name] = commands
+        self._later.pop(name, None)
+        self._later[name] = _Later(commands, envelope)
+        self._wake.set()
+
     def is_waiting(self, room: str) -> bool:
-        """Whether an envelope of this room is still to be sent: another would replace it."""
-        return room in self._outbox
+        """Whether something of this name is still to be sent: another would replace it."""
+        return room in self._outbox or room in self._later
 
     def publish_state(self, key: str, body: bytes) -> None:
         """A key that is there, and written again, until it is replaced."""
@@ -198,6 +253,8 @@ class Publisher:
         self._unpriced.clear()
         self._unpriced_changed = True
         self._changed.clear()
+        self._later.clear()
+        self._kept.clear()
         self._outbox.take()
         self._oldest_received_us = None
         _log.info("feed_leads", epoch=self.epoch)
@@ -233,7 +290,7 @@ class Publisher:
                 due = max(0, min(SHARES, (now_ns - rewrite_ns) // SHARE_NS + 1))
                 if due:
                     rewrite_ns = now_ns + SHARE_NS
-                if due or len(self._outbox):
+                if due or len(self._outbox) or self._later:
                     await self._send(connection, due)
                     backoff.reset()
                     if self._trouble is not None:
@@ -241,7 +298,7 @@ class Publisher:
                         _log.info("redis_back")
                     await asyncio.sleep(MIN_SPACING_S)
                 left_s = (rewrite_ns - mono_ns()) / 1e9
-                if left_s > 0 and not self._wake.is_set():
+                if left_s > 0 and not self._wake.is_set() and not self._later:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(left_s):
                             await self._wake.wait()
@@ -254,7 +311,8 @@ class Publisher:
         return self._live[zlib.crc32(market.encode()) % SHARES]
 
     async def _send(self, connection: AbstractConnection, due: int) -> None:
-        """One batch: changed keys, the tape, then so many shares of what is only written again.
+        """One batch: changed keys, the tape, then so many shares of what is only written again, and
+        what can wait.
 
         The keys go unanswered; the beat behind them is answered and meets the same refusals (out of
         memory, read-only). Raises RedisError or TimeoutError; the connection is unusable then.
@@ -273,13 +331,9 @@ class Publisher:
             resp.publish(channels.TAPE, encode_batch(self.epoch, sent_us, envelopes)),
         )
         replies = 3
-        if due:
-            parts.append(resp.REPLIES_OFF)
-            for _ in range(due):
-                share = self._live[self._next_share]
-                self._next_share = (self._next_share + 1) % SHARES
-                parts += [body for market, body in share.items() if market not in changed]
-            parts += (*self._due_states(), resp.REPLIES_ON)
+        later = [*self._due_again(due, changed), *self._due_later(sent_us)]
+        if later:
+            parts += (resp.REPLIES_OFF, *later, resp.REPLIES_ON)
             replies += 1
         async with asyncio.timeout(CALL_TIMEOUT_S):
             await connection.send_packed_command([b"".join(parts)])
@@ -289,6 +343,29 @@ class Publisher:
         ENVELOPES.inc(len(envelopes))
         if received_us is not None:
             PUBLISHED.observe(max(0, wall_us() - received_us) / 1e6)
+
+    def _due_again(self, due: int, changed: Mapping[MarketId, None]) -> Iterator[bytes]:
+        """The next shares of what is only written again."""
+        for _ in range(due):
+            share = self._live[self._next_share]
+            self._next_share = (self._next_share + 1) % SHARES
+            yield from (body for market, body in share.items() if market not in changed)
+        if due:
+            yield from self._due_states()
+
+    def _due_later(self, sent_us: int) -> Iterator[bytes]:
+        """Some of what can wait, with a tape message of its own."""
+        envelopes, size = [], 0
+        while self._later and size < LATER_BYTES:
+            name = next(iter(self._later))
+            commands, envelope = self._later.pop(name)
+            yield commands
+            size += len(commands)
+            if envelope is not None:
+                envelopes.append(envelope)
+                ENVELOPES.inc()
+        if envelopes:
+            yield resp.publish(channels.TAPE, encode_batch(self.epoch, sent_us, envelopes))
 
     def _due_states(self) -> Iterable[bytes]:
         now_ns = mono_ns()

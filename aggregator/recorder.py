@@ -1,4 +1,4 @@
-"""Ticks to Postgres: a bounded queue, batches by COPY, one writer among all feeds.
+"""Ticks and samples to Postgres: a bounded queue, batches by COPY, one writer among all feeds.
 
 Nothing here is waited for by prices. While Postgres is slow or away the queue fills; beyond its
 bound the oldest ticks go, counted. A batch whose commit was not heard of is written again, which
@@ -9,12 +9,12 @@ becomes the writer, brings those that the one before did not.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import asyncpg
 
-from db.history import DAY_US, HistoryStore
+from db.history import DAY_US, TICKS, HistoryStore
 from db.migrate import MigrationError, migrate
 from domain.candles import MINUTE_US, bucket
 from runtime import metrics
@@ -61,11 +61,12 @@ _log = get_logger(__name__)
 
 
 class Chunk(NamedTuple):
-    """Ticks of one time as lines of COPY text."""
+    """Rows of one time and of one of ``db.history.TABLES``, as lines of COPY text."""
 
     at_us: int
     rows: int
     lines: bytes
+    table: str = TICKS
 
 
 class Recorder:
@@ -174,7 +175,7 @@ class Recorder:
                     # Somebody reads what should go; writing does not wait for that.
                     _log.warning("history_retention_waits")
                 maintain_ns = started_ns + int(MAINTAIN_S * 1e9)
-            await self._write_all(store)
+            await self._write(store, self._rows)
             if started_ns >= roll_up_ns:
                 await store.roll_up(wall_us())
                 roll_up_ns = started_ns + int(ROLL_UP_S * 1e9)
@@ -187,29 +188,47 @@ class Recorder:
 
     async def _write_all(self, store: HistoryStore) -> None:
         while self._hand or self._queue:
+            await self._write(store, self._rows)
+
+    async def _write(self, store: HistoryStore, most: int) -> None:
+        """So many rows and the rest of their batch: what comes meanwhile has its turn later, or a
+        slow server would never get to anything else."""
+        while (self._hand or self._queue) and most > 0:
+            most -= BATCH_ROWS
             self._take()
-            batch = self._hand
-            if batch:
+            if self._hand:
                 started_ns = mono_ns()
-                rows = sum(chunk.rows for chunk in batch)
-                minutes = {bucket(chunk.at_us, MINUTE_US) for chunk in batch}
-                try:
-                    new = await store.write([chunk.lines for chunk in batch], rows, minutes)
-                except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-                    # Writing it again would stop everything behind it.
-                    _log.error("history_refused", error=cause_of(error), rows=rows)
-                    DROPPED.labels(why="refused").inc(rows)
-                else:
-                    RECORDED.inc(new)
-                    REPEATED.inc(rows - new)
+                await self._commit(store, self._hand)
                 BATCH_SECONDS.observe((mono_ns() - started_ns) / 1e9)
-                self._rows -= rows
+                self._rows -= sum(chunk.rows for chunk in self._hand)
                 self._hand = []
+
+    async def _commit(self, store: HistoryStore, batch: Sequence[Chunk]) -> None:
+        rows = sum(chunk.rows for chunk in batch)
+        minutes = {bucket(chunk.at_us, MINUTE_US) for chunk in batch}
+        tables: dict[str, list[Chunk]] = {}
+        for chunk in batch:
+            tables.setdefault(chunk.table, []).append(chunk)
+        parts = {table: [chunk.lines for chunk in chunks] for table, chunks in tables.items()}
+        try:
+            new = await store.write(parts, rows, minutes)
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+            if len(tables) > 1:
+                for chunks in tables.values():
+                    await self._commit(store, chunks)
+                return
+            # Writing it again would stop everything behind it.
+            _log.error("history_refused", error=cause_of(error), table=batch[0].table, rows=rows)
+            DROPPED.labels(why="refused").inc(rows)
+        else:
+            RECORDED.inc(new)
+            REPEATED.inc(rows - new)
 
     def _take(self) -> None:
         """Fills the hand, which is kept until it is known to be written."""
         held = sum(chunk.rows for chunk in self._hand)
-        kept = self._kept_days["1s"]
+        # What a late tick belongs to is made again from all of its parts: none may be gone.
+        kept = min((days for days in self._kept_days.values() if days is not None), default=None)
         oldest_us = 0 if kept is None else wall_us() - kept * DAY_US + DAY_US // 2
         while self._queue and (not held or held + self._queue[0].rows <= BATCH_ROWS):
             chunk = self._queue.popleft()

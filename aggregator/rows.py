@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from domain.book import Book, Touch
-from domain.events import PoolQuote
+from domain.events import Funding, PoolQuote
 from domain.ids import SourceId, VenueId
 from domain.market import Market
 from domain.quote import VenueQuote, VenueState
@@ -75,6 +75,7 @@ class Row:
     trade_ids: dict[str, None] = field(default_factory=dict)
     pools: dict[str, PoolQuote] = field(default_factory=dict)
     apart: bool | None = None
+    funding: dict[str | None, tuple[SourceRecord, Funding]] = field(default_factory=dict)
     _best_pool: PoolQuote | None = None
     _best_known: bool = True
     _pools_shown: bool = False
@@ -112,6 +113,9 @@ class Row:
         """The market has other pools; what is known of those that stay is kept."""
         self.market = market
         self.pools = {name: pool for name, pool in self.pools.items() if name in market.pools}
+        for name in [name for name in self.funding if name is not None]:
+            if name not in market.pools:
+                del self.funding[name]
         self._best_known = False
         self._pools_shown = False
 
@@ -134,6 +138,20 @@ class Row:
             if touch != self.touch:
                 self.touch = touch
                 self.price_us = received_us
+
+    @property
+    def funding_shown(self) -> tuple[Funding, ...]:
+        """What is known of its funding, by pool; nothing while the venue is not there."""
+        source = self.source
+        if source is None or source.stale or source.state == "connecting":
+            return ()
+        return tuple([funding for _, funding in self.funding.values()])
+
+    def forget_funding(self, source: SourceRecord) -> None:
+        """What a source told that is gone."""
+        told = [pool for pool, (teller, _) in self.funding.items() if teller is source]
+        for pool in told:
+            del self.funding[pool]
 
     @property
     def reference_e18(self) -> int | None:

@@ -2,7 +2,7 @@
 in which it changed, and once a minute also one that stands. Pure."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from domain.candles import BEST, MINUTE_US, bucket
@@ -64,6 +64,11 @@ class Sampler:
                 self._closed[0] = Slot(next_one.at_us, older.quotes | next_one.quotes)
         self._slot_us = slot_us
         self._dirty = {}
+
+    @property
+    def standing(self) -> Sequence[BestQuote]:
+        """The newest quote of every market that has a price, as of the last slot read."""
+        return list(self._standing.values())
 
     def samples(self, slot: Slot) -> Iterator[Sample]:
         """To be read to its end. Every price that stands is said again in the first slot of a

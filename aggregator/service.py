@@ -1,7 +1,7 @@
 """The feed role: connectors -> consolidator -> publisher, and nothing else."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -9,6 +9,8 @@ import orjson
 
 from aggregator import rooms
 from aggregator.consolidate import Consolidator
+from aggregator.depth import Ladders
+from aggregator.funding import FundingBoard
 from aggregator.history import History, SayCandles
 from aggregator.publisher import Publisher
 from aggregator.venue_runner import VenueRunner
@@ -27,6 +29,7 @@ ADVANCE_S: Final = 0.04
 BOARD_S: Final = 0.1
 VENUES_S: Final = 0.1
 MARKETS_S: Final = 0.4
+FUNDING_S: Final = channels.FUNDING_MS / 1000 / channels.FUNDING_SHARES
 VENUES_REPEAT_NS: Final = 1_000_000_000
 FLUSH_MARKETS: Final = 32
 """At a time: a poll or an array changes a hundred at once, and the first need not wait for the
@@ -38,6 +41,11 @@ FLUSH_SECONDS: Final = metrics.Histogram(
     "perptape_flush_seconds",
     "Consolidating and encoding one flush",
     buckets=(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05),
+)
+LADDER_SECONDS: Final = metrics.Histogram(
+    "perptape_ladder_seconds",
+    "Pricing and encoding one slice of the ladders",
+    buckets=(0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.05),
 )
 AUDITS: Final = metrics.Gauge("perptape_book_audits", "Books compared with REST")
 MISMATCHES: Final = metrics.Gauge("perptape_book_audit_mismatches", "... that differed")
@@ -54,6 +62,15 @@ class Outlet(Protocol):
         self, room: str, cause: Cause, received_us: int, data: Mapping[str, Any] | Sequence[Any]
     ) -> bytes: ...
     def publish_state(self, key: str, body: bytes) -> None: ...
+    def publish_ladder(
+        self,
+        market: MarketId,
+        data: Mapping[str, Any] | None,
+        depth: Callable[[], Mapping[str, Any]],
+    ) -> None: ...
+    def publish_funding(
+        self, share: int, changed: Mapping[str, Any], whole: Mapping[str, Any]
+    ) -> None: ...
     def is_waiting(self, room: str) -> bool: ...
     async def run(self) -> None: ...
     async def close(self) -> None: ...
@@ -61,7 +78,8 @@ class Outlet(Protocol):
 
 class Feed:
     """Joins the parts on one event loop. Events are applied at once and flushed when the loop has
-    taken in all frames that were waiting, so that a burst is consolidated once.
+    taken in all frames that were waiting, so that a burst is consolidated once. ``ladders`` are
+    those of the connectors and the consolidator.
 
     ``outlet`` makes the outlet; it is given what to call when readers may know nothing.
     """
@@ -70,11 +88,14 @@ class Feed:
         self,
         connectors: Sequence[VenueConnector],
         consolidator: Consolidator,
+        ladders: Ladders,
         outlet: Callable[[Callable[[], None]], Outlet],
         market_filter: frozenset[str] | None,
         history: Callable[[SayCandles], History] | None = None,
     ) -> None:
         self._consolidator = consolidator
+        self._ladders = ladders
+        self._funding = FundingBoard(consolidator)
         self._publisher = outlet(self._publish_everything)
         self._runners = [VenueRunner(c, consolidator, self.sink, market_filter) for c in connectors]
         self._history = None if history is None else history(self._say_candles)
@@ -108,12 +129,16 @@ class Feed:
         for best in self._consolidator.flush(started_ns, FLUSH_MARKETS):
             self._publisher.publish_quote(best)
             self._board[best.market] = best
+            self._ladders.notice(best)
             if self._history is not None:
                 self._history.offer(best, now_us)
         if self._consolidator.has_news:
             self._flush_soon()
         for market, rows in rooms.trade_rows(self._consolidator.trades()).items():
             self._publisher.publish_room(channels.trades_room(market), "frame", 0, rows)
+        for venue, funding in self._consolidator.fundings():
+            if self._history is not None:
+                self._history.offer_funding(venue, funding)
         for source_id, market in self._consolidator.snapshots_wanted():
             for runner in self._runners:
                 runner.resync(source_id, market)
@@ -122,6 +147,8 @@ class Feed:
     def _publish_everything(self) -> None:
         """A new epoch: readers know nothing of it yet."""
         self._consolidator.forget_said()
+        self._ladders.forget_said()
+        self._funding.forget_said()
         self._board.clear()
         if self._history is not None:
             self._history.say_again()
@@ -132,10 +159,12 @@ class Feed:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop`` is set or a bug ends one of the loops."""
-        loops = {
+        loops: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "publisher": self._publisher.run,
             "advance": self._advance,
             "board": self._say_board,
+            "ladders": self._say_ladders,
+            "funding": self._say_funding,
             "venues": self._keep_venues,
             "markets": self._keep_markets,
             **({} if self._history is None else self._history.loops),
@@ -176,6 +205,27 @@ class Feed:
                 newest.received_us,
                 {market: board_data(best) for market, best in changed.items()},
             )
+
+    async def _say_ladders(self) -> None:
+        """The ``ladder`` rooms, a slice of them after the other."""
+        due_ns = mono_ns()
+        while True:
+            due_ns = max(due_ns + channels.LADDER_MS * 1_000_000 // self._ladders.slices, mono_ns())
+            await asyncio.sleep((due_ns - mono_ns()) / 1e9)
+            started_ns = mono_ns()
+            for market, data in self._ladders.price(self._ladders.due(), started_ns):
+                depth = partial(self._ladders.depth, market)
+                self._publisher.publish_ladder(market, data, depth)
+            LADDER_SECONDS.observe((mono_ns() - started_ns) / 1e9)
+
+    async def _say_funding(self) -> None:
+        """The ``funding`` room, a share of the markets after the other."""
+        while True:
+            await asyncio.sleep(FUNDING_S)
+            share = self._funding.share
+            # Rows that changed wait in the envelope that another would replace.
+            if not self._publisher.is_waiting(channels.funding_key(share)):
+                self._publisher.publish_funding(share, *self._funding.turn())
 
     def _say_candles(self, market: MarketId, candles: Mapping[str, Any]) -> None:
         self._publisher.publish_room(channels.candles_tape_room(market), "timer", 0, candles)
@@ -235,8 +285,9 @@ def publishing(connectors: Sequence[VenueConnector], settings: Settings) -> Feed
     """The feed that writes to Redis. Raises SettingsError."""
     publisher = partial(Publisher, settings.require_redis_url())
     core = Consolidator({c.venue: c.rules.max_age_ns for c in connectors})
+    ladders = Ladders(core, connectors, registry.ECONOMICS)
     history = partial(History, settings)
-    return Feed(connectors, core, publisher, settings.market_filter, history)
+    return Feed(connectors, core, ladders, publisher, settings.market_filter, history)
 
 
 async def main(settings: Settings, stop: asyncio.Event) -> None:

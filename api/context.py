@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from api.candles import CandleHistory
 from api.health import Health
+from api.history import PriceHistory
+from api.ladders import LadderPricer
 from api.quotes import QuoteReader
 from api.tape.board import Board
 
@@ -16,8 +17,9 @@ class Context:
 
     board: Board
     quotes: QuoteReader
+    ladders: LadderPricer
     health: Health
-    candles: CandleHistory
+    history: PriceHistory
 
 
 def context_of(request: Request) -> Context:

@@ -42,12 +42,14 @@ def page(
     key: Callable[[Row], str],
     *,
     descending: bool = False,
+    beside: Sequence[str] = (),
 ) -> tuple[Sequence[Row], str | None]:
     """``limit`` rows after ``cursor`` and the cursor of the next page, None on the last one.
 
-    ``rows`` stand in the order of ``key``. Raises Invalid.
+    ``rows`` stand in the order of ``key``; ``beside``: other parameters that there may be. Raises
+    Invalid.
     """
-    fields = read(request, "limit", "cursor")
+    fields = read(request, "limit", "cursor", *beside)
     limit = limit_of(fields)
     if "cursor" in fields:
         after = decode_cursor(fields["cursor"])

@@ -1,11 +1,14 @@
 """Ticks to Postgres, against a bare COPY of the same rows into a table of the same form, in turns
 on the same server. Two figures: the recorder (from its queue to the commit, with what re-opens
 minutes and in batches of its own size), and with it all that comes before, from the quotes on
-(sampling, forming candles, formatting). Then one roll-up of a full minute.
+(sampling, forming candles, formatting, samples of spreads). Then one roll-up of a full minute, and
+pages of candles of one series among ten million ticks.
 
 Budget: the recorder at least half of the bare COPY. The server is the embedded one, fsync on.
+``--ticks 1000000`` for fewer.
 """
 
+import argparse
 import asyncio
 import statistics
 import subprocess
@@ -22,7 +25,9 @@ from aggregator.history import History
 from aggregator.recorder import Chunk, Recorder
 from aggregator.sampling import SAMPLE_US, Slot
 from benchmarks.support import free_port
-from db.history import HistoryStore
+from db.candles import CandleReader
+from db.history import TICKS, HistoryStore
+from db.instants import Span, instant
 from db.migrate import migrate
 from domain.candles import PERIODS
 from domain.ids import MarketId, VenueId
@@ -38,6 +43,10 @@ MARKETS = 400
 SLOTS = 100
 ROUNDS = 7
 BUDGET = 0.5
+TICKS_STORED = 10_000_000
+SERIES = 100
+PAGE = 1_000
+READS = 50
 VENUES = ("dydx", "gmx", "gains")
 KEEP_ALL: dict[str, int | None] = dict.fromkeys(PERIODS)
 
@@ -96,13 +105,13 @@ async def stream(chunks: list[Chunk]) -> AsyncIterator[bytes]:
 class Bench:
     def __init__(self, url: str, connection: asyncpg.Connection) -> None:
         self._connection = connection
-        self._store = HistoryStore(connection)
+        self.store = HistoryStore(connection)
         self._settings = Settings.model_validate({"DATABASE_URL": url})
         self._url = url
 
     async def prepare(self) -> None:
         await migrate(self._connection)
-        await self._store.prepare()
+        await self.store.prepare()
 
     def _history(self) -> tuple[History, Recorder]:
         history = History(self._settings, lambda market, candles: None)
@@ -116,8 +125,8 @@ class Bench:
         started = time.perf_counter()
         for slot in slots:
             await history._take(slot)
-        written = list(recorder._queue)
-        await recorder._write_all(self._store)
+        written = [chunk for chunk in recorder._queue if chunk.table == TICKS]
+        await recorder._write_all(self.store)
         return time.perf_counter() - started, written
 
     async def recorder(self, chunks: list[Chunk]) -> float:
@@ -125,7 +134,7 @@ class Bench:
         started = time.perf_counter()
         for chunk in chunks:
             recorder.put(chunk)
-        await recorder._write_all(self._store)
+        await recorder._write_all(self.store)
         return time.perf_counter() - started
 
     async def bare(self, chunks: list[Chunk]) -> float:
@@ -138,15 +147,66 @@ class Bench:
         return time.perf_counter() - started
 
     async def forget(self) -> None:
-        await self._connection.execute("TRUNCATE price_ticks, candle_work, candles")
+        await self._connection.execute(
+            "TRUNCATE price_ticks, candle_work, candles, spread_samples, spreads"
+        )
 
     async def roll_up(self) -> tuple[float, int]:
         started = time.perf_counter()
-        minutes = await self._store.roll_up(wall_us() + 10**12)
+        minutes = await self.store.roll_up(wall_us() + 10**12)
         return time.perf_counter() - started, minutes
 
 
-async def measure(url: str) -> None:
+_MANY = """
+INSERT INTO price_ticks (at, market, venue, mid)
+SELECT $1::timestamptz + n * interval '250 ms', 'M' || series || '-USD', 'best',
+       1000 + series + (n * 7919 % 1000) / 100.0
+FROM generate_series(1, $2::int) AS series, generate_series(0, $3::int - 1) AS n
+"""
+_OPEN = """
+INSERT INTO candle_work (t)
+SELECT DISTINCT date_trunc('minute', at) FROM price_ticks WHERE market = 'M1-USD'
+"""
+
+
+async def fill(connection: asyncpg.Connection, store: HistoryStore, ticks: int) -> int:
+    """Puts ticks into the database, rolled up; where they begin."""
+    each = ticks // SERIES
+    start_us = wall_us() // PERIODS["1d"] * PERIODS["1d"] - PERIODS["1d"]
+    days = range(start_us, start_us + each * SAMPLE_US, PERIODS["1d"])
+    await store._make_partitions(days)
+    started = time.perf_counter()
+    await connection.execute(_MANY, instant(start_us), SERIES, each, timeout=900)
+    await connection.execute(_OPEN, timeout=60)
+    while await store.roll_up(wall_us() + 10**12):
+        pass
+    await connection.execute("ANALYZE price_ticks, candles", timeout=60)
+    seconds = time.perf_counter() - started
+    print(f"stored     : {each * SERIES:,} ticks of {SERIES} series, with candles, {seconds:.0f} s")
+    return start_us
+
+
+async def pages(connection: asyncpg.Connection, start_us: int, ticks: int) -> None:
+    end_us = start_us + ticks // SERIES * SAMPLE_US
+    for period in ("1s", "1m", "1h"):
+        seconds = []
+        rows = 0
+        for read in range(READS):
+            reader = CandleReader(connection, f"M{1 + read * 7 % SERIES}-USD", "best")
+            # The newest page, and one somewhere before it.
+            from_us = start_us + (end_us - start_us) * read // READS
+            span = Span(from_us, end_us, PAGE, newest=read % 2 == 0)
+            started = time.perf_counter()
+            rows += len(await reader.read(period, span))
+            seconds.append(time.perf_counter() - started)
+        middle, worst = statistics.median(seconds) * 1000, max(seconds) * 1000
+        print(
+            f"page {period:6}: {middle:.1f} ms, median of {READS} of at most {PAGE} candles "
+            f"({rows / READS:.0f} on average), worst {worst:.1f} ms"
+        )
+
+
+async def measure(url: str, ticks: int) -> None:
     connection = await asyncpg.connect(url)
     bench = Bench(url, connection)
     await bench.prepare()
@@ -183,12 +243,16 @@ async def measure(url: str) -> None:
         )
     seconds = statistics.median(seconds / minutes for seconds, minutes in roll_ups)
     print(f"roll-up    : {seconds * 1000:.0f} ms a minute of {MARKETS * 4} series, all periods")
+    await pages(connection, await fill(connection, bench.store, ticks), ticks)
     await connection.close()
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ticks", type=int, default=TICKS_STORED)
+    ticks: int = parser.parse_args().ticks
     with postgres() as url:
-        uvloop.run(measure(url))
+        uvloop.run(measure(url, ticks))
 
 
 if __name__ == "__main__":

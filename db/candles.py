@@ -1,5 +1,5 @@
-"""Candles as readers get them: what was rolled up, and of minutes that are still open what their
-ticks say."""
+"""Candles as readers get them: what was rolled up, of minutes that are still open what their ticks
+say, and before a series was recorded what its venue told."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -7,8 +7,18 @@ from typing import Final
 
 import asyncpg
 
-from db.instants import instant, microseconds
-from domain.candles import MINUTE_US, PERIODS, Candle, Tick, bucket, fold, widened
+from db.instants import Span, instant, microseconds
+from domain.candles import (
+    BEST,
+    MINUTE_US,
+    PERIODS,
+    Candle,
+    Tick,
+    bucket,
+    fold,
+    joined,
+    widened,
+)
 from domain.units import parse_decimal, power10
 
 TICKS_A_SECOND: Final = 4
@@ -16,13 +26,18 @@ TICKS_A_SECOND: Final = 4
 
 _TICKS: Final = """
 SELECT at, mid::text AS mid FROM tick_history
-WHERE market = $1 AND venue = $2 AND at >= $3 AND at < $4 ORDER BY at LIMIT $5
+WHERE market = $1 AND venue = $2 AND at >= $3 AND at < $4 ORDER BY at {order} LIMIT $5
 """
 _OPEN: Final = "SELECT t FROM open_minutes WHERE t >= $1 AND t < $2 ORDER BY t"
 _CANDLES: Final = """
 SELECT t, open::text AS open, high::text AS high, low::text AS low, close::text AS close, ticks
 FROM candle_history
-WHERE period = $1 AND market = $2 AND venue = $3 AND t >= $4 AND t < $5 ORDER BY t LIMIT $6
+WHERE period = $1 AND market = $2 AND venue = $3 AND t >= $4 AND t < $5 ORDER BY t {order} LIMIT $6
+"""
+_TOLD: Final = """
+SELECT t, open::text AS open, high::text AS high, low::text AS low, close::text AS close, 0 AS ticks
+FROM venue_candles
+WHERE period = $1 AND market = $2 AND venue = $3 AND t >= $4 AND t < $5 ORDER BY t {order} LIMIT $6
 """
 
 
@@ -51,55 +66,77 @@ class CandleReader:
         self._market = market
         self._venue = venue
 
-    async def read(self, period: str, from_us: int, to_us: int, limit: int) -> list[Candle]:
-        """The first ``limit`` candles whose buckets begin in [from, to), by time."""
+    async def read(self, period: str, span: Span) -> list[Candle]:
+        """By time."""
         async with self._connection.transaction(isolation="repeatable_read", readonly=True):
             if period == "1s":
-                return await self._seconds(from_us, to_us, limit)
-            return await self._rolled(period, from_us, to_us, limit)
+                return await self._seconds(span)
+            recorded = await self._recorded(period, span)
+            if self._venue == BEST:
+                return recorded
+            found = {candle.t_us: candle for candle in recorded}
+            for told in await self._stored(_TOLD, period, span):
+                # Both only where recording began: the venue knows what was before.
+                own = found.get(told.t_us)
+                found[told.t_us] = told if own is None else joined(told, own)
+            return _cut([found[t_us] for t_us in sorted(found)], span)
 
-    async def _seconds(self, from_us: int, to_us: int, limit: int) -> list[Candle]:
-        start_us = -(-from_us // PERIODS["1s"]) * PERIODS["1s"]
-        end_us = -(-to_us // PERIODS["1s"]) * PERIODS["1s"]
+    async def _seconds(self, span: Span) -> list[Candle]:
+        width_us = PERIODS["1s"]
+        start_us = -(-span.from_us // width_us) * width_us
+        end_us = -(-span.to_us // width_us) * width_us
         # The last second of the cut may be a part of itself: it is beyond the limit then.
-        ticks = await self._ticks(start_us, end_us, TICKS_A_SECOND * (limit + 1))
-        return fold(ticks, PERIODS["1s"])[:limit]
+        most = TICKS_A_SECOND * (span.limit + 1)
+        ticks = await self._ticks(Span(start_us, end_us, most, span.newest))
+        return _cut(fold(ticks, width_us), span)
 
-    async def _rolled(self, period: str, from_us: int, to_us: int, limit: int) -> list[Candle]:
+    async def _recorded(self, period: str, span: Span) -> list[Candle]:
         width_us = PERIODS[period]
-        found = {c.t_us: c for c in await self._stored(period, from_us, to_us, limit)}
+        found = {c.t_us: c for c in await self._stored(_CANDLES, period, span)}
         # A bucket begins before the end of the range and may go on behind it.
-        rows = await self._connection.fetch(_OPEN, instant(from_us), instant(to_us + width_us))
+        rows = await self._connection.fetch(
+            _OPEN, instant(span.from_us), instant(span.to_us + width_us)
+        )
         minutes = {microseconds(row["t"]) for row in rows}
-        full_to_us = max(found, default=to_us) if len(found) >= limit else to_us
+        first_us, last_us = span.from_us, span.to_us - 1
+        if len(found) >= span.limit:
+            first_us, last_us = (min(found), last_us) if span.newest else (first_us, max(found))
         for t_us in sorted({bucket(minute, width_us) for minute in minutes}):
-            if from_us <= t_us < to_us and t_us <= full_to_us:
+            if first_us <= t_us <= last_us:
                 within = [minute for minute in minutes if bucket(minute, width_us) == t_us]
                 for candle in await self._made(t_us, width_us, within):
                     found[t_us] = candle
-        return [found[t_us] for t_us in sorted(found)][:limit]
+        return _cut([found[t_us] for t_us in sorted(found)], span)
 
     async def _made(self, t_us: int, width_us: int, open_minutes: Iterable[int]) -> list[Candle]:
         """The candle of one bucket from its minutes."""
         again = set(open_minutes)
-        stored = await self._stored("1m", t_us, t_us + width_us, width_us // MINUTE_US)
+        whole = Span(t_us, t_us + width_us, width_us // MINUTE_US)
+        stored = await self._stored(_CANDLES, "1m", whole)
         minutes = [candle for candle in stored if candle.t_us not in again]
         for minute in again:
-            most = TICKS_A_SECOND * 60
-            minutes += fold(await self._ticks(minute, minute + MINUTE_US, most), MINUTE_US)
+            span = Span(minute, minute + MINUTE_US, TICKS_A_SECOND * 60)
+            minutes += fold(await self._ticks(span), MINUTE_US)
         return widened(minutes, width_us)
 
-    async def _stored(self, period: str, from_us: int, to_us: int, limit: int) -> list[Candle]:
+    async def _stored(self, sql: str, period: str, span: Span) -> list[Candle]:
         rows = await self._connection.fetch(
-            _CANDLES, period, self._market, self._venue, instant(from_us), instant(to_us), limit
-        )
+            sql.format(order="DESC" if span.newest else ""),
+            period, self._market, self._venue, instant(span.from_us), instant(span.to_us),
+            span.limit,
+        )  # fmt: skip
         return [_candle(row) for row in rows]
 
-    async def _ticks(self, from_us: int, to_us: int, limit: int) -> list[Tick]:
+    async def _ticks(self, span: Span) -> list[Tick]:
         rows = await self._connection.fetch(
-            _TICKS, self._market, self._venue, instant(from_us), instant(to_us), limit
-        )
+            _TICKS.format(order="DESC" if span.newest else ""),
+            self._market, self._venue, instant(span.from_us), instant(span.to_us), span.limit,
+        )  # fmt: skip
         return [Tick(microseconds(row["at"]), _e18(row["mid"])) for row in rows]
+
+
+def _cut(candles: list[Candle], span: Span) -> list[Candle]:
+    return candles[-span.limit :] if span.newest else candles[: span.limit]
 
 
 _BEFORE: Final = """

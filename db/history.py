@@ -1,4 +1,4 @@
-"""Price history as the recorder writes it: ticks by COPY, roll-ups, partitions, retention."""
+"""History as the recorder writes it: ticks and samples by COPY, roll-ups, partitions, retention."""
 
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Final
 
 import asyncpg
 
+from db import rates
 from db.instants import instant, microseconds
 from domain.candles import MINUTE_US, PERIODS, bucket
 
@@ -21,8 +22,14 @@ MINUTES_AT_ONCE: Final = 30
 DAYS_AHEAD: Final = 2
 _DELETE_ROWS: Final = 50_000
 
-_COLUMNS: Final = ("at", "market", "venue", "mid")
-_PARTITION: Final = re.compile(r"price_ticks_(\d{4})(\d\d)(\d\d)")
+TICKS: Final = "price_ticks"
+TABLES: Final[Mapping[str, tuple[str, ...]]] = {
+    TICKS: ("at", "market", "venue", "mid"),
+    **rates.SAMPLES,
+}
+"""What is written by COPY, with its columns: a partition a day each, kept as long as ticks."""
+
+_PARTITION: Final = re.compile(r"([a-z_]+)_(\d{4})(\d\d)(\d\d)")
 
 _OPEN_MINUTES: Final = """
 INSERT INTO candle_work (t) SELECT unnest($1::timestamptz[]) ORDER BY 1
@@ -56,19 +63,14 @@ SELECT $1, market, venue, $3, (array_agg(open ORDER BY t))[1], max(high), min(lo
 FROM candles WHERE period = $2 AND t >= $3 AND t < $4 GROUP BY market, venue
 {_UPSERT}
 """
-_STAGING: Final = """
-CREATE TEMP TABLE IF NOT EXISTS tick_staging
-    (at timestamptz, market text, venue text, mid numeric) ON COMMIT DELETE ROWS
-"""
-_FROM_STAGING: Final = """
-INSERT INTO price_ticks (at, market, venue, mid) SELECT at, market, venue, mid FROM tick_staging
-ON CONFLICT (market, venue, at) DO NOTHING
-"""
+_STAGING: Final = "CREATE TEMP TABLE IF NOT EXISTS {0}_staging (LIKE {0}) ON COMMIT DELETE ROWS"
+_FROM_STAGING: Final = "INSERT INTO {0} SELECT * FROM {0}_staging ON CONFLICT DO NOTHING"
 _EXPIRE: Final = """
-DELETE FROM candles WHERE (period, market, venue, t) IN
-    (SELECT period, market, venue, t FROM candles WHERE period = $1 AND t < $2 LIMIT $3)
+DELETE FROM {0} WHERE period = $1
+    AND ctid = ANY(ARRAY(SELECT ctid FROM {0} WHERE period = $1 AND t < $2 LIMIT $3))
 """
-_EXPIRE_TIMESCALE: Final = "SELECT drop_chunks('price_ticks', older_than => $1::timestamptz)"
+_ROLLED: Final = ("candles", "venue_candles", "spreads", "funding_rates")
+_DROP_CHUNKS: Final = "SELECT drop_chunks($1::text::regclass, older_than => $2::timestamptz)"
 """Not run yet against a TimescaleDB."""
 
 
@@ -93,9 +95,11 @@ class HistoryStore:
         """Whether this connection is the one that records, for as long as it lasts."""
         return bool(await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK))
 
-    async def write(self, parts: Sequence[bytes], rows: int, minutes: Iterable[int]) -> int:
-        """Ticks as lines of COPY text and the minutes they are in; returns how many of them were
-        not there before. All or nothing, and harmless when repeated."""
+    async def write(
+        self, parts: Mapping[str, Sequence[bytes]], rows: int, minutes: Iterable[int]
+    ) -> int:
+        """Rows of ``TABLES`` as lines of COPY text and the minutes they are in; returns how many of
+        them were not there before. All or nothing, and harmless when repeated."""
         opened = sorted(set(minutes))
         for again in (False, True):
             try:
@@ -109,21 +113,25 @@ class HistoryStore:
             except asyncpg.UniqueViolationError:
                 break
         # A batch whose commit was not heard of, or one of another recorder before this one.
+        new = 0
         async with self._connection.transaction():
-            await self._connection.execute(_STAGING)
-            await self._copy("tick_staging", parts)
-            done: str = await self._connection.execute(_FROM_STAGING)
+            for table, lines in parts.items():
+                await self._connection.execute(_STAGING.format(table))
+                await self._copy(f"{table}_staging", table, lines)
+                done: str = await self._connection.execute(_FROM_STAGING.format(table))
+                new += int(done.rpartition(" ")[2])
             await self._open(opened)
-        return int(done.rpartition(" ")[2])
+        return new
 
-    async def _straight(self, parts: Sequence[bytes], minutes: Sequence[int]) -> None:
+    async def _straight(self, parts: Mapping[str, Sequence[bytes]], minutes: Sequence[int]) -> None:
         await self._make_partitions(minutes)
         async with self._connection.transaction():
-            await self._copy("price_ticks", parts)
+            for table, lines in parts.items():
+                await self._copy(table, table, lines)
             await self._open(minutes)
 
-    async def _copy(self, table: str, parts: Sequence[bytes]) -> None:
-        await self._connection.copy_to_table(table, source=_chunks(parts), columns=_COLUMNS)
+    async def _copy(self, target: str, table: str, parts: Sequence[bytes]) -> None:
+        await self._connection.copy_to_table(target, source=_chunks(parts), columns=TABLES[table])
 
     async def _open(self, minutes: Sequence[int]) -> None:
         if not self._timescale:
@@ -142,6 +150,7 @@ class HistoryStore:
                     return done
                 await self._connection.execute(_FROM_TICKS, minute, minute + timedelta(minutes=1))
                 await self._widen(microseconds(minute))
+                await rates.roll_up(self._connection, microseconds(minute))
         return MINUTES_AT_ONCE
 
     async def _widen(self, minute_us: int) -> None:
@@ -155,36 +164,49 @@ class HistoryStore:
 
     async def maintain(self, now_us: int, kept_days: Mapping[str, int | None]) -> None:
         """Partitions for the days to come, none for those past keeping. ``kept_days`` by period,
-        None for ever; ticks are kept as long as ``1s``."""
-        ticks_kept = kept_days["1s"]
+        None for ever; ticks and samples are kept as long as ``1s``."""
         if self._timescale:
-            if ticks_kept is not None:
-                limit = instant(now_us - ticks_kept * DAY_US)
-                await self._connection.execute(_EXPIRE_TIMESCALE, limit)
-            return
-        today_us = bucket(now_us, DAY_US)
-        await self._make_partitions([today_us + n * DAY_US for n in range(DAYS_AHEAD + 1)])
-        for name, day_us in (await self.partitions()).items():
-            if ticks_kept is not None and day_us + DAY_US <= now_us - ticks_kept * DAY_US:
-                await self._connection.execute(f"DROP TABLE IF EXISTS {name}")
-                self._days.discard(day_us)
+            await self._drop_chunks(now_us, kept_days)
+        else:
+            today_us = bucket(now_us, DAY_US)
+            await self._make_partitions([today_us + n * DAY_US for n in range(DAYS_AHEAD + 1)])
+            await self._drop_partitions(now_us, kept_days["1s"])
+        rolled = ("venue_candles",) if self._timescale else _ROLLED
         for period, days in kept_days.items():
             if period != "1s" and days is not None:
                 limit = instant(now_us - days * DAY_US)
-                done = "DELETE 1"
-                while done != "DELETE 0":
-                    done = await self._connection.execute(_EXPIRE, period, limit, _DELETE_ROWS)
+                for table in rolled:
+                    done, expire = "DELETE 1", _EXPIRE.format(table)
+                    while done != "DELETE 0":
+                        done = await self._connection.execute(expire, period, limit, _DELETE_ROWS)
+
+    async def _drop_partitions(self, now_us: int, kept_days: int | None) -> None:
+        for name, day_us in (await self.partitions()).items():
+            if kept_days is not None and day_us + DAY_US <= now_us - kept_days * DAY_US:
+                await self._connection.execute(f"DROP TABLE IF EXISTS {name}")
+                self._days.discard(day_us)
+
+    async def _drop_chunks(self, now_us: int, kept_days: Mapping[str, int | None]) -> None:
+        of_period = {"1s": list(TABLES), "5m": ["spreads_5m"], "1h": ["spreads_1h", "funding_1h"]}
+        for period, days in kept_days.items():
+            tables = of_period.get(period, [])
+            if period != "1s":
+                tables = [f"candles_{period}", *tables]
+            for table in tables if days is not None else ():
+                limit = instant(now_us - (days or 0) * DAY_US)
+                await self._connection.execute(_DROP_CHUNKS, table, limit)
 
     async def partitions(self) -> Mapping[str, int]:
-        """Name and first microsecond of every day that can hold ticks."""
+        """Name and first microsecond of every day of a table."""
         rows = await self._connection.fetch(
             "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
-            " WHERE inhparent = 'price_ticks'::regclass ORDER BY relname"
+            " WHERE inhparent = ANY($1::text[]::regclass[]) ORDER BY relname",
+            list(TABLES),
         )
         found = {}
         for row in rows:
             if match := _PARTITION.fullmatch(row["relname"]):
-                year, month, day = map(int, match.groups())
+                year, month, day = map(int, match.groups()[1:])
                 start = instant(0).replace(year=year, month=month, day=day)
                 found[row["relname"]] = microseconds(start)
         return found
@@ -194,8 +216,9 @@ class HistoryStore:
             return
         for day_us in sorted({bucket(at_us, DAY_US) for at_us in times} - self._days):
             first, last = instant(day_us), instant(day_us + DAY_US)
-            await self._connection.execute(
-                f"CREATE TABLE IF NOT EXISTS price_ticks_{first:%Y%m%d} PARTITION OF price_ticks"
-                f" FOR VALUES FROM ('{first.isoformat()}') TO ('{last.isoformat()}')"
-            )
+            for table in TABLES:
+                await self._connection.execute(
+                    f"CREATE TABLE IF NOT EXISTS {table}_{first:%Y%m%d} PARTITION OF {table}"
+                    f" FOR VALUES FROM ('{first.isoformat()}') TO ('{last.isoformat()}')"
+                )
             self._days.add(day_us)

@@ -101,7 +101,9 @@ async def _has_timescale(
     names = [name for name, _ in applied]
     if names:
         return any(name.endswith(".timescale.sql") for name in names)
+    # Loaded as well: where it is only installed, creating it ends the connection.
     found = await connection.fetchval(
-        "SELECT count(*) FROM pg_available_extensions WHERE name = 'timescaledb'"
+        "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')"
+        " AND EXISTS (SELECT FROM pg_settings WHERE name LIKE 'timescaledb.%')"
     )
     return bool(found)

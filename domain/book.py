@@ -2,7 +2,7 @@
 crosses."""
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from domain.errors import VenueProtocolError
@@ -58,6 +58,7 @@ class Book:
         "_bid_edge",
         "_bid_ticks",
         "_bids",
+        "_cut",
         "_touch",
     )
 
@@ -67,6 +68,7 @@ class Book:
         self._bid_ticks: list[int] = []
         self._ask_ticks: list[int] = []
         self._touch: Touch | None = None
+        self._cut: tuple[int | None, BookLevels] | None = None
         # Changes behind these prices leave the touch as it is.
         self._bid_edge = _ANY_BID
         self._ask_edge = _ANY_ASK
@@ -77,13 +79,14 @@ class Book:
         self._asks = {ticks: (steps, stamp) for ticks, steps in asks if steps}
         self._bid_ticks = sorted(self._bids)
         self._ask_ticks = sorted(self._asks)
-        self._touch = None
+        self._touch = self._cut = None
 
     def apply(self, is_bid: bool, price_ticks: int, size_steps: int, stamp: int) -> None:
         """Sets the total at one price; 0 removes the level, which need not exist.
 
         Raises VenueProtocolError ``BOOK_TOO_DEEP`` when a side exceeds MAX_LEVELS.
         """
+        self._cut = None
         if is_bid:
             levels, ordered = self._bids, self._bid_ticks
             if price_ticks >= self._bid_edge:
@@ -149,14 +152,20 @@ class Book:
             dropped_asks,
         )
 
-    def levels(self) -> BookLevels:
-        """The uncrossed view."""
-        dropped_bids, dropped_asks = self._uncross()
-        bids = self._bid_ticks[: len(self._bid_ticks) - dropped_bids]
-        return BookLevels(
-            [(ticks, self._bids[ticks][0]) for ticks in reversed(bids)],
-            [(ticks, self._asks[ticks][0]) for ticks in self._ask_ticks[dropped_asks:]],
-        )
+    def levels(self, value: int | None = None) -> BookLevels:
+        """The uncrossed view; with ``value`` only as many levels of each side as are worth that
+        much, in ticks x steps. The same object while nothing has changed."""
+        cut = self._cut
+        if cut is None or cut[0] != value:
+            dropped_bids, dropped_asks = self._uncross()
+            bids = self._bid_ticks[: len(self._bid_ticks) - dropped_bids]
+            bids.reverse()
+            levels = BookLevels(
+                _worth(bids, self._bids, value),
+                _worth(self._ask_ticks[dropped_asks:], self._asks, value),
+            )
+            self._cut = cut = value, levels
+        return cut[1]
 
     def _uncross(self) -> tuple[int, int]:
         """How many of the best bids and asks the view passes over."""
@@ -170,3 +179,19 @@ class Book:
             else:
                 j += 1
         return len(bids) - 1 - i, j
+
+
+def _worth(
+    ordered: Sequence[int], levels: Mapping[int, tuple[int, int]], value: int | None
+) -> tuple[tuple[int, int], ...]:
+    """The first levels that are worth ``value``, or all."""
+    if value is None:
+        return tuple((ticks, levels[ticks][0]) for ticks in ordered)
+    found = []
+    for ticks in ordered:
+        if value <= 0:
+            break
+        steps = levels[ticks][0]
+        found.append((ticks, steps))
+        value -= ticks * steps
+    return tuple(found)

@@ -86,6 +86,32 @@ class BestQuote(NamedTuple):
         return format_e18((bid + ask) // 2)
 
     @property
+    def confidence_bps(self) -> float | None:
+        """Half the width, in bps of ``mid``, of what around it holds the mid of every venue the
+        price is made of; 4 decimals. None where fewer than two venues have both sides."""
+        bid, ask = self.bid_e18, self.ask_e18
+        mids = [
+            quote.bid_e18 + quote.ask_e18
+            for quote in self.quotes
+            if quote.eligible and quote.bid_e18 is not None and quote.ask_e18 is not None
+        ]
+        if bid is None or ask is None or len(mids) < 2:
+            return None
+        middle = bid + ask
+        return round(max(max(mids) - middle, middle - min(mids)) / middle * 10_000, 4)
+
+    @property
+    def age_ms(self) -> Mapping[VenueId, int]:
+        """How old the price of each venue was, when what caused this quote arrived."""
+        times = {
+            quote.venue: quote.price_us
+            for quote in self.quotes
+            if quote.eligible and quote.price_us is not None
+        }
+        now_us = self.received_us or max(times.values(), default=0)
+        return {venue: max(0, now_us - price_us) // 1000 for venue, price_us in times.items()}
+
+    @property
     def spread_bps(self) -> float | None:
         """(ask - bid) / mid in bps, 4 decimals; negative when crossed."""
         bid, ask = self.bid_e18, self.ask_e18
@@ -146,6 +172,8 @@ def price_data(
                 if quote.state != "live"
             ],
             "disagree": best.disagree,
+            "confidence_bps": best.confidence_bps,
+            "age_ms": best.age_ms,
         },
         "venues": {quote.venue: shown(quote) for quote in best.quotes},
     }

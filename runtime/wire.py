@@ -7,7 +7,7 @@ beat is a batch without envelopes.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 import orjson
@@ -17,6 +17,8 @@ from domain.units import format_e18
 from runtime.clock import iso_ms
 
 Cause = Literal["frame", "timer", "status"]
+
+DEPTH_VERSION: Final = 1
 
 _ENVELOPES: Final = b',"envelopes":['
 
@@ -28,6 +30,17 @@ class Envelope:
     room: str
     seq: int
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What an envelope says of itself beside its data. Times as in the envelope."""
+
+    seq: int
+    epoch: int
+    cause: Cause
+    received_us: int
+    published_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +75,11 @@ def encode_envelope(
             "data": data,
         }
     )
+
+
+def encode_depth(market: str, stamp: Stamp, content: Mapping[str, Any]) -> bytes:
+    """The ``depth`` key: what the ladder with the same ``seq`` was made of."""
+    return orjson.dumps({"version": DEPTH_VERSION, "market": market, **asdict(stamp), **content})
 
 
 def encode_batch(epoch: int, feed_us: int, envelopes: Sequence[Envelope]) -> bytes:

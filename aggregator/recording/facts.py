@@ -19,16 +19,13 @@ def facts(settings: Settings) -> Mapping[str, Any]:
         "gmx_version": settings.gmx_version,
         "gmx_addresses": dict(settings.gmx_addresses),
         "gains_chains": list(settings.gains_backend_urls),
-        "streams": [
-            chain
-            for chain, urls in settings.rpc_urls.items()
-            if any(url.strip().startswith(("ws://", "wss://")) for url in urls.split(","))
-        ],
+        "streams": list(settings.rpc_urls),
     }
 
 
 def offline_settings(known: Mapping[str, Any]) -> Settings:
-    """Settings of connectors that are never asked to connect; the environment has no part."""
+    """Settings of connectors that are never asked to connect; the environment has no part. They
+    have every source that there can be: those that were not recorded stay silent."""
     chains = known["gains_chains"]
     sandbox = known["network"] == "sandbox"
     return Settings.model_construct(
@@ -38,11 +35,12 @@ def offline_settings(known: Mapping[str, Any]) -> Settings:
         dydx_http_url=_HTTP,
         dydx_chain_id=known["dydx_chain_id"],
         gmx_keeper_urls=_HTTP,
+        gmx_api_urls=_HTTP,
         gmx_version=known["gmx_version"],
         gmx_addresses=known["gmx_addresses"],
         gains_pricing_ws_url=_WS if sandbox else None,
         gains_pricing_http_url=_HTTP if sandbox else None,
         gains_backend_urls=dict.fromkeys(chains, _HTTP),
         gains_backend_ws_urls=dict.fromkeys(chains, _WS),
-        rpc_urls=dict.fromkeys(known["streams"], _WS),
+        rpc_urls=dict.fromkeys(known["streams"], f"{_HTTP},{_WS}"),
     )

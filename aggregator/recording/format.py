@@ -1,4 +1,4 @@
-"""The bytes of a recording, version 1 (``docs/recording.md``). Pure.
+"""The bytes of a recording, version 2 (``docs/recording.md``). Pure.
 
 A file is ``MAGIC`` and blocks; a block is its length, its CRC and a zlib stream of entries. A file
 whose writer died ends within a block: what is before it holds.
@@ -17,7 +17,7 @@ from domain.ids import MarketId, VenueId
 from domain.market import Market
 from domain.units import Grid
 
-VERSION: Final = 1
+VERSION: Final = 2
 MAGIC: Final = b"perptape recording\n"
 LEVEL: Final = 6
 MAX_BLOCK_BYTES: Final = 64 * 1024 * 1024
@@ -51,6 +51,7 @@ class Kind(IntEnum):
     FLUSH = 19
     ANEW = 20
     END = 21
+    LADDERS = 22
 
 
 class Entry(NamedTuple):

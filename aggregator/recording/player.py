@@ -12,7 +12,9 @@ import orjson
 
 from aggregator import rooms
 from aggregator.consolidate import Consolidator
+from aggregator.depth import Ladders
 from aggregator.envelopes import Envelopes
+from aggregator.recording.candles import ReplayedCandles
 from aggregator.recording.facts import offline_settings
 from aggregator.recording.format import Entry, Kind, header, market, reply
 from connectors import registry
@@ -47,6 +49,8 @@ class Player:
         made = registry.build(offline_settings(header(beginning)["facts"]))
         self._connectors: Mapping[VenueId, VenueConnector] = {c.venue: c for c in made}
         self._core = Consolidator({c.venue: c.rules.max_age_ns for c in made})
+        self._ladders = Ladders(self._core, made, registry.ECONOMICS)
+        self._candles = ReplayedCandles()
         self._said = Envelopes()
         self._said.begin(beginning.wall_us // 1_000_000)
         self._markets: dict[VenueId, dict[MarketId, Market]] = {}
@@ -56,6 +60,11 @@ class Player:
         self._wall_us, self._mono_ns = beginning.wall_us, beginning.mono_ns
         self.first_ns = beginning.mono_ns
         self.frames = self.missing = self.crashes = 0
+        self._says: Mapping[int, Callable[[Entry], Iterator[Envelope]]] = {
+            Kind.FLUSH: self._flush,
+            Kind.LADDERS: self._price,
+            Kind.TIME: self._pass_time,
+        }
         self._does: Mapping[int, Callable[[Entry], None]] = {
             Kind.GAP: self._on_gap,
             Kind.NAME: self._on_name,
@@ -73,7 +82,6 @@ class Player:
             Kind.RESYNC: self._on_resync,
             Kind.TAKEN: self._on_taken,
             Kind.STATUS: self._on_status,
-            Kind.TIME: self._on_time,
             Kind.ANEW: self._on_anew,
             Kind.END: self._on_end,
         }
@@ -89,18 +97,27 @@ class Player:
             self._mono_ns = entry.mono_ns
         if entry.wall_us:
             self._wall_us = entry.wall_us
-        if entry.kind == Kind.FLUSH:
-            return list(self._flush(entry))
+        says = self._says.get(entry.kind)
+        if says is not None:
+            return list(says(entry))
         self._does[entry.kind](entry)
         return ()
 
     def _flush(self, entry: Entry) -> Iterator[Envelope]:
         for best in self._core.flush(entry.mono_ns, entry.source or None):
             yield self._said.quote(best, entry.wall_us)
+            self._candles.offer(best, entry.wall_us)
         for name, rows in rooms.trade_rows(self._core.trades()).items():
             yield self._said.room(channels.trades_room(name), "frame", 0, entry.wall_us, rows)
         # What was asked for again is in the recording as well.
         self._core.snapshots_wanted()
+        self._core.fundings()
+
+    def _price(self, entry: Entry) -> Iterator[Envelope]:
+        markets = [MarketId(name) for name in entry.body.decode().split(",")]
+        for name, data in self._ladders.price(markets, entry.mono_ns):
+            if data is not None:
+                yield self._said.ladder(name, entry.wall_us, data)
 
     # Markets and sources --------------------------------------------------------------------------
 
@@ -209,11 +226,15 @@ class Player:
 
     # Time -----------------------------------------------------------------------------------------
 
-    def _on_time(self, entry: Entry) -> None:
+    def _pass_time(self, entry: Entry) -> Iterator[Envelope]:
         self._core.advance(entry.wall_us, entry.mono_ns)
+        for name, candles in self._candles.due(entry.wall_us):
+            room = channels.candles_tape_room(name)
+            yield self._said.room(room, "timer", 0, entry.wall_us, candles)
 
     def _on_anew(self, entry: Entry) -> None:
         self._core.forget_said()
+        self._ladders.forget_said()
 
     def _on_gap(self, entry: Entry) -> None:
         count = int(entry.body)

@@ -5,15 +5,21 @@ starts while the last one still records, and no moment is missing between two fi
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from aggregator.recording.facts import facts
 from aggregator.recording.folder import Folder
-from aggregator.recording.taps import Journal, RecordedConnector, RecordedConsolidator
+from aggregator.recording.taps import (
+    Journal,
+    RecordedConnector,
+    RecordedConsolidator,
+    RecordedLadders,
+)
 from aggregator.recording.writer import RecordingWriter
 from aggregator.service import Feed
 from connectors import registry
+from domain.ids import MarketId
 from domain.quote import BestQuote, Cause
 from runtime.clock import mono_ns
 from runtime.logs import get_logger
@@ -44,6 +50,17 @@ class Nowhere:
 
     def publish_state(self, key: str, body: bytes) -> None: ...
 
+    def publish_ladder(
+        self,
+        market: MarketId,
+        data: Mapping[str, Any] | None,
+        depth: Callable[[], Mapping[str, Any]],
+    ) -> None: ...
+
+    def publish_funding(
+        self, share: int, changed: Mapping[str, Any], whole: Mapping[str, Any]
+    ) -> None: ...
+
     def is_waiting(self, room: str) -> bool:
         return False
 
@@ -63,7 +80,8 @@ class Take:
         journal = Journal(self.writer.put, facts(settings))
         connectors = [RecordedConnector(connector, journal) for connector in made]
         core = RecordedConsolidator(connectors, journal)
-        feed = Feed(connectors, core, lambda _: Nowhere(), settings.market_filter)
+        ladders = RecordedLadders(core, connectors, journal)
+        feed = Feed(connectors, core, ladders, lambda _: Nowhere(), settings.market_filter)
         self._max_bytes = min(MAX_FILE_BYTES, folder.max_bytes // FILES)
         self._started_ns = mono_ns()
         self._stop = asyncio.Event()

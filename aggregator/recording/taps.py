@@ -8,8 +8,11 @@ from typing import Any
 import orjson
 
 from aggregator.consolidate import Consolidator
+from aggregator.depth import Ladder, Ladders
 from aggregator.recording.format import VERSION, Kind, market_rows, packed, reply_body
+from connectors import registry
 from connectors.base.decoding import decoded
+from connectors.base.economics import PoolDepth
 from connectors.base.protocol import (
     Decoded,
     Failure,
@@ -19,6 +22,7 @@ from connectors.base.protocol import (
     Source,
     VenueConnector,
 )
+from domain.book import BookLevels
 from domain.events import Event, VenueStatus
 from domain.ids import MarketId, SourceId, VenueId
 from domain.market import Market
@@ -145,6 +149,9 @@ class RecordedConnector:
         self._journal.add(Kind.SOURCES, body=body)
         return [self._tapped(source) for source in self._connector.sources(markets)]
 
+    def depth(self, market: Market, book: BookLevels | None, mono_ns: int) -> Sequence[PoolDepth]:
+        return self._connector.depth(market, book, mono_ns)
+
     async def close(self) -> None:
         await self._connector.close()
 
@@ -214,3 +221,19 @@ class RecordedConsolidator(Consolidator):
     def forget_said(self) -> None:
         self._journal.add(Kind.ANEW)
         super().forget_said()
+
+
+class RecordedLadders(Ladders):
+    """Ladders that note when they are priced, and of which markets."""
+
+    def __init__(
+        self, core: Consolidator, connectors: Sequence[VenueConnector], journal: Journal
+    ) -> None:
+        super().__init__(core, connectors, registry.ECONOMICS)
+        self._journal = journal
+
+    def price(self, markets: Sequence[MarketId], mono_ns: int) -> list[Ladder]:
+        if markets:
+            body = ",".join(markets).encode()
+            self._journal.add(Kind.LADDERS, 0, wall_us(), mono_ns, body)
+        return super().price(markets, mono_ns)

@@ -6,26 +6,35 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
-from domain.costs import Floats, OrderSide, PoolCost
+from domain.costs import Codes, Floats, OrderSide, PoolCost
 
 
 @dataclass(frozen=True, slots=True)
 class PoolDepth:
     """All that is needed to price one pool at one moment. ``pool``: None at an order book.
-    ``inputs``: the venue's own and immutable; nobody but its ``Economics`` reads them."""
+    ``inputs``: the venue's own and immutable; nobody but its ``Economics`` reads them. The very
+    same object means that nothing has changed.
+
+    ``gas_usd``, ``execution_fee_usd``: what a trade costs there whatever its size, as ``price``
+    says it; None where unknown.
+    """
 
     pool: str | None
     inputs: Any
+    gas_usd: Decimal | None = None
+    execution_fee_usd: Decimal | None = None
 
 
 class LadderArrays(NamedTuple):
     """What sizes cost at pools, for ranking only. Shape: (2, pools, sizes) each, the first axis BUY
-    then SELL; NaN where it is unknown. Units: those of ``domain.costs.PricedPool``."""
+    then SELL; NaN where it is unknown. Units: those of ``domain.costs.PricedPool``. ``reason``: the
+    codes that ``price`` gives where it is NaN; without them it is taken for ``DEPTH``."""
 
     price: Floats
     fee_bps: Floats
     spread_bps: Floats
     impact_bps: Floats
+    reason: Codes | None = None
 
 
 class Economics(Protocol):

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from aggregator.recorder import Chunk
-from db.history import HistoryStore
+from db.history import TICKS, HistoryStore
 from db.migrate import migrate
 from domain.candles import MINUTE_US, Tick, bucket
 from domain.units import format_e18
@@ -48,4 +48,5 @@ def chunk(market: str, venue: str, *ticks: Tick) -> Chunk:
 
 async def write(store: HistoryStore, market: str, venue: str, ticks: Sequence[Tick]) -> int:
     minutes = {bucket(tick.at_us, MINUTE_US) for tick in ticks}
-    return await store.write([chunk(market, venue, *ticks).lines], len(ticks), minutes)
+    parts = {TICKS: [chunk(market, venue, *ticks).lines]}
+    return await store.write(parts, len(ticks), minutes)

@@ -1,6 +1,7 @@
 """The feed as a process with a database: what it records, streams, and goes on with."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import asyncpg
 import pytest
 
 from db.candles import CandleReader
-from db.instants import microseconds
+from db.instants import Span, microseconds
 from domain.candles import BEST, PERIODS, Tick, fold
 from domain.units import parse_decimal, power10
 from runtime.channels import candles_tape_room
@@ -71,14 +72,46 @@ async def test_a_feed_that_starts_again_goes_on_with_its_candles(
         assert all(at_us % 250_000 == 0 for at_us, _ in series)
         reader = CandleReader(connection, "BTC-USD", name)
         for period, width_us in PERIODS.items():
-            read = await reader.read(period, 0, wall_us() + 10**12, 10_000)
-            assert read == fold(series, width_us)
+            read = await reader.read(period, Span(0, wall_us() + 10**12, 10_000))
+            # The venue's own candle goes on in the first one recorded.
+            own = [(c.t_us, c.close_e18, c.ticks) for c in read if c.ticks]
+            assert own == [(c.t_us, c.close_e18, c.ticks) for c in fold(series, width_us)]
+            if name == BEST:
+                assert read == fold(series, width_us)
     await connection.close()
     last = fold(ticks[BEST], PERIODS["1d"])[-1]
     shown = day(tape)
     assert shown["t"] == iso_ms(last.t_us)
     # The room is at most a second behind what was recorded in the end, and never ahead.
     assert last.ticks - 5 <= shown["ticks"] <= last.ticks
+
+
+async def test_what_venues_tell_of_the_time_before_is_loaded(
+    embedded_redis_url: str, url: str, venue: dict[str, str], tmp_path: Path
+) -> None:
+    settings = venue | {"DATABASE_URL": url, "PERP_MARKETS": "BTC-USD"}
+    with feeds(tmp_path) as start:
+        feed = start(embedded_redis_url, settings)
+        connection = await asyncpg.connect(url)
+
+        async def loaded() -> bool:
+            with suppress(asyncpg.UndefinedTableError):
+                count = await connection.fetchval("SELECT count(*) FROM venue_loads")
+                return bool(count == 9)
+            return False
+
+        await until(loaded, "all three periods of all venues")
+        loads = await connection.fetch("SELECT * FROM venue_loads")
+        assert {row["venue"] for row in loads} == {"dydx", "gmx", "gains"}
+        for name in ("dydx", "gmx", "gains"):
+            reader = CandleReader(connection, "BTC-USD", name)
+            for period, least in (("1m", 950), ("5m", 190), ("1h", 700), ("4h", 170), ("1d", 360)):
+                read = await reader.read(period, Span(0, wall_us() + 10**12, 10_000))
+                assert len(read) >= least, (name, period)
+                starts = [candle.t_us for candle in read]
+                assert starts == list(range(starts[0], starts[-1] + 1, PERIODS[period]))
+        assert await feed.terminate() == 0
+        await connection.close()
 
 
 async def test_prices_go_on_without_a_database(

@@ -18,6 +18,25 @@ MINUTES = 30
 WITHIN = {"from": iso_ms(START_US), "to": iso_ms(START_US + MINUTES * 60_000_000)}
 
 
+def _rates() -> tuple[dict[str, list[bytes]], int, list[int]]:
+    """Two spreads within five minutes and one after them; two rates."""
+    first, second, third = (iso_ms(START_US + n * 10_000_000) for n in (0, 1, 30))
+    later = iso_ms(START_US + 300_000_000)
+    spreads = (
+        f"{first}\tBTC-USD\tbest\t1\t0\n{second}\tBTC-USD\tbest\t2\t0\n"
+        f"{first}\tBTC-USD\tdydx\t3\t-1\n{third}\tBTC-USD\tdydx\t4\t-1\n"
+    )
+    funding = "".join(
+        f"{at}\tBTC-USD\tgmx\ta\t{rate}\t{rate}\t0.5\t\\N\t{interest}\t\\N\n"
+        for at, rate, interest in ((first, "0.00001", "7"), (later, "0.00003", "8"))
+    )
+    parts = {"spread_samples": [spreads.encode()], "funding_samples": [funding.encode()]}
+    return parts, 6, [START_US, START_US + 300_000_000]
+
+
+RATES = _rates()
+
+
 @pytest.fixture
 async def rig(embedded_redis_url: str, embedded_postgres_dsn: str) -> AsyncIterator[Rig]:
     async with database(embedded_postgres_dsn) as url:
@@ -25,6 +44,7 @@ async def rig(embedded_redis_url: str, embedded_postgres_dsn: str) -> AsyncItera
         ticks = [Tick(START_US + n * 20_000_000, (1000 + n) * E18) for n in range(MINUTES * 3)]
         await write(store, "BTC-USD", BEST, ticks)
         await write(store, "BTC-USD", "dydx", ticks[:3])
+        await store.write(*RATES)
         await store.roll_up(START_US + 20 * 60_000_000)
         await connection.close()
         async with running_gateway(embedded_redis_url, database_url=url) as running:
@@ -105,6 +125,52 @@ async def test_without_a_beginning_it_is_the_newest_page(rig: Rig) -> None:
 )  # fmt: skip
 async def test_bad_input(rig: Rig, path: str, status: int, code: str, issue: str | None) -> None:
     problem = check_problem(await rig.http.get(path), status, code)
+    if issue is not None:
+        assert [item["code"] for item in problem["issues"]] == [issue]
+
+
+async def test_spreads_and_funding_of_all_venues_side_by_side(rig: Rig) -> None:
+    answer = (await rig.http.get("/v1/history/spread/BTC-USD", params=WITHIN)).json()
+    first, second = answer["data"]
+    assert (first["t"], first["closed"]) == (iso_ms(START_US), True)
+    assert first["venues"]["best"] == {
+        "spread_bps": 1.5, "spread_low_bps": 1.0, "spread_high_bps": 2.0, "offset_bps": 0.0,
+        "offset_low_bps": 0.0, "offset_high_bps": 0.0, "samples": 2,
+    }  # fmt: skip
+    assert list(first["venues"]) == ["best", "dydx"]
+    page = (
+        await rig.http.get("/v1/history/spread/BTC-USD", params={**WITHIN, "limit": "1"})
+    ).json()
+    assert page["data"] == [first]
+    more = {**WITHIN, "limit": "1", "cursor": page["next_cursor"]}
+    page = (await rig.http.get("/v1/history/spread/BTC-USD", params=more)).json()
+    assert (page["data"], page["next_cursor"]) == ([second], None)
+    (hour,) = (await rig.http.get("/v1/history/funding/BTC-USD")).json()["data"]
+    assert hour["venues"] == {
+        "gmx": [
+            {
+                "pool": "a", "per_hour": "0.00002", "per_8h": "0.00016", "apr": "0.1752",
+                "short_per_hour": "0.00002", "borrow_long_per_hour": "0.5",
+                "borrow_short_per_hour": None, "oi_long_usd": "8", "oi_short_usd": None,
+                "samples": 2,
+            }
+        ]
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "issue"),
+    [
+        ("/v1/history/spread/NOPE-USD", "UNKNOWN_MARKET", None),
+        ("/v1/history/spread/BTC-USD?interval=1m", "INVALID_REQUEST", "UNKNOWN_INTERVAL"),
+        ("/v1/history/funding/BTC-USD?interval=5m", "INVALID_REQUEST", "UNKNOWN_INTERVAL"),
+        ("/v1/history/funding/BTC-USD?venue=gmx", "INVALID_REQUEST", "UNKNOWN_PARAMETER"),
+        ("/v1/history/funding/BTC-USD?from=x", "INVALID_REQUEST", "BAD_TIME"),
+        ("/v1/history/spread/BTC-USD?cursor=x", "INVALID_REQUEST", "BAD_CURSOR"),
+    ],
+)
+async def test_bad_input_of_histories(rig: Rig, path: str, code: str, issue: str | None) -> None:
+    problem = check_problem(await rig.http.get(path), 422 if issue else 404, code)
     if issue is not None:
         assert [item["code"] for item in problem["issues"]] == [issue]
 

@@ -1,6 +1,7 @@
 """Ticks and candles in a real Postgres."""
 
 import random
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import asyncpg
 import pytest
 
 from db.candles import CandleReader, parts_before
-from db.history import DAY_US, HistoryStore
+from db.history import DAY_US, TABLES, TICKS, HistoryStore
+from db.instants import Span
 from db.migrate import FOLDER, MigrationError, load, migrate
 from domain.candles import BEST, MINUTE_US, PERIODS, SECOND_US, Candle, Tick, bucket, fold, widened
 from domain.units import E18
@@ -50,7 +52,7 @@ async def check(
     """Every period says what the ticks say."""
     reader = CandleReader(connection, market, venue)
     for period, width_us in PERIODS.items():
-        read = await reader.read(period, START_US - DAY_US, FAR_US, 100_000)
+        read = await reader.read(period, Span(START_US - DAY_US, FAR_US, 100_000))
         assert read == fold(ticks, width_us), period
 
 
@@ -141,6 +143,13 @@ async def test_what_an_earlier_process_saw_of_the_forming_candles(
         assert widened(own, width_us) == expected
 
 
+async def days_of(store: HistoryStore) -> list[int]:
+    """The days that every table has partitions for."""
+    found = await store.partitions()
+    days = [(day_us - START_US) // DAY_US for day_us in found.values()]
+    return [day for day in sorted(set(days)) if days.count(day) == len(TABLES)]
+
+
 async def test_partitions_are_made_ahead_and_dropped_when_their_time_is_over(
     opened_store: tuple[asyncpg.Connection, HistoryStore],
 ) -> None:
@@ -149,11 +158,9 @@ async def test_partitions_are_made_ahead_and_dropped_when_their_time_is_over(
     await roll_all(store)
     now_us = START_US + 2 * DAY_US + 5_000_000
     await store.maintain(now_us, KEPT)
-    days = [(day_us - START_US) // DAY_US for day_us in (await store.partitions()).values()]
-    assert days == [0, 2, 3, 4]
+    assert await days_of(store) == [0, 2, 3, 4]
     await store.maintain(START_US + 3 * DAY_US, KEPT)
-    days = [(day_us - START_US) // DAY_US for day_us in (await store.partitions()).values()]
-    assert days == [2, 3, 4, 5]
+    assert await days_of(store) == [2, 3, 4, 5]
     # Candles stay as long as each of them is kept.
     left = await connection.fetch("SELECT period FROM candles ORDER BY t")
     assert {row["period"] for row in left} == {"1m", "5m", "15m", "1h", "4h", "1d"}
@@ -185,9 +192,15 @@ async def test_pages_of_a_series(
     for period in ("1s", "1m", "5m"):
         every: list[Candle] = []
         from_us = START_US
-        while page := await reader.read(period, from_us, FAR_US, 7):
+        while page := await reader.read(period, Span(from_us, FAR_US, 7)):
             every += page
             from_us = page[-1].t_us + PERIODS[period]
+        assert every == fold(ticks, PERIODS[period])
+        every = []
+        to_us = FAR_US
+        while page := await reader.read(period, Span(0, to_us, 7, newest=True)):
+            every = page + every
+            to_us = page[0].t_us
         assert every == fold(ticks, PERIODS[period])
 
 
@@ -231,8 +244,10 @@ def test_a_folder_that_is_no_history_of_the_schema_is_refused(
 
 def test_every_table_and_column_is_described() -> None:
     readme = (FOLDER.parent / "db" / "README.md").read_text()
-    for name in ("price_ticks", "candles", "candle_work", "schema_migrations"):
-        assert f"`{name}`" in readme
+    sql = "".join(path.read_text() for path in FOLDER.glob("*.sql"))
+    for name in re.findall(r"CREATE TABLE (\w+)|CREATE VIEW (\w+)", sql):
+        if not name[0].startswith("candles_"):
+            assert f"`{name[0] or name[1]}`" in readme
 
 
 async def test_a_day_that_was_dropped_is_made_again_and_what_is_no_price_is_refused(
@@ -241,11 +256,11 @@ async def test_a_day_that_was_dropped_is_made_again_and_what_is_no_price_is_refu
     connection, store = opened_store
     ticks = some_ticks(8, 60)
     await write(store, "BTC-USD", BEST, ticks[:20])
-    (name,) = await store.partitions()
-    await connection.execute(f"DROP TABLE {name}")
+    for name in await store.partitions():
+        await connection.execute(f"DROP TABLE {name}")
     assert await write(store, "BTC-USD", BEST, ticks) == len(ticks)
     with pytest.raises(asyncpg.IntegrityConstraintViolationError):
         await write(store, "BTC-USD", "dydx", [Tick(START_US, 0)])
     with pytest.raises(asyncpg.DataError):
-        await store.write([b"not\ta\tline\tof\tticks\n"], 1, [START_US])
+        await store.write({TICKS: [b"not\ta\tline\tof\tticks\n"]}, 1, [START_US])
     await check(connection, BEST, ticks)

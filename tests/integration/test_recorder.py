@@ -14,6 +14,7 @@ import pytest
 from aggregator import recorder as module
 from aggregator.recorder import Recorder
 from db.candles import CandleReader
+from db.instants import Span
 from domain.candles import BEST, PERIODS, Tick, fold
 from domain.units import E18
 from perptape.embedded_postgres import EmbeddedPostgres
@@ -72,7 +73,7 @@ async def check(url: str, ticks: list[Tick]) -> None:
     connection = await asyncpg.connect(url)
     reader = CandleReader(connection, "BTC-USD", BEST)
     for period, width_us in PERIODS.items():
-        read = await reader.read(period, 0, wall_us() + 10**12, 10_000)
+        read = await reader.read(period, Span(0, wall_us() + 10**12, 10_000))
         assert read == fold(ticks, width_us), period
     await connection.close()
 

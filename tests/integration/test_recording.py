@@ -19,7 +19,12 @@ from aggregator.recording.facts import facts
 from aggregator.recording.folder import SUFFIX, Folder
 from aggregator.recording.format import Kind, Reader
 from aggregator.recording.player import Player
-from aggregator.recording.taps import Journal, RecordedConnector, RecordedConsolidator
+from aggregator.recording.taps import (
+    Journal,
+    RecordedConnector,
+    RecordedConsolidator,
+    RecordedLadders,
+)
 from aggregator.recording.writer import RecordingWriter
 from aggregator.service import Feed
 from connectors import registry
@@ -68,8 +73,8 @@ def what_is_equal(body: bytes) -> Any:
     return content["cause"], received_us, orjson.dumps(content["data"])
 
 
-def trades(bodies: list[bytes]) -> list[Any]:
-    return [row for body in bodies for row in orjson.loads(body)["data"]]
+def trades(raw: list[bytes]) -> list[Any]:
+    return [row for body in raw for row in orjson.loads(body)["data"]]
 
 
 async def recorded_and_published(settings: Settings, folder: Folder) -> tuple[Path, Tape]:
@@ -78,12 +83,14 @@ async def recorded_and_published(settings: Settings, folder: Folder) -> tuple[Pa
     journal = Journal(writer.put, facts(settings))
     connectors = [RecordedConnector(made, journal) for made in registry.build(settings)]
     core, stop = RecordedConsolidator(connectors, journal), asyncio.Event()
+    ladders = RecordedLadders(core, connectors, journal)
     publisher = partial(Publisher, settings.require_redis_url())
-    feed = Feed(connectors, core, publisher, settings.market_filter)
+    feed = Feed(connectors, core, ladders, publisher, settings.market_filter)
     async with listening(settings.require_redis_url()) as (tape, redis):
         task = asyncio.create_task(feed.run(stop))
         await until(lambda: all_live(redis), "live quotes")
-        await until(lambda: len(list(price_bodies(tape, "BTC-USD"))) > 100, "prices")
+        await until(lambda: len(bodies(tape, "price:BTC-USD")) > 100, "prices")
+        await until(lambda: len(bodies(tape, "ladder:BTC-USD")) > 10, "ladders")
         stop.set()
         await task
     await asyncio.to_thread(writer.close)
@@ -91,30 +98,32 @@ async def recorded_and_published(settings: Settings, folder: Folder) -> tuple[Pa
     return writer.path, tape
 
 
-def price_bodies(tape: Tape, market: str) -> Iterator[bytes]:
-    return (item.body for item in tape.envelopes() if item.room == f"price:{market}")
+def bodies(tape: Tape, room: str) -> list[bytes]:
+    return [item.body for item in tape.envelopes() if item.room == room]
 
 
 async def test_a_replay_says_what_the_feed_published(settings: Settings, tmp_path: Path) -> None:
-    """Every price of the tape, byte for byte and in order. The replay may have more: envelopes that
-    were replaced before they were sent, and those from before the feed led."""
+    """Every price and every ladder of the tape, byte for byte and in order. The replay may have
+    more: envelopes that were replaced before they were sent, and those from before the feed led."""
     path, tape = await recorded_and_published(settings, Folder(tmp_path, 100 * MEGABYTE))
     player, said = await asyncio.to_thread(replayed, path)
     assert player.missing == player.crashes == 0
-    for market in MARKETS:
-        published = [what_is_equal(body) for body in price_bodies(tape, market)]
-        again = [what_is_equal(item.body) for item in said if item.room == f"price:{market}"]
+    for room in (f"{kind}:{market}" for kind in ("price", "ladder") for market in MARKETS):
+        published = [what_is_equal(body) for body in bodies(tape, room)]
+        again = [what_is_equal(item.body) for item in said if item.room == room]
         rest = iter(again)
         missing = [item for item in published if item not in rest]
-        assert not missing, (market, missing[0])
+        assert not missing, (room, missing[0])
         # The tape leaves out little: the comparison is not an empty one.
         assert len(published) > len(again) // 2
     room = "trades:BTC-USD"
-    published = trades([item.body for item in tape.envelopes() if item.room == room])
+    published = trades(bodies(tape, room))
     again = trades([item.body for item in said if item.room == room])
     assert "".join(map(repr, published)) in "".join(map(repr, again))
-    venues = {name for item in said for name in _venues(item)}
-    assert venues == {"dydx", "gmx", "gains"}
+    every = {"dydx", "gmx", "gains"}
+    assert {name for item in said for name in _venues(item)} == every
+    ladder = orjson.loads(bodies(tape, "ladder:BTC-USD")[-1])["data"]
+    assert {row["venue"] for row in ladder["buy"]} == every
 
 
 def _venues(item: Envelope) -> list[str]:
@@ -174,10 +183,11 @@ def test_the_commands_record_and_replay_the_same_bytes_twice(
         assert hashlib.sha256(done.stdout).hexdigest() in done.stderr.decode()
     assert len(digests) == 1
     rooms = {orjson.loads(line)["room"] for line in done.stdout.splitlines()}
-    assert {f"price:{market}" for market in MARKETS} <= rooms
+    assert {f"{kind}:{market}" for kind in ("price", "ladder") for market in MARKETS} <= rooms
     with path.open("rb") as file:
         kinds = {entry.kind for entry in Reader(file)}
     assert {Kind.FRAME, Kind.REPLY, Kind.LISTED, Kind.TICK, Kind.TAKEN, Kind.FLUSH} <= kinds
+    assert Kind.LADDERS in kinds
 
 
 def test_what_cannot_be_replayed_is_told_in_one_line(tmp_path: Path) -> None:

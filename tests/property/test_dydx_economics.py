@@ -1,6 +1,7 @@
 """Walks against a model that takes one step at a time; prices of liquidation against the
 inequality they are the boundary of."""
 
+import json
 from decimal import Decimal
 from fractions import Fraction
 
@@ -18,7 +19,8 @@ from connectors.dydx.economics.margin import (
     position_risk,
     subaccount_risk,
 )
-from connectors.dydx.economics.quote import price_array, price_trade
+from connectors.dydx.economics.pricing import ECONOMICS, BookInputs
+from connectors.dydx.economics.quote import price_trade, scale_of
 from connectors.dydx.economics.terms import (
     MarketTerms,
     OracleValue,
@@ -103,33 +105,47 @@ def test_prices_get_worse_with_size(levels: Levels, selling: bool, sizes: list[F
 
 
 @settings(deadline=None, max_examples=200)
-@given(books(), SIDES, st.lists(st.integers(1, 10**9), min_size=1, max_size=6))
-def test_the_float_form_is_the_exact_one(
-    book: tuple[Market, Levels, Levels], side: OrderSide, amounts: list[int]
+@given(
+    st.lists(books(), min_size=1, max_size=4),
+    st.lists(st.integers(1, 10**9), min_size=1, max_size=6),
+)
+def test_the_float_form_of_several_books_is_the_exact_one(
+    listed: list[tuple[Market, Levels, Levels]], amounts: list[int]
 ) -> None:
-    market, bids, offers = book
-    levels = offers if side == "BUY" else bids
-    total = sum(ticks * steps for ticks, steps in levels)
+    inputs = [BookInputs(scale_of(market), bids, offers) for market, bids, offers in listed]
+    market, bids, offers = listed[0]
+    total = sum(ticks * steps for ticks, steps in offers)
     unit = Decimal(market.tick.increment) * Decimal(market.step.increment)
-    # From parts of the known depth to more than all of it.
+    # From parts of the known depth of one of them to more than all of it.
     sizes = [unit * total * amount / 700_000_000 for amount in amounts]
-    found = price_array(
-        market,
-        side,
-        np.array([float(size) for size in sizes]),
-        np.array(bids, dtype=np.float64),
-        np.array(offers, dtype=np.float64),
-    )
-    for place, size in enumerate(sizes):
-        exact = price_trade(market, side, size, bids, offers)
-        if isinstance(exact, UnpricedPool):
-            near_edge = pytest.approx(float(total), rel=1e-12) == float(size / unit)
-            assert np.isnan(found.price[place]) or near_edge or exact.reason == "BELOW_STEP"
-            continue
-        assert found.price[place] == pytest.approx(float(exact.price), rel=1e-9)
-        assert found.fee_bps[place] == float(exact.fee_bps)
-        assert found.spread_bps[place] == pytest.approx(float(exact.spread_bps), rel=1e-9)
-        assert found.impact_bps[place] == pytest.approx(float(exact.impact_bps), rel=1e-9, abs=1e-9)
+    found = ECONOMICS.ladder(inputs, np.array([float(size) for size in sizes]))
+    for at, (market, bids, offers) in enumerate(listed):
+        unit = Decimal(market.tick.increment) * Decimal(market.step.increment)
+        for place, size in enumerate(sizes):
+            for side, levels in ((0, offers), (1, bids)):
+                cell = side, at, place
+                exact = ECONOMICS.price(None, inputs[at], ("BUY", "SELL")[side], size)
+                known = sum(ticks * steps for ticks, steps in levels)
+                if pytest.approx(float(known), rel=1e-12) == float(size / unit):
+                    continue  # Floats cannot tell whether the last level holds.
+                if isinstance(exact, UnpricedPool):
+                    assert np.isnan(found.price[cell])
+                    assert found.reason is not None
+                    assert found.reason[cell] == exact.reason
+                    continue
+                assert abs(found.price[cell] - float(exact.price)) < float(market.tick.increment)
+                assert found.price[cell] == pytest.approx(float(exact.price), rel=1e-9)
+                assert found.fee_bps[cell] == float(exact.fee_bps)
+                assert found.spread_bps[cell] == pytest.approx(float(exact.spread_bps), rel=1e-9)
+                impact = pytest.approx(float(exact.impact_bps), rel=1e-9, abs=1e-9)
+                assert found.impact_bps[cell] == impact
+
+
+@given(books())
+def test_inputs_come_back_as_they_were(book: tuple[Market, Levels, Levels]) -> None:
+    market, bids, offers = book
+    inputs = BookInputs(scale_of(market), bids, offers)
+    assert ECONOMICS.decode(json.loads(json.dumps(ECONOMICS.encode(inputs)))) == inputs
 
 
 @settings(deadline=None, max_examples=200)
@@ -138,7 +154,8 @@ def test_cost_grows_with_size_and_its_parts_are_not_negative(
     book: tuple[Market, Levels, Levels], side: OrderSide, amounts: list[int]
 ) -> None:
     market, bids, offers = book
-    priced = [price_trade(market, side, Decimal(amount), bids, offers) for amount in amounts]
+    scale = scale_of(market)
+    priced = [price_trade(scale, side, Decimal(amount), bids, offers) for amount in amounts]
     if not all(isinstance(found, PricedPool) for found in priced):
         assert not isinstance(priced[0], UnpricedPool) or priced[0].reason in (
             "DEPTH",

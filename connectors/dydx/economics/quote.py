@@ -1,17 +1,15 @@
-"""The price of a market order of a given notional on a book: exact, and in float64 for ranking."""
+"""The exact price of a market order on a book."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final
+from typing import Final, NamedTuple
 
-import numpy as np
-
-from connectors.dydx.economics.fees import FEE_TIERS, FeeTier, fee_bps
+from connectors.dydx.constants import VENUE
+from connectors.dydx.economics.fees import FEE_TIERS, fee_bps
 from connectors.dydx.economics.walk import Fill, walk_notional, walk_size
 from domain import exact
-from domain.costs import Floats, OrderSide, PoolCost, PricedPool, UnpricedPool
+from domain.costs import OrderSide, PoolCost, PricedPool, UnpricedPool
 from domain.market import Market
 from domain.units import BPS, E18
 
@@ -20,14 +18,33 @@ BPS_DECIMALS: Final = 18
 
 Levels = Iterable[tuple[int, int]]
 
+TAKER_PPM: Final = FEE_TIERS[0].taker_ppm
+_NOTHING: Final = Decimal(0)
+
+
+class Scale(NamedTuple):
+    """The units of a book. ``tick_e18``: of the quote currency; ``step_e18``: of a base unit."""
+
+    tick_e18: int
+    step_e18: int
+
+    @property
+    def value(self) -> Fraction:
+        """USD of one tick x step."""
+        return Fraction(self.tick_e18 * self.step_e18, E18 * E18)
+
+
+def scale_of(market: Market) -> Scale:
+    return Scale(market.tick.unit_e18, market.step.unit_e18)
+
 
 def price_trade(
-    market: Market,
+    scale: Scale,
     side: OrderSide,
     notional_usd: Decimal,
     bids: Levels,
     asks: Levels,
-    tier: FeeTier = FEE_TIERS[0],
+    taker_ppm: int = TAKER_PPM,
 ) -> PoolCost:
     """What a taker of ``notional_usd`` fills at.
 
@@ -39,8 +56,8 @@ def price_trade(
     """
     known_bids, known_asks = list(bids), list(asks)
     levels = known_asks if side == "BUY" else known_bids
-    fill = walk_notional(levels, exact.fraction(notional_usd) / _unit(market))
-    return _priced(market, side, notional_usd, fill, known_bids, known_asks, tier)
+    fill = walk_notional(levels, exact.fraction(notional_usd) / scale.value)
+    return _priced(scale, side, notional_usd, fill, known_bids, known_asks, taker_ppm)
 
 
 def price_size(
@@ -49,7 +66,7 @@ def price_size(
     size_base: str,
     bids: Levels,
     asks: Levels,
-    tier: FeeTier = FEE_TIERS[0],
+    taker_ppm: int = TAKER_PPM,
 ) -> PoolCost:
     """What a taker of ``size_base`` (a decimal string) fills at; otherwise as ``price_trade``.
 
@@ -60,18 +77,19 @@ def price_size(
     known_bids, known_asks = list(bids), list(asks)
     levels = known_asks if side == "BUY" else known_bids
     fill = walk_size(levels, market.step.parse(size_base))
-    notional = exact.decimal(fill.notional * _unit(market), 2 * PRICE_DECIMALS, "up")
-    return _priced(market, side, notional, fill, known_bids, known_asks, tier)
+    scale = scale_of(market)
+    notional = exact.decimal(fill.notional * scale.value, 2 * PRICE_DECIMALS, "up")
+    return _priced(scale, side, notional, fill, known_bids, known_asks, taker_ppm)
 
 
 def _priced(
-    market: Market,
+    scale: Scale,
     side: OrderSide,
     notional_usd: Decimal,
     fill: Fill,
     bids: list[tuple[int, int]],
     asks: list[tuple[int, int]],
-    tier: FeeTier,
+    taker_ppm: int,
 ) -> PoolCost:
     reason = None
     if not bids or not asks:
@@ -81,79 +99,20 @@ def _priced(
     elif fill.steps < 1:
         reason = "BELOW_STEP"
     if reason is not None:
-        return UnpricedPool(market.venue, None, side, notional_usd, reason)
+        return UnpricedPool(VENUE, None, side, notional_usd, reason)
     # Twice the middle of the touch, and its whole width.
     middle2, width = asks[0][0] + bids[0][0], asks[0][0] - bids[0][0]
-    price = fill.notional / fill.steps * Fraction(market.tick.unit_e18, E18)
+    price = fill.notional / fill.steps * Fraction(scale.tick_e18, E18)
     return PricedPool(
-        market.venue,
+        VENUE,
         None,
         side,
         notional_usd,
         exact.decimal(price, PRICE_DECIMALS, "up" if side == "BUY" else "down"),
-        fee_bps(tier.taker_ppm),
+        fee_bps(taker_ppm),
         exact.decimal(Fraction(width * BPS, middle2), BPS_DECIMALS, "up"),
         exact.decimal(fill.excess / fill.steps * (2 * BPS) / middle2, BPS_DECIMALS, "up"),
+        # Orders are no transactions that pay for gas, and nobody is paid to execute them.
+        _NOTHING,
+        _NOTHING,
     )
-
-
-def _unit(market: Market) -> Fraction:
-    """USD of one tick x step."""
-    return Fraction(market.tick.unit_e18 * market.step.unit_e18, E18 * E18)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PricedArray:
-    """``price_trade`` for many sizes in float64, for ranking only. NaN where unknown."""
-
-    price: Floats
-    fee_bps: Floats
-    spread_bps: Floats
-    impact_bps: Floats
-
-
-def price_array(
-    market: Market,
-    side: OrderSide,
-    notional_usd: Floats,
-    bids: Floats,
-    asks: Floats,
-    tier: FeeTier = FEE_TIERS[0],
-) -> PricedArray:
-    """What takers of each of ``notional_usd`` fill at, for ranking only.
-
-    Shape: ``notional_usd`` (m,), ``bids`` and ``asks`` (n, 2) of price ticks and size steps, best
-    first. Units: as ``price_trade``, within 1e-9 of it.
-    """
-    unknown = np.full(notional_usd.shape, np.nan)
-    if not len(bids) or not len(asks):
-        return PricedArray(unknown, unknown, unknown, unknown)
-    tick = market.tick.unit_e18 / E18
-    step = market.step.unit_e18 / E18
-    levels = asks if side == "BUY" else bids
-    ticks, steps = levels[:, 0], levels[:, 1]
-    off = np.abs(ticks - ticks[0])
-    wanted = notional_usd / (tick * step)
-    ends = np.cumsum(ticks * steps)
-    # The level in which each walk ends, and what was taken before it.
-    place = np.searchsorted(ends, wanted, side="left")
-    reached = place < len(ends)
-    place = np.minimum(place, len(ends) - 1)
-    part = (wanted - _before(ticks * steps)[place]) / ticks[place]
-    filled = _before(steps)[place] + part
-    excess = _before(off * steps)[place] + part * off[place]
-    known = reached & (wanted > 0) & (filled >= 1)
-    middle = (asks[0, 0] + bids[0, 0]) / 2
-    filled = np.where(known, filled, np.nan)
-    spread_bps = (asks[0, 0] - bids[0, 0]) / 2 / middle * BPS
-    return PricedArray(
-        wanted / filled * tick,
-        np.where(known, float(fee_bps(tier.taker_ppm)), np.nan),
-        np.where(known, spread_bps, np.nan),
-        excess / filled / middle * BPS,
-    )
-
-
-def _before(values: Floats) -> Floats:
-    """Sum of all values before each."""
-    return np.concatenate(([0.0], np.cumsum(values)[:-1]))

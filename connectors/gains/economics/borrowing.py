@@ -129,7 +129,7 @@ def accrued(
 
 
 def _delta_p(stored: Accrual, net: int, max_e10: int, collateral: Collateral, blocks: int) -> int:
-    if not max_e10 or not stored.exponent:
+    if not max_e10 or not stored.exponent or not stored.fee_per_block_p:
         return 0
     share: int = (net * E10 // max_e10) ** stored.exponent
     scale: int = collateral.precision**stored.exponent

@@ -40,6 +40,7 @@ def decode_side(slot1: int, slot2: int) -> Side:
     )
 
 
+@lru_cache(maxsize=4096)
 def encode_side(side: Side) -> tuple[int, int]:
     """The inverse of ``decode_side``: (slot 1, slot 2). Raises ValueError where a value does not
     fit or there are not 30 bands."""

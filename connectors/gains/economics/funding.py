@@ -147,6 +147,34 @@ def _multipliers(
     return min(long_times, _MULTIPLIER_MAX), min(short_times, _MULTIPLIER_MAX)
 
 
+def current_rates_p_e18(
+    stored: Funding,
+    terms: FundingTerms,
+    long_token_e18: int,
+    short_token_e18: int,
+    price_e10: int,
+    collateral_price_e8: int,
+    now_s: int,
+) -> tuple[int, int]:
+    """(what a long pays, what a short receives) in percent a second, for positions of nearly
+    nothing: a side without open interest is taken to have the least there can be. As ``accrued``;
+    a time before the stored one is that one.
+    """
+    if not terms.enabled:
+        return 0, 0
+    now_s = max(now_s, stored.updated_s)
+    rate = accrued(
+        stored, terms, long_token_e18, short_token_e18, price_e10, collateral_price_e8, now_s
+    ).rate_p_e18
+    long_times, short_times = _multipliers(
+        rate, max(long_token_e18, 1), max(short_token_e18, 1), terms.apr_multiplier
+    )
+    return (
+        truncated(rate * long_times, _MULTIPLIER_ONE),
+        truncated(rate * short_times, _MULTIPLIER_ONE),
+    )
+
+
 def funding_fee(size: int, acc_p_e20: int, initial_p_e20: int, open_price_e10: int) -> int:
     """What a v10 trade owes; negative is income. Trades of before v10 owe none.
 

@@ -49,7 +49,7 @@ class PairState:
     """A pair in one collateral at one block. Volumes are sums over the windows that count now.
 
     ``above``, ``below``, ``offsets_ppm``: depth bands. Tokens are pair tokens, ``skew_depth_e18``
-    0 = no skew.
+    0 = no skew. Only closes look at the ``block``.
     """
 
     spread_p: int
@@ -61,7 +61,7 @@ class PairState:
     long_token_e18: int
     short_token_e18: int
     skew_depth_e18: int
-    block: int
+    block: int = 0
     factors: PairFactors = field(default_factory=PairFactors)
     trader: TraderTerms = field(default_factory=TraderTerms)
 
@@ -73,6 +73,11 @@ class PairState:
     @property
     def net_token_e18(self) -> int:
         return self.long_token_e18 - self.short_token_e18
+
+    def counted_volume_usd_e18(self, *, up: bool) -> int:
+        """Volume in the windows of the side that ``up`` moves, as much as it counts for."""
+        volume = self.volume_long_usd_e18 if up else self.volume_short_usd_e18
+        return volume * (self.factors.cumulative_e10 or E10) // E10
 
     @property
     def standing_p(self) -> int:
@@ -145,10 +150,9 @@ def cumulative_impact_p(
     exempt = factors.exempt_on_open if opening else factors.exempt_after_protection
     if exempt and not protected:
         return 0
-    volume = state.volume_long_usd_e18 if up else state.volume_short_usd_e18
     factor_e10 = factors.protection_e10 if protected else E10
     return volume_impact_p(
-        volume * (factors.cumulative_e10 or E10) // E10,
+        state.counted_volume_usd_e18(up=up),
         size_usd_e18,
         state.above if up else state.below,
         state.offsets_ppm,

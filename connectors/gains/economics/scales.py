@@ -1,6 +1,7 @@
 """Integer steps and scales that all formulas share."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from connectors.gains.constants import PERCENT, PRICE_MAX_E10
@@ -40,18 +41,18 @@ def position_size(collateral: int, leverage_e3: int) -> int:
     return collateral * leverage_e3 // E3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Collateral:
     """A collateral token of one chain and its price."""
 
     decimals: int
     price_usd_e8: int
 
-    @property
+    @cached_property
     def precision(self) -> int:
         return power10(self.decimals)
 
-    @property
+    @cached_property
     def precision_delta(self) -> int:
         return power10(18 - self.decimals)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from connectors.gmx.economics.carry import pool_usd, reserved_usd
 from connectors.gmx.economics.fixed import apply_factor
 from connectors.gmx.economics.impact import open_interest_usd
-from connectors.gmx.economics.model import MarketConfig, MarketPrices, MarketState
+from connectors.gmx.economics.model import MarketPrices, OpeningConfig, OpeningState
 from connectors.gmx.economics.refusal import Refused
 
 
@@ -35,7 +35,7 @@ class Capacity:
 
 
 def capacity(
-    config: MarketConfig, state: MarketState, prices: MarketPrices, is_long: bool
+    config: OpeningConfig, state: OpeningState, prices: MarketPrices, is_long: bool
 ) -> Capacity:
     """Shape: one side. Units: USD e30.
     Source: MarketUtils.validateOpenInterest, validateReserve, validateOpenInterestReserve."""
@@ -51,7 +51,7 @@ def capacity(
     )
 
 
-def check_open_interest(config: MarketConfig, state: MarketState, is_long: bool) -> None:
+def check_open_interest(config: OpeningConfig, state: OpeningState, is_long: bool) -> None:
     """Of a state with the new position in it.
 
     Shape: one side. Raises: Refused ``MaxOpenInterestExceeded``.
@@ -64,7 +64,7 @@ def check_open_interest(config: MarketConfig, state: MarketState, is_long: bool)
 
 
 def check_reserves(
-    config: MarketConfig, state: MarketState, prices: MarketPrices, is_long: bool
+    config: OpeningConfig, state: OpeningState, prices: MarketPrices, is_long: bool
 ) -> None:
     """Of a state with the new position in it.
 

@@ -22,6 +22,8 @@ from connectors.gmx.economics.model import (
     MarketConfig,
     MarketPrices,
     MarketState,
+    OpeningConfig,
+    OpeningState,
     Sided,
 )
 from connectors.gmx.economics.refusal import Refused
@@ -46,16 +48,16 @@ NO_FUNDING = FundingUpdate(False, 0, 0, Sided(NOTHING, NOTHING), Sided(NOTHING, 
 
 @dataclass(frozen=True, slots=True)
 class HourlyRates:
-    """``funding_e30``: fraction per hour of a long's size, positive = longs pay;
-    ``funding_received_e30``: what the other side gets per hour and size (>= 0);
-    ``borrow_e30``: what each side pays besides."""
+    """What each side pays an hour, as a fraction of its size; a negative ``funding_e30`` is
+    received. The two sides of funding differ where their open interest does."""
 
-    funding_e30: int
-    funding_received_e30: int
+    funding_e30: Sided[int]
     borrow_e30: Sided[int]
 
 
-def pool_usd(config: MarketConfig, state: MarketState, prices: MarketPrices, is_long: bool) -> int:
+def pool_usd(
+    config: OpeningConfig, state: OpeningState, prices: MarketPrices, is_long: bool
+) -> int:
     """Worth of the pool token that stands behind one side, at its minimum price.
 
     Shape: scalar. Units: USD e30. Source: MarketUtils.getPoolUsdWithoutPnl.
@@ -65,7 +67,7 @@ def pool_usd(config: MarketConfig, state: MarketState, prices: MarketPrices, is_
 
 
 def reserved_usd(
-    config: MarketConfig, state: MarketState, prices: MarketPrices, is_long: bool
+    config: OpeningConfig, state: OpeningState, prices: MarketPrices, is_long: bool
 ) -> int:
     """What one side's open interest reserves of the pool: a long can win without bound, so its
     tokens count at today's price; a short can win its size.
@@ -172,24 +174,24 @@ def accrue(
 
 
 def hourly_rates(
-    config: MarketConfig, state: MarketState, prices: MarketPrices, now_s: int
+    open_interest_usd_e30: Sided[int],
+    longs_pay: bool,
+    funding_factor_per_second_e30: int,
+    borrowing_factor_per_second_e30: Sided[int],
 ) -> HourlyRates:
-    """Rates if they stayed for an hour as they are at ``now_s``.
+    """Rates if they stayed for an hour as they are: what one side pays is dealt out to the other.
 
-    Shape: scalar. Units: fraction per hour, e30, rounded down in magnitude.
-    Source: next_funding, borrowing_factor_per_second.
+    Shape: scalar. Units: USD e30, fractions per second and per hour, e30; what is received is
+    rounded down. Source: next_funding, borrowing_factor_per_second, Reader.getMarketInfo.
     """
-    funding = next_funding(config, state, prices, now_s)
-    paid = funding.factor_per_second_e30 * _HOUR_S
-    payers = open_interest_usd(config, state, funding.longs_pay)
-    takers = open_interest_usd(config, state, not funding.longs_pay)
-    long_rate = paid if funding.longs_pay else -(paid * payers // takers if takers else 0)
+    paid = funding_factor_per_second_e30 * _HOUR_S
+    payers, takers = open_interest_usd_e30.of(longs_pay), open_interest_usd_e30.of(not longs_pay)
     received = paid * payers // takers if takers else 0
-    borrow = [
-        borrowing_factor_per_second(config, state, prices, is_long) * _HOUR_S
-        for is_long in (True, False)
-    ]
-    return HourlyRates(long_rate, received, Sided(*borrow))
+    borrow = borrowing_factor_per_second_e30
+    return HourlyRates(
+        Sided(paid, -received) if longs_pay else Sided(-received, paid),
+        Sided(borrow.long * _HOUR_S, borrow.short * _HOUR_S),
+    )
 
 
 def _next_rate(

@@ -20,7 +20,14 @@ from connectors.gmx.economics.impact import (
     increase_units,
     position_impact,
 )
-from connectors.gmx.economics.model import MarketConfig, MarketState, Position, PriceRange
+from connectors.gmx.economics.model import (
+    MarketConfig,
+    MarketState,
+    OpeningConfig,
+    OpeningState,
+    Position,
+    PriceRange,
+)
 from connectors.gmx.economics.refusal import Refused
 
 ANY_BUY_PRICE: Final = 2**256 - 1
@@ -69,8 +76,8 @@ def oracle_price(index: PriceRange, is_long: bool, is_increase: bool) -> int:
 
 
 def increase(
-    config: MarketConfig,
-    state: MarketState,
+    config: OpeningConfig,
+    state: OpeningState,
     index: PriceRange,
     is_long: bool,
     size_usd_e30: int,

@@ -13,7 +13,13 @@ from connectors.gmx.economics.fixed import (
     apply_factor,
     div_up,
 )
-from connectors.gmx.economics.model import MarketConfig, MarketState, Position, PriceRange
+from connectors.gmx.economics.model import (
+    MarketConfig,
+    MarketState,
+    OpeningConfig,
+    Position,
+    PriceRange,
+)
 
 _BPS: Final = 10_000
 
@@ -81,7 +87,7 @@ def ui_fee_factor(receiver_factor_e30: int, max_factor_e30: int) -> int:
     return min(receiver_factor_e30, max_factor_e30)
 
 
-def position_fee_usd(config: MarketConfig, size_usd_e30: int, balance_improved: bool) -> int:
+def position_fee_usd(config: OpeningConfig, size_usd_e30: int, balance_improved: bool) -> int:
     """The fee of a size before discounts. Shape: scalar. Units: USD e30.
     Source: PositionPricingUtils.getPositionFeesAfterReferral."""
     return apply_factor(size_usd_e30, config.position_fee_factor_e30.of(balance_improved))

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from connectors.gmx.economics.fixed import apply_factor, div_up, power
 from connectors.gmx.economics.model import (
     ByToken,
-    MarketConfig,
     MarketState,
+    OpeningConfig,
+    OpeningState,
     PriceRange,
     Sided,
     Signed,
@@ -32,18 +33,18 @@ def stored_sum(stored: ByToken, divisor: int) -> int:
     return stored.long_token // divisor + stored.short_token // divisor
 
 
-def open_interest_usd(config: MarketConfig, state: MarketState, is_long: bool) -> int:
+def open_interest_usd(config: OpeningConfig, state: OpeningState, is_long: bool) -> int:
     """Shape: one side's open interest. Units: USD e30. Source: MarketUtils.getOpenInterest."""
     return stored_sum(state.open_interest_usd_e30.of(is_long), config.divisor)
 
 
-def open_interest_units(config: MarketConfig, state: MarketState, is_long: bool) -> int:
+def open_interest_units(config: OpeningConfig, state: OpeningState, is_long: bool) -> int:
     """Shape: one side's open interest. Units: smallest units of the index token.
     Source: MarketUtils.getOpenInterestInTokens."""
     return stored_sum(state.open_interest_units.of(is_long), config.divisor)
 
 
-def balance(config: MarketConfig, state: MarketState, index: PriceRange) -> Sided[int]:
+def balance(config: OpeningConfig, state: OpeningState, index: PriceRange) -> Sided[int]:
     """Open interest as the imbalance is measured: in USD at entry, or the tokens at today's mid.
 
     Shape: both sides. Units: USD e30. Source: USE_OPEN_INTEREST_IN_TOKENS_FOR_BALANCE.
@@ -84,8 +85,8 @@ def decrease_units(position_usd: int, position_units: int, is_long: bool, size_u
 
 
 def position_impact(
-    config: MarketConfig,
-    state: MarketState,
+    config: OpeningConfig,
+    state: OpeningState,
     index: PriceRange,
     is_long: bool,
     size_delta_usd_e30: int,
@@ -113,7 +114,7 @@ def position_impact(
     return other if other.usd_e30 < own.usd_e30 else own
 
 
-def cap_positive(config: MarketConfig, impact_usd_e30: int, size_usd_e30: int) -> int:
+def cap_positive(config: OpeningConfig, impact_usd_e30: int, size_usd_e30: int) -> int:
     """Positive impact is at most a part of the size; negative impact stays as it is.
 
     Shape: scalar. Units: USD e30. Source: MAX_POSITION_IMPACT_FACTOR, MarketUtils.
@@ -156,7 +157,7 @@ def curve(before: int, after: int, crossed: bool, factors: Signed, exponents: Si
     return abs(start - end) if improved else -abs(start - end)
 
 
-def _change(config: MarketConfig, before: Sided[int], is_long: bool, delta: int) -> Impact:
+def _change(config: OpeningConfig, before: Sided[int], is_long: bool, delta: int) -> Impact:
     after = (
         Sided(before.long + delta, before.short)
         if is_long
@@ -174,7 +175,7 @@ def _change(config: MarketConfig, before: Sided[int], is_long: bool, delta: int)
     return Impact(usd, end < start)
 
 
-def _virtual_inventory(config: MarketConfig, state: MarketState, index: PriceRange) -> int | None:
+def _virtual_inventory(config: OpeningConfig, state: OpeningState, index: PriceRange) -> int | None:
     if config.interest_in_tokens:
         units = state.virtual_position_units
         return None if units is None else units * index.mid_usd_e30

@@ -119,34 +119,19 @@ class SwapConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class MarketConfig:
-    """What governance sets. ``interest_in_tokens`` is USE_OPEN_INTEREST_IN_TOKENS_FOR_BALANCE;
-    ``max_collateral_sum_units`` exists from v2.2c on (None: no limit known); ``single_token`` says
-    that the pool's long and short token are the same one."""
+class OpeningConfig:
+    """What governance sets and opening a position depends on. ``interest_in_tokens`` is
+    USE_OPEN_INTEREST_IN_TOKENS_FOR_BALANCE; ``single_token`` says that the pool's long and short
+    token are the same one, so that sums are stored for both at once."""
 
     impact_factor_e30: Signed
     impact_exponent_e30: Signed
     max_impact_factor_e30: Signed
-    max_impact_factor_for_liquidations_e30: int
     position_fee_factor_e30: Signed
-    position_fee_receiver_factor_e30: int
-    borrowing_fee_receiver_factor_e30: int
-    liquidation_fee_factor_e30: int
-    liquidation_fee_receiver_factor_e30: int
-    min_collateral_factor_e30: int
-    min_collateral_factor_for_liquidation_e30: int
-    min_collateral_factor_per_interest_e30: Sided[int]
-    min_collateral_usd_e30: int
     min_position_size_usd_e30: int
     max_open_interest_usd_e30: Sided[int]
     reserve_factor_e30: Sided[int]
     open_interest_reserve_factor_e30: Sided[int]
-    max_collateral_sum_units: Sided[ByToken] | None
-    max_pnl_factor_for_traders_e30: Sided[int]
-    borrowing: Sided[BorrowingConfig]
-    skip_borrowing_for_smaller_side: bool
-    funding: FundingConfig
-    swap: SwapConfig
     interest_in_tokens: bool
     single_token: bool
 
@@ -157,19 +142,48 @@ class MarketConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class MarketState:
-    """What trades change. ``virtual_position_*`` is None where the index token has no virtual
-    inventory (positive: virtual shorts); ``virtual_pool_units`` is None where the pool has none."""
+class MarketConfig(OpeningConfig):
+    """All that governance sets. ``max_collateral_sum_units`` exists from v2.2c on (None: no limit
+    known)."""
 
-    impact_pool_units: int
-    total_pending_impact_units: int
+    max_impact_factor_for_liquidations_e30: int
+    position_fee_receiver_factor_e30: int
+    borrowing_fee_receiver_factor_e30: int
+    liquidation_fee_factor_e30: int
+    liquidation_fee_receiver_factor_e30: int
+    min_collateral_factor_e30: int
+    min_collateral_factor_for_liquidation_e30: int
+    min_collateral_factor_per_interest_e30: Sided[int]
+    min_collateral_usd_e30: int
+    max_collateral_sum_units: Sided[ByToken] | None
+    max_pnl_factor_for_traders_e30: Sided[int]
+    borrowing: Sided[BorrowingConfig]
+    skip_borrowing_for_smaller_side: bool
+    funding: FundingConfig
+    swap: SwapConfig
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningState:
+    """What trades change and opening a position depends on. ``virtual_position_*`` is None where
+    the index token has no virtual inventory (positive: virtual shorts)."""
+
     virtual_position_usd_e30: int | None
     virtual_position_units: int | None
     pool_units: ByToken
-    swap_impact_pool_units: ByToken
-    virtual_pool_units: ByToken | None
     open_interest_usd_e30: Sided[ByToken]
     open_interest_units: Sided[ByToken]
+
+
+@dataclass(frozen=True, slots=True)
+class MarketState(OpeningState):
+    """All that trades change. ``virtual_pool_units`` is None where the pool has no virtual
+    inventory."""
+
+    impact_pool_units: int
+    total_pending_impact_units: int
+    swap_impact_pool_units: ByToken
+    virtual_pool_units: ByToken | None
     collateral_sum_units: Sided[ByToken]
     cumulative_borrowing_factor_e30: Sided[int]
     borrowing_updated_at_s: Sided[int]

@@ -13,7 +13,7 @@ from domain.market import Market
 from domain.units import Grid
 
 ENTRIES = [
-    Entry(Kind.BEGIN, 0, 1_790_000_000_000_000, 5, orjson.dumps({"version": 1, "facts": {}})),
+    Entry(Kind.BEGIN, 0, 1_790_000_000_000_000, 5, orjson.dumps({"version": 2, "facts": {}})),
     Entry(Kind.NAME, 1, 0, 0, b"dydx:ws:0"),
     Entry(Kind.FRAME, 1, 1_790_000_000_000_001, 2**62, b'{"a":1}' * 50),
     Entry(Kind.TICK, 65_535, 0, 7, b""),
@@ -63,9 +63,9 @@ def test_other_files_are_refused(data: bytes) -> None:
 
 
 def test_other_versions_are_refused() -> None:
-    assert recording.header(ENTRIES[0]) == {"version": 1, "facts": {}}
-    with pytest.raises(InputError, match="version 2"):
-        recording.header(ENTRIES[0]._replace(body=b'{"version":2}'))
+    assert recording.header(ENTRIES[0]) == {"version": 2, "facts": {}}
+    with pytest.raises(InputError, match="version 1"):
+        recording.header(ENTRIES[0]._replace(body=b'{"version":1}'))
     with pytest.raises(InputError, match="no beginning"):
         recording.header(ENTRIES[1])
 
@@ -75,6 +75,7 @@ def test_the_numbers_of_the_kinds_never_change() -> None:
         "BEGIN": 1, "GAP": 2, "NAME": 3, "LISTED": 4, "SOURCES": 5, "ATTACH": 6, "DETACH": 7,
         "RELIST": 8, "UNLIST": 9, "OPEN": 10, "FRAME": 11, "REPLY": 12, "LONG": 13, "TICK": 14,
         "RESYNC": 15, "TAKEN": 16, "STATUS": 17, "TIME": 18, "FLUSH": 19, "ANEW": 20, "END": 21,
+        "LADDERS": 22,
     }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Replays of a short recording of the sandbox: see ``tests/data/recordings``."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from aggregator.recording.format import Entry, Kind, Reader
 from aggregator.recording.player import Player
 from runtime.settings import Settings
 
-FILE = Path(__file__).parents[2] / "data" / "recordings" / "synthetic-sandbox-v1.perprec"
+FILE = Path(__file__).parents[2] / "data" / "recordings" / "synthetic-sandbox-v2.perprec"
 MARKETS = {"BTC-USD", "ETH-USD", "SOL-USD"}
 
 
@@ -70,6 +71,34 @@ def test_times_and_numbers_are_of_the_recording() -> None:
         mine = [item for item in said if item["room"] == room]
         assert {item["epoch"] for item in mine} == {epoch}
         assert [item["seq"] - (epoch << 20) for item in mine] == list(range(1, len(mine) + 1))
+
+
+def test_a_recording_has_its_ladders_and_candles() -> None:
+    said = [orjson.loads(body) for body in played(recorded())[1]]
+    rooms = Counter(item["room"] for item in said)
+    for market in MARKETS:
+        assert rooms[f"ladder:{market}"] > 3
+        ladder = [item for item in said if item["room"] == f"ladder:{market}"][-1]
+        assert {row["venue"] for row in ladder["data"]["buy"]} == {"dydx", "gmx", "gains"}
+        assert sum(row["best"][0] for row in ladder["data"]["sell"]) == 1
+        candles = [item for item in said if item["room"] == f"candles:{market}"]
+        assert [item["data"]["1s"]["closed"] for item in candles] == [True] * len(candles)
+        assert 1 < len(candles) < 6
+        assert {item["data"]["1d"]["t"] for item in candles} == {"2026-11-22T00:00:00.000Z"}
+
+
+def test_ladders_are_made_where_the_recording_has_them() -> None:
+    entries = recorded()
+    last = entries[-2]
+    assert last.mono_ns
+    ladders = Entry(Kind.LADDERS, 0, last.wall_us, last.mono_ns, b"NONE-USD,SOL-USD")
+    before = played(entries)[1]
+    after = played([*entries[:-1], Entry(Kind.ANEW, 0, 0, 0, b""), ladders, ladders])[1]
+    made = [orjson.loads(body) for body in after[len(before) :]]
+    # The second time there was nothing new to say.
+    assert [item["room"] for item in made] == ["ladder:NONE-USD", "ladder:SOL-USD"]
+    assert made[1]["published_us"] == last.wall_us
+    assert made[0]["data"]["buy"] == []
 
 
 def test_after_a_gap_nothing_is_live_until_it_is_connected_anew() -> None:

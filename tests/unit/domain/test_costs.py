@@ -1,23 +1,18 @@
-"""Priced pools, the best of them, and splits over cost curves."""
+"""Priced pools, and the best of them."""
 
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import pytest
 
 from domain.costs import (
-    CostCurve,
     OrderSide,
     PricedPool,
     UnpricedPool,
     all_in_bps_array,
     all_in_price_array,
     best_pool,
-    best_single,
-    best_split,
-    curve_of,
     variable_usd_array,
 )
 from domain.errors import InputError
@@ -34,17 +29,14 @@ def pool(
     return PricedPool(V, name, side, D(size), D(price), D(fee), D("0.5"), D("0.25"), **fixed)
 
 
-def curve(name: str, *points: tuple[float, float], fixed: float = 0.0) -> CostCurve:
-    sizes, costs = (np.array(column) for column in zip(*points, strict=True))
-    return CostCurve(V, name, sizes, costs, fixed)
-
-
 def test_the_parts_add_up_exactly() -> None:
     found = pool("a", "100", gas_usd="0.1", execution_fee_usd="0.2")
     assert found.all_in_bps == D("5.75")
     assert found.fixed_usd == D("0.3")
     assert found.all_in_price == D("100.05")
     assert pool("a", "100", side="SELL").all_in_price == D("99.95")
+    unknown = pool("a", "100", gas_usd="0.1")
+    assert (unknown.execution_fee_usd, unknown.fixed_usd) == (None, D("0.1"))
     long = pool("a", "100." + "0" * 40 + "1", fee="-1")
     assert Fraction(long.all_in_price) == Fraction(long.price) * Fraction(9999, 10_000)
 
@@ -100,83 +92,3 @@ def test_the_float_forms_agree(side: OrderSide) -> None:
         assert all_in_bps[place] == pytest.approx(float(item.all_in_bps), rel=1e-9)
         assert all_in[place] == pytest.approx(float(item.all_in_price), rel=1e-12)
         assert cost[place] == pytest.approx(float(item.variable_usd(reference)), rel=1e-9)
-
-
-def test_a_curve_between_and_beyond_its_points() -> None:
-    found = curve("a", (1_000.0, 1.0), (10_000.0, 19.0), fixed=0.5)
-    asked = np.array([0.0, 500.0, 1_000.0, 5_500.0, 10_000.0, 10_000.1, -1.0])
-    expected = [0, 1.0, 1.5, 10.5, 19.5, np.inf, np.inf]
-    assert found.cost_at(asked).tolist() == expected
-    assert found.max_notional_usd == 10_000
-
-
-@pytest.mark.parametrize(
-    ("sizes", "costs"),
-    [
-        ([], []), ([0.0], [1.0]), ([2.0, 1.0], [1.0, 1.0]), ([1.0, 1.0], [1.0, 1.0]),
-        ([1.0], [np.nan]), ([np.inf], [1.0]), ([1.0, 2.0], [1.0]), ([[1.0]], [[1.0]]),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_what_is_no_curve(sizes: Any, costs: Any) -> None:
-    with pytest.raises(InputError) as refused:
-        CostCurve(V, None, np.array(sizes), np.array(costs))
-    assert refused.value.code == "BAD_CURVE"
-
-
-def test_a_curve_through_exact_prices() -> None:
-    ladder = [pool("a", "100", size="1000"), pool("a", "101", size="10000")]
-    found = curve_of(ladder, D(100))
-    assert found.pool == "a"
-    assert found.notional_usd.tolist() == [1_000, 10_000]
-    assert found.cost_usd.tolist() == [0.5, float(ladder[1].variable_usd(D(100)))]
-    for mixed in ([], [pool("a", "100"), pool("b", "100", size="2000")]):
-        with pytest.raises(InputError):
-            curve_of(mixed, D(100))
-
-
-def test_a_split_deals_out_what_one_pool_makes_dear() -> None:
-    steep = curve("steep", (500.0, 1.0), (1_000.0, 10.0))
-    other = curve("other", (500.0, 2.0), (1_000.0, 9.0))
-    third = curve("third", (1_000.0, 1000.0))
-    curves = [steep, other, third]
-    single = best_single(curves, 1_000)
-    assert single is not None
-    assert [(leg.pool, leg.share) for leg in single.legs] == [("other", 20)]
-    assert single.cost_usd == 9.0
-    split = best_split(curves, 1_000)
-    assert split is not None
-    assert [(leg.pool, leg.notional_usd) for leg in split.legs] == [("steep", 500), ("other", 500)]
-    assert split.cost_usd == 3.0
-    assert split.parts == 20
-
-
-def test_a_split_reaches_further_than_any_pool() -> None:
-    curves = [curve(name, (400.0, 1.0)) for name in "abc"]
-    assert best_split(curves, 1_000, max_legs=2) is None
-    split = best_split(curves, 1_000)
-    assert split is not None
-    assert sum(leg.share for leg in split.legs) == 20
-    assert len({leg.pool for leg in split.legs}) == 3
-    assert best_split(curves, 1_300) is None
-    assert best_split([], 1_000) is None
-
-
-def test_fixed_costs_keep_legs_few() -> None:
-    curves = [curve(name, (500.0, 1.0), (1_000.0, 3.0), fixed=1.0) for name in "ab"]
-    split = best_split(curves, 1_000)
-    assert split is not None
-    # Two legs would cost 2 x (1 + 1), one 3 + 1: equal, so one.
-    assert len(split.legs) == 1
-    assert split.cost_usd == 4.0
-
-
-@pytest.mark.parametrize(
-    ("notional", "legs", "parts"),
-    [(0.0, 1, 20), (-1.0, 1, 20), (np.inf, 1, 20), (np.nan, 1, 20), (1.0, 0, 20), (1.0, 4, 20),
-     (1.0, 1, 0), (1.0, 1, 1001)],
-)  # fmt: skip
-def test_splits_that_make_no_sense(notional: float, legs: int, parts: int) -> None:
-    with pytest.raises(InputError) as refused:
-        best_split([curve("a", (1.0, 1.0))], notional, max_legs=legs, parts=parts)
-    assert refused.value.code == "BAD_SPLIT"

@@ -1,24 +1,22 @@
-"""What a taker fills at on the recorded ETH book, exactly and in float64."""
+"""What a taker fills at on the recorded ETH book."""
 
-from decimal import Decimal
 from fractions import Fraction
 
-import numpy as np
 import pytest
 
 from connectors.dydx.economics.fees import FEE_TIERS
-from connectors.dydx.economics.quote import price_array, price_size, price_trade
+from connectors.dydx.economics.quote import price_size, price_trade, scale_of
 from domain.costs import OrderSide, PricedPool, UnpricedPool
 from domain.errors import InputError
 from tests.unit.connectors.dydx.economics.kit import D, crossed_eth_book, eth_book
-from tests.unit.connectors.dydx.link import market
 
 MARKET, BIDS, ASKS = eth_book()
+SCALE = scale_of(MARKET)
 MIDDLE = Fraction("3393.35")
 
 
 def priced(side: OrderSide, notional: str) -> PricedPool:
-    found = price_trade(MARKET, side, D(notional), BIDS, ASKS)
+    found = price_trade(SCALE, side, D(notional), BIDS, ASKS)
     assert isinstance(found, PricedPool)
     return found
 
@@ -32,10 +30,11 @@ def test_a_size_within_the_touch() -> None:
     half = Fraction(3, 20) / MIDDLE * 10_000
     assert 0 <= Fraction(buy.spread_bps) - half <= Fraction(1, 10**18)
     assert buy.all_in_bps == D(5) + buy.spread_bps
+    assert (buy.gas_usd, buy.execution_fee_usd) == (0, 0)
 
 
 def test_the_fee_tier_is_an_argument() -> None:
-    found = price_trade(MARKET, "BUY", D(1000), BIDS, ASKS, FEE_TIERS[6])
+    found = price_trade(SCALE, "BUY", D(1000), BIDS, ASKS, FEE_TIERS[6].taker_ppm)
     assert isinstance(found, PricedPool)
     assert found.fee_bps == D("2.5")
 
@@ -62,21 +61,21 @@ def test_rounding_is_to_the_takers_disadvantage() -> None:
 
 def test_why_a_size_has_no_price() -> None:
     def reason(notional: str, bids: object = BIDS, asks: object = ASKS) -> str:
-        found = price_trade(MARKET, "BUY", D(notional), bids, asks)  # type: ignore[arg-type]
+        found = price_trade(SCALE, "BUY", D(notional), bids, asks)  # type: ignore[arg-type]
         assert isinstance(found, UnpricedPool)
         return found.reason
 
     total = sum(ticks * steps for ticks, steps in ASKS) * D("0.0001")
-    assert isinstance(price_trade(MARKET, "BUY", total, BIDS, ASKS), PricedPool)
+    assert isinstance(price_trade(SCALE, "BUY", total, BIDS, ASKS), PricedPool)
     assert reason(str(total + D("1e-9"))) == "DEPTH"
     assert reason("100000000") == "DEPTH"
     assert reason("1000", asks=()) == "NO_BOOK"
     assert reason("1000", bids=()) == "NO_BOOK"
     assert reason("3.3934") == "BELOW_STEP"
-    assert isinstance(price_trade(MARKET, "BUY", D("3.3935"), BIDS, ASKS), PricedPool)
+    assert isinstance(price_trade(SCALE, "BUY", D("3.3935"), BIDS, ASKS), PricedPool)
     for bad in ("0", "-1", "NaN", "1e999999"):
         with pytest.raises(InputError):
-            price_trade(MARKET, "BUY", D(bad), BIDS, ASKS)
+            price_trade(SCALE, "BUY", D(bad), BIDS, ASKS)
 
 
 def test_a_size_in_base_units() -> None:
@@ -85,7 +84,7 @@ def test_a_size_in_base_units() -> None:
     assert isinstance(found, PricedPool)
     assert found.notional_usd == D("67872.2252")
     assert found.price == D("3393.61126")
-    same = price_trade(MARKET, "BUY", found.notional_usd, BIDS, ASKS)
+    same = price_trade(SCALE, "BUY", found.notional_usd, BIDS, ASKS)
     assert found == same
     gone = price_size(MARKET, "SELL", "1000000", BIDS, ASKS)
     assert isinstance(gone, UnpricedPool)
@@ -99,35 +98,7 @@ def test_a_size_in_base_units() -> None:
 def test_an_uncrossed_view_is_priced() -> None:
     listed, book = crossed_eth_book()
     bids, asks = book.levels()
-    found = price_trade(listed, "SELL", D(1000), bids, asks)
+    found = price_trade(scale_of(listed), "SELL", D(1000), bids, asks)
     assert isinstance(found, PricedPool)
     assert found.price == D("1578.933")
     assert found.spread_bps > 0
-
-
-@pytest.mark.parametrize("side", ["BUY", "SELL"])
-def test_the_float_form_agrees_on_the_ladder(side: OrderSide) -> None:
-    sizes = [1_000.0, 10_000.0, 100_000.0, 1_000_000.0, 10_000_000.0, 3.0, 0.0, -5.0]
-    bids, asks = (np.array(levels, dtype=np.float64) for levels in (BIDS, ASKS))
-    found = price_array(MARKET, side, np.array(sizes), bids, asks)
-    for place, size in enumerate(sizes):
-        if size <= 0:
-            assert np.isnan(found.price[place])
-            continue
-        exact = price_trade(MARKET, side, Decimal(size), BIDS, ASKS)
-        if isinstance(exact, UnpricedPool):
-            for values in (found.price, found.fee_bps, found.spread_bps, found.impact_bps):
-                assert np.isnan(values[place])
-            continue
-        assert found.price[place] == pytest.approx(float(exact.price), rel=1e-12)
-        assert found.fee_bps[place] == 5
-        assert found.spread_bps[place] == pytest.approx(float(exact.spread_bps), rel=1e-9)
-        assert found.impact_bps[place] == pytest.approx(float(exact.impact_bps), rel=1e-9)
-    assert not np.isnan(found.price[:3]).any()
-
-
-def test_the_float_form_of_no_book() -> None:
-    empty = np.empty((0, 2))
-    found = price_array(market(), "BUY", np.array([1.0, 2.0]), empty, empty)
-    assert np.isnan(found.price).all()
-    assert np.isnan(found.impact_bps).all()

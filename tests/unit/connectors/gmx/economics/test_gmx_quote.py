@@ -1,16 +1,15 @@
-"""All-in quotes, exactly and as ladders of floats."""
+"""All-in quotes."""
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.gmx.economics import execution, fees
 from connectors.gmx.economics.capacity import capacity
-from connectors.gmx.economics.model import ByToken, MarketConfig, PriceRange, Sided, Signed
-from connectors.gmx.economics.quote import AllIn, Unquotable, all_in, ladder
+from connectors.gmx.economics.model import Sided, Signed
+from connectors.gmx.economics.quote import AllIn, Unquotable, all_in
 from tests.unit.connectors.gmx.economics import strategies as s
 from tests.unit.connectors.gmx.economics import vectors as v
 
@@ -76,85 +75,6 @@ def test_why_there_is_no_quote(size_usd: int, change: v.Row, reason: str) -> Non
     found = all_in(config, market.state, market.prices, True, size_usd * USD)
     room = capacity(config, market.state, market.prices, True)
     assert found == Unquotable(reason, room.available_usd_e30)
-    sizes = np.array([float(size_usd)])
-    assert not ladder(config, market.state, market.prices, True, sizes).quotable.any()
-
-
-def near(exact: AllIn, price: float, fee: float, impact: float, total: float) -> None:
-    """Within 1e-9 of the price, which for bps of the price is 1e-5."""
-    assert price == pytest.approx(exact.price_usd_e30, rel=1e-9)
-    assert 1e-6 * exact.fee_bps_e6 == pytest.approx(fee, rel=1e-9, abs=2e-6)
-    assert 1e-6 * exact.impact_bps_e6 == pytest.approx(impact, rel=1e-9, abs=1e-5)
-    assert 1e-6 * exact.all_in_bps_e6 == pytest.approx(total, rel=1e-9, abs=2e-5)
-
-
-@pytest.mark.parametrize("row", v.STATES, ids=lambda row: row["name"])
-@pytest.mark.parametrize("is_long", [True, False])
-def test_a_ladder_is_near_the_exact_quotes(row: v.Row, is_long: bool) -> None:
-    given = v.given(row)
-    sizes = np.geomspace(0.5, 2e8, 60)
-    found = ladder(*given, is_long, sizes, TERMS)
-    for place, size in enumerate(sizes):
-        exact = all_in(*given, is_long, int(size * 10**9) * 10**21, TERMS)
-        assert bool(found.quotable[place]) == isinstance(exact, AllIn)
-        if isinstance(exact, AllIn):
-            near(
-                exact,
-                *(
-                    float(values[place])
-                    for values in (
-                        found.price_usd_e30,
-                        found.fee_bps,
-                        found.impact_bps,
-                        found.all_in_bps,
-                    )
-                ),
-            )
-        else:
-            assert np.isnan(found.price_usd_e30[place])
-            assert np.isnan(found.all_in_bps[place])
-
-
-@given(
-    s.configs(),
-    st.integers(10**12, 10**18),
-    st.integers(0, 100),
-    st.integers(0, 10**8),
-    st.integers(0, 10**8),
-    st.one_of(st.none(), st.integers(-(10**8), 10**8)),
-    st.booleans(),
-    st.lists(st.integers(100, 10**8), min_size=1, max_size=5),
-)
-@settings(deadline=None)
-def test_ladders_of_any_market(
-    config: MarketConfig,
-    low: int,
-    width_bps: int,
-    long_usd: int,
-    short_usd: int,
-    virtual_usd: int | None,
-    is_long: bool,
-    sizes_usd: list[int],
-) -> None:
-    index = PriceRange(low, low + low * width_bps // 10_000)
-    state = s.with_interest(
-        s.BASE.state,
-        index,
-        long_usd * USD,
-        short_usd * USD,
-        None if virtual_usd is None else virtual_usd * USD,
-    )
-    state = replace(state, pool_units=ByToken(10**12 * USD // low, 10**18))
-    prices = replace(s.BASE.prices, index=index, long_token=index)
-    market = v.Given(config, state, prices)
-    found = ladder(*market, is_long, np.array(sizes_usd, dtype=np.float64))
-    for place, size_usd in enumerate(sizes_usd):
-        exact = all_in(*market, is_long, size_usd * USD)
-        if not isinstance(exact, AllIn):
-            assert not found.quotable[place]
-            continue
-        assert found.quotable[place]
-        assert found.price_usd_e30[place] == pytest.approx(exact.price_usd_e30, rel=1e-9)
 
 
 @given(st.integers(1, 10**7), st.booleans())

@@ -1,0 +1,55 @@
+"""Pools of several venues priced at once, each by the economics of its venue."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from connectors.base.economics import Economics
+from domain.ids import VenueId
+from domain.ladder import SIDES, Cells, Place, Points
+
+DEPTH: Final = "DEPTH"
+OPEN: Final = (True, True)
+NO_TOUCH: Final = "NO_TOUCH"
+"""The pool cannot be traded with on this side, whatever the size."""
+
+
+class OpenPool(NamedTuple):
+    """A pool that a market can be traded at now. ``inputs``: of its ``PoolDepth``. ``sides``:
+    whether it can be bought and sold there."""
+
+    place: Place
+    inputs: Any
+    sides: tuple[bool, bool]
+
+
+def cells_of(
+    economics: Mapping[VenueId, Economics], pools: Sequence[OpenPool], points: Points
+) -> Cells:
+    """What every point costs at every pool, in their order; there is at least one. Raises KeyError
+    for a venue that has no economics."""
+    by_venue: dict[VenueId, list[int]] = {}
+    for at, pool in enumerate(pools):
+        by_venue.setdefault(pool.place.venue, []).append(at)
+    parts, reasons = [], []
+    for venue, places in by_venue.items():
+        inputs = [pools[at].inputs for at in places]
+        found = economics[venue].ladder(inputs, points.notional_usd)
+        parts.append(np.stack(found[:4]))
+        if found.reason is None:
+            reasons.append(np.full((len(SIDES), len(places), len(points.sizes)), DEPTH, object))
+        else:
+            reasons.append(found.reason[:, :, points.sizes])
+    # From the order of the venues back to that of the pools.
+    back = np.argsort([at for places in by_venue.values() for at in places])
+    values = np.concatenate(parts, axis=2)[:, :, back]
+    reason = np.concatenate(reasons, axis=1)[:, back]
+    for at, pool in enumerate(pools):
+        if pool.sides != OPEN:
+            for side, is_open in enumerate(pool.sides):
+                if not is_open:
+                    values[:, side, at] = np.nan
+                    reason[side, at] = NO_TOUCH
+    price, fee_bps, spread_bps, impact_bps = values
+    return Cells(price, fee_bps, spread_bps, impact_bps, reason)

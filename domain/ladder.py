@@ -1,0 +1,347 @@
+"""Ladders: what sizes cost at every pool of a market, which pool is best, and how a size is best
+dealt out. And the ``data`` of the ``ladder`` envelope.
+
+``rank`` is float64 and for many markets at once, ``exact_rows`` for one market in exact prices.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain import exact
+from domain.costs import (
+    Codes,
+    Floats,
+    OrderSide,
+    PoolCost,
+    PricedPool,
+    UnpricedPool,
+    all_in_bps_array,
+    all_in_price_array,
+    best_pool,
+    variable_usd_array,
+)
+from domain.exact import Rounding
+from domain.ids import VenueId
+from domain.splits import PARTS, best_splits
+from domain.units import BPS, minimal
+
+SIZES_USD: Final = (1_000, 10_000, 100_000, 1_000_000)
+SIDES: Final[tuple[OrderSide, OrderSide]] = ("BUY", "SELL")
+
+PRICE_DIGITS: Final = 12
+"""Significant digits of a price that was ranked with: floats are right to 15."""
+MAX_DECIMALS: Final = 18
+BPS_DECIMALS: Final = 4
+NOTHING: Final = np.array(None, dtype=object)
+
+Flags = NDArray[np.bool_]
+Places = NDArray[np.int64]
+SplitRow = Mapping[str, Any] | None
+
+
+class Place(NamedTuple):
+    """A pool as a row of the ladder names it. ``decimals``: of prices there, at most."""
+
+    venue: VenueId
+    pool: str | None
+    gas_usd: Decimal | None
+    execution_fee_usd: Decimal | None
+    decimals: int = MAX_DECIMALS
+
+    @property
+    def fixed_usd(self) -> float:
+        """What is known of them."""
+        gas, fee = self.gas_usd, self.execution_fee_usd
+        return (float(gas) if gas else 0.0) + (float(fee) if fee else 0.0)
+
+
+class Points(NamedTuple):
+    """Sizes to be priced: those asked for and every share that a split may give a pool.
+
+    ``notional_usd``: shape (points,), ascending. ``shares``: (sizes, parts), places of the shares
+    of each size among them, the last one that of the size itself.
+    """
+
+    notional_usd: Floats
+    shares: Places
+
+    @property
+    def sizes(self) -> Places:
+        """Places of the sizes themselves."""
+        return self.shares[:, -1]
+
+
+def points_of(sizes_usd: Sequence[float], parts: int = PARTS) -> Points:
+    """``parts``: 1 where nothing is to be split."""
+    shares = np.outer(np.array(sizes_usd, dtype=np.float64), np.arange(1, parts + 1)) / parts
+    notional_usd, places = np.unique(shares, return_inverse=True)
+    return Points(notional_usd, places.reshape(shares.shape))
+
+
+class Cells(NamedTuple):
+    """What points cost at the pools of a batch, those of a market side by side.
+
+    Shape: (2, pools, points), the first axis BUY then SELL; NaN where it is not known.
+    ``reason``: shape (2, pools, sizes), a code wherever the size is NaN.
+    """
+
+    price: Floats
+    fee_bps: Floats
+    spread_bps: Floats
+    impact_bps: Floats
+    reason: Codes
+
+
+class Ranking(NamedTuple):
+    """Shape: (2, pools, sizes)."""
+
+    all_in: Floats
+    fee_bps: Floats
+    spread_bps: Floats
+    impact_bps: Floats
+    all_in_bps: Floats
+    best: Flags
+    reason: Codes
+
+
+def rank(cells: Cells, points: Points, places: Sequence[Sequence[Place]]) -> Ranking:
+    """``places``: the pools of each market, at least one; all together those of ``cells``."""
+    sizes = points.sizes
+    notional = points.notional_usd[sizes]
+    price, fee, spread, impact = (values[:, :, sizes] for values in cells[:4])
+    all_in = np.stack(
+        [all_in_price_array(side, price[at], fee[at]) for at, side in enumerate(SIDES)]
+    )
+    return Ranking(
+        all_in,
+        fee,
+        spread,
+        impact,
+        all_in_bps_array(fee, spread, impact),
+        _best(all_in, price, _fixed(places) / notional, places),
+        np.where(np.isnan(all_in), cells.reason, NOTHING),
+    )
+
+
+def _fixed(places: Sequence[Sequence[Place]]) -> Floats:
+    fixed = [place.fixed_usd for of_market in places for place in of_market]
+    return np.array(fixed)[:, None]
+
+
+def _best(
+    all_in: Floats, price: Floats, fixed_share: Floats, places: Sequence[Sequence[Place]]
+) -> Flags:
+    """The pool that ``domain.costs.best_pool`` chooses of each market: everything known counts."""
+    signs = np.array([1.0, -1.0])[:, None, None]
+    # What a base unit costs, or brings with the sign turned: less is better.
+    dear = np.where(np.isnan(all_in), np.inf, signs * all_in + price * fixed_share)
+    counts = [len(of_market) for of_market in places]
+    starts = np.cumsum([0, *counts[:-1]])
+    least = np.repeat(np.minimum.reduceat(dear, starts, axis=1), counts, axis=1)
+    order = np.arange(dear.shape[1])[:, None]
+    first = np.where((dear == least) & np.isfinite(dear), order, dear.shape[1])
+    chosen: Flags = np.repeat(np.minimum.reduceat(first, starts, axis=1), counts, axis=1) == order
+    return chosen
+
+
+def splits_of(
+    cells: Cells, points: Points, places: Sequence[Sequence[Place]], reference: Floats
+) -> list[list[list[SplitRow]]]:
+    """The best split by side, market and size; None where no split is better than one pool.
+
+    ``reference``: shape (markets,), what trades are compared with, NaN where there is nothing.
+    """
+    counts = [len(of_market) for of_market in places]
+    sizes = len(points.shares)
+    rows: list[list[list[SplitRow]]] = [[[None] * sizes for _ in counts] for _ in SIDES]
+    several = [market for market, count in enumerate(counts) if count > 1]
+    if not several:
+        return rows
+    cost = _costs(cells, points, _fixed(places), np.repeat(reference, counts)[:, None])
+    # A pool that is none fills up the markets that have fewer than others.
+    widest = max(counts)
+    cost = np.concatenate((cost, np.full_like(cost[:, :1], np.inf)), axis=1)
+    ends = np.cumsum(counts)[several][:, None]
+    count = np.array(counts)[several][:, None]
+    column = np.arange(widest)
+    pools = np.where(column < count, ends - count + column, cost.shape[1] - 1)
+    dealt = cost[:, pools[:, None, :, None], points.shares[None, :, None, :]]
+    found = best_splits(dealt.reshape(-1, widest, PARTS))
+    shape = len(SIDES), len(several), sizes
+    shares = found.shares.reshape(*shape, widest)
+    bps = BPS / points.notional_usd[points.sizes]
+    with np.errstate(invalid="ignore"):
+        saved_usd = found.single_usd - found.cost_usd
+    saved = np.round(saved_usd.reshape(shape) * bps, BPS_DECIMALS)
+    all_in = np.round(found.cost_usd.reshape(shape) * bps, BPS_DECIMALS)
+    better = (np.count_nonzero(shares, axis=3) > 1) & (saved > 0)
+    for side, at, size in np.argwhere(better).tolist():
+        rows[side][several[at]][size] = _split_row(
+            places[several[at]],
+            shares[side, at, size].tolist(),
+            float(all_in[side, at, size]),
+            float(saved[side, at, size]),
+        )
+    return rows
+
+
+def _costs(cells: Cells, points: Points, fixed: Floats, reference: Floats) -> Floats:
+    """USD against trading all at the reference price for nothing, infinite where not known."""
+    cost = np.stack(
+        [
+            variable_usd_array(
+                side, points.notional_usd, cells.price[at], cells.fee_bps[at], reference
+            )
+            for at, side in enumerate(SIDES)
+        ]
+    )
+    cost += fixed
+    cost[np.isnan(cost)] = np.inf
+    return cost
+
+
+def _split_row(
+    places: Sequence[Place], shares: Sequence[int], all_in_bps: float, saved_bps: float
+) -> SplitRow:
+    return {
+        "legs": [
+            {"venue": place.venue, "pool": place.pool, "share_bps": share * BPS // PARTS}
+            for place, share in zip(places, shares, strict=False)
+            if share
+        ],
+        "all_in_bps": all_in_bps,
+        # No pool alone reaches so far.
+        "saved_bps": saved_bps if math.isfinite(saved_bps) else None,
+    }
+
+
+# The envelope -------------------------------------------------------------------------------------
+
+
+def rows_of(
+    ranking: Ranking, places: Sequence[Sequence[Place]]
+) -> list[list[list[dict[str, Any]]]]:
+    """The rows of the envelope by side and market, NaN for null."""
+    flat = [place for of_market in places for place in of_market]
+    all_in = _texts(ranking.all_in, [place.decimals for place in flat])
+    # Minus nothing is written as nothing.
+    numbers = np.round(np.stack(ranking[1:5]), BPS_DECIMALS) + 0.0
+    fee, spread, impact, total = numbers.reshape(4, -1).tolist()
+    best, reason = ranking.best.ravel().tolist(), ranking.reason.ravel().tolist()
+    sizes = ranking.best.shape[2]
+    begins = iter(range(0, len(best), sizes))
+    sides = []
+    for _ in SIDES:
+        of_side = []
+        for of_market in places:
+            rows = []
+            for place in of_market:
+                at = next(begins)
+                cut = slice(at, at + sizes)
+                parts = fee[cut], spread[cut], impact[cut], total[cut]
+                rows.append(_row(place, all_in[cut], parts, best[cut], reason[cut]))
+            of_side.append(rows)
+        sides.append(of_side)
+    return sides
+
+
+def exact_rows(
+    places: Sequence[Place], costs: Sequence[Sequence[PoolCost]]
+) -> list[dict[str, Any]]:
+    """Rows of one side from exact prices: ``costs`` of each pool at every size."""
+    best = [best_pool(at_size) for at_size in zip(*costs, strict=True)]
+    rows = []
+    for place, of_pool in zip(places, costs, strict=True):
+        priced = [cost if isinstance(cost, PricedPool) else None for cost in of_pool]
+        reason = [cost.reason if isinstance(cost, UnpricedPool) else None for cost in of_pool]
+        parts = [
+            [None if cost is None else round(float(part(cost)), BPS_DECIMALS) for cost in priced]
+            for part in _PARTS
+        ]
+        chosen = [
+            cost is not None and cost is most for cost, most in zip(priced, best, strict=True)
+        ]
+        all_in = [None if cost is None else _exact_text(cost, place) for cost in priced]
+        rows.append(_row(place, all_in, parts, chosen, reason))
+    return rows
+
+
+_PARTS: Final[Sequence[Callable[[PricedPool], Decimal]]] = (
+    lambda cost: cost.fee_bps,
+    lambda cost: cost.spread_bps,
+    lambda cost: cost.impact_bps,
+    lambda cost: cost.all_in_bps,
+)
+
+
+def _exact_text(cost: PricedPool, place: Place) -> str:
+    """Cut to the scale of the venue, to the taker's disadvantage."""
+    rounding: Rounding = "up" if cost.side == "BUY" else "down"
+    return minimal(exact.decimal(Fraction(cost.all_in_price), place.decimals, rounding))
+
+
+def _row(place: Place, all_in: Any, parts: Any, best: Any, reason: Any) -> dict[str, Any]:
+    fee_bps, spread_bps, impact_bps, all_in_bps = parts
+    return {
+        "venue": place.venue,
+        "pool": place.pool,
+        "all_in": all_in,
+        "fee_bps": fee_bps,
+        "spread_bps": spread_bps,
+        "impact_bps": impact_bps,
+        "all_in_bps": all_in_bps,
+        "gas_usd": _money(place.gas_usd),
+        "execution_fee_usd": _money(place.execution_fee_usd),
+        "best": best,
+        "reason": reason,
+    }
+
+
+def _texts(values: Floats, decimals: Sequence[int]) -> list[str | None]:
+    """Prices as decimal strings of at most PRICE_DIGITS digits, None for NaN.
+
+    Shape: (2, pools, sizes), and all of it in one row; ``decimals`` by pool.
+    """
+    known = np.where(np.isnan(values), 1.0, values)
+    digits = PRICE_DIGITS - 1 - np.floor(np.log10(known)).astype(np.int64)
+    places = np.clip(digits, 0, np.array(decimals, dtype=np.int64)[:, None])
+    return [
+        None if value != value else _trimmed(_FORMATS[place] % value)
+        for value, place in zip(values.ravel().tolist(), places.ravel().tolist(), strict=True)
+    ]
+
+
+_FORMATS: Final = tuple(f"%.{decimals}f" for decimals in range(MAX_DECIMALS + 1))
+
+
+def _trimmed(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _money(value: Decimal | None) -> str | None:
+    return None if value is None else minimal(value)
+
+
+def ladder_data(
+    sizes_usd: Sequence[str],
+    rows: Sequence[Sequence[Mapping[str, Any]]],
+    splits: Sequence[Sequence[SplitRow]],
+    mid: str | None,
+    excluded: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """``data`` of the ``ladder`` envelope. ``rows`` and ``splits``: of buying, then of selling.
+    ``mid``: of the consolidated quote, which splits are compared with."""
+    return {
+        "sizes": list(sizes_usd),
+        "mid": mid,
+        "buy": rows[0],
+        "sell": rows[1],
+        "splits": {"buy": splits[0], "sell": splits[1]},
+        "excluded": list(excluded),
+    }
