@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 
 from aggregator.consolidate import Consolidator
+from aggregator.ladder_rows import rows_of
 from aggregator.rows import Row
 from connectors.base.economics import Economics, PoolDepth
 from connectors.base.ladders import NO_TOUCH, OpenPool, cells_of
@@ -23,13 +24,12 @@ from domain.ladder import (
     ladder_data,
     points_of,
     rank,
-    rows_of,
     splits_of,
 )
 from domain.quote import BestQuote
 from domain.units import E18, format_e18
 
-AT_ONCE: Final = 8
+AT_ONCE: Final = 5
 """Markets of a slice."""
 MOST_HURRIED: Final = 16
 """Markets that a slice takes out of turn: a venue that goes takes hundreds with it."""

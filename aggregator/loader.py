@@ -1,6 +1,6 @@
 """Loads what venues tell of the time before a series was recorded here: once a series, in the
-background, one request a second, in the order in which markets were first priced. Only the feed
-that writes the history does it."""
+background, one request a second, first for the markets that most look at. Only the feed that writes
+the history does it."""
 
 import asyncio
 from collections import deque
@@ -32,6 +32,8 @@ MADE: Final[Mapping[str, tuple[str, ...]]] = {"1m": ("5m", "15m"), "1h": ("4h",)
 
 PACE_S: Final = 1.0
 """Between two requests of any venue: a page is some 30 ms of work, and prices come first."""
+MAJORS: Final = ("BTC-USD", "ETH-USD", "SOL-USD")
+"""What most look at has its turn first."""
 ASKED_AT_ONCE: Final = 50
 TOLD_BOUND: Final = 8
 """Answers that wait for the database; then nothing more is asked."""
@@ -76,8 +78,9 @@ class Loader:
 
     def want(self, market: MarketId, venue: str, price_e18: int) -> None:
         """``price_e18``: what it costs there now."""
-        series = Series(market, venue)
-        if venue in self._venues and series not in self._prices:
+        # Asked for every tick: a plain tuple is the quicker key.
+        if (market, venue) not in self._prices and venue in self._venues:
+            series = Series(market, venue)
             self._prices[series] = price_e18
             self._new.append(series)
 
@@ -90,6 +93,10 @@ class Loader:
                 self._new.popleft()
             for series, period in missing:
                 self._jobs[VenueId(series.venue)].append(Job(series, period))
+            for jobs in self._jobs.values():
+                for job in [job for job in jobs if job.series.market in MAJORS][::-1]:
+                    jobs.remove(job)
+                    jobs.appendleft(job)
         for _ in range(len(self._told)):
             told = self._told[0]
             await put(connection, told)

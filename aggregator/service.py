@@ -29,6 +29,7 @@ ADVANCE_S: Final = 0.04
 BOARD_S: Final = 0.1
 VENUES_S: Final = 0.1
 MARKETS_S: Final = 0.4
+LOOK_NS: Final = 50_000_000
 FUNDING_S: Final = channels.FUNDING_MS / 1000 / channels.FUNDING_SHARES
 VENUES_REPEAT_NS: Final = 1_000_000_000
 FLUSH_MARKETS: Final = 32
@@ -79,7 +80,7 @@ class Outlet(Protocol):
 class Feed:
     """Joins the parts on one event loop. Events are applied at once and flushed when the loop has
     taken in all frames that were waiting, so that a burst is consolidated once. ``ladders`` are
-    those of the connectors and the consolidator.
+    those of the connectors and the consolidator; every ``ladder_ms`` each market has its turn.
 
     ``outlet`` makes the outlet; it is given what to call when readers may know nothing.
     """
@@ -92,9 +93,11 @@ class Feed:
         outlet: Callable[[Callable[[], None]], Outlet],
         market_filter: frozenset[str] | None,
         history: Callable[[SayCandles], History] | None = None,
+        ladder_ms: int = channels.LADDER_MS,
     ) -> None:
         self._consolidator = consolidator
         self._ladders = ladders
+        self._round_ns = ladder_ms * 1_000_000
         self._funding = FundingBoard(consolidator)
         self._publisher = outlet(self._publish_everything)
         self._runners = [VenueRunner(c, consolidator, self.sink, market_filter) for c in connectors]
@@ -210,13 +213,16 @@ class Feed:
         """The ``ladder`` rooms, a slice of them after the other."""
         due_ns = mono_ns()
         while True:
-            due_ns = max(due_ns + channels.LADDER_MS * 1_000_000 // self._ladders.slices, mono_ns())
-            await asyncio.sleep((due_ns - mono_ns()) / 1e9)
             started_ns = mono_ns()
-            for market, data in self._ladders.price(self._ladders.due(), started_ns):
+            markets = self._ladders.due()
+            for market, data in self._ladders.price(markets, started_ns):
                 depth = partial(self._ladders.depth, market)
                 self._publisher.publish_ladder(market, data, depth)
             LADDER_SECONDS.observe((mono_ns() - started_ns) / 1e9)
+            # Before any market is listed there is no round.
+            pause_ns = self._round_ns // self._ladders.slices if markets else LOOK_NS
+            due_ns = max(due_ns + pause_ns, mono_ns())
+            await asyncio.sleep((due_ns - mono_ns()) / 1e9)
 
     async def _say_funding(self) -> None:
         """The ``funding`` room, a share of the markets after the other."""

@@ -1,7 +1,7 @@
 """What ``ladder`` of every venue computes, cell by cell in plain Python floats."""
 
 from collections.abc import Sequence
-from math import floor, inf, isnan, nan, trunc
+from math import floor, isnan, nan, trunc
 from typing import Any, Final, NamedTuple
 
 from connectors.dydx.economics.pricing import BookInputs
@@ -34,10 +34,10 @@ UNKNOWN: Final = Cell()
 def dydx_cell(inputs: BookInputs, side: int, size_usd: float) -> Cell:
     if not inputs.asks or not inputs.bids:
         return UNKNOWN
-    tick, step, fee_bps = inputs.terms
+    tick, unit, fee_bps, *_ = inputs.terms
     ask, bid = inputs.asks[0][0], inputs.bids[0][0]
     levels = inputs.bids if side else inputs.asks
-    left, filled, excess = size_usd / (tick * step), 0.0, 0.0
+    left, filled, excess = size_usd / unit, 0.0, 0.0
     wanted, first = left, levels[0][0]
     for ticks, steps in levels:
         worth = ticks * steps
@@ -179,9 +179,8 @@ def _at(mark: float, percent: float) -> float:
 
 
 def _volume_p(side: Any, bands: Sequence[Sequence[float]], after_usd: float) -> float:
-    for end, start, weighted, low, rise in bands:
-        if after_usd <= end or end == inf:
-            break
+    # The last band has no end.
+    _, start, weighted, low, rise = next(band for band in bands if after_usd <= band[0])
     used = after_usd - start
     weighted += (low + floor(floor(rise * used) / 2)) * used
     moved = floor(weighted / after_usd) - side.standing_p

@@ -3,6 +3,8 @@ crosses."""
 
 from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from operator import mul
 from typing import Final, NamedTuple
 
 from domain.errors import VenueProtocolError
@@ -185,13 +187,9 @@ def _worth(
     ordered: Sequence[int], levels: Mapping[int, tuple[int, int]], value: int | None
 ) -> tuple[tuple[int, int], ...]:
     """The first levels that are worth ``value``, or all."""
-    if value is None:
-        return tuple((ticks, levels[ticks][0]) for ticks in ordered)
-    found = []
-    for ticks in ordered:
-        if value <= 0:
-            break
-        steps = levels[ticks][0]
-        found.append((ticks, steps))
-        value -= ticks * steps
-    return tuple(found)
+    steps = [levels[ticks][0] for ticks in ordered]
+    if value is not None:
+        ends = list(accumulate(map(mul, ordered, steps)))
+        enough = bisect_left(ends, value) + 1 if value > 0 else 0
+        ordered = ordered[:enough]
+    return tuple(zip(ordered, steps, strict=False))

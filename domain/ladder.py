@@ -34,8 +34,6 @@ from domain.units import BPS, minimal
 SIZES_USD: Final = (1_000, 10_000, 100_000, 1_000_000)
 SIDES: Final[tuple[OrderSide, OrderSide]] = ("BUY", "SELL")
 
-PRICE_DIGITS: Final = 12
-"""Significant digits of a price that was ranked with: floats are right to 15."""
 MAX_DECIMALS: Final = 18
 BPS_DECIMALS: Final = 4
 NOTHING: Final = np.array(None, dtype=object)
@@ -114,7 +112,7 @@ def rank(cells: Cells, points: Points, places: Sequence[Sequence[Place]]) -> Ran
     """``places``: the pools of each market, at least one; all together those of ``cells``."""
     sizes = points.sizes
     notional = points.notional_usd[sizes]
-    price, fee, spread, impact = (values[:, :, sizes] for values in cells[:4])
+    price, fee, spread, impact = (values.take(sizes, axis=2) for values in cells[:4])
     all_in = np.stack(
         [all_in_price_array(side, price[at], fee[at]) for at, side in enumerate(SIDES)]
     )
@@ -224,33 +222,6 @@ def _split_row(
 # The envelope -------------------------------------------------------------------------------------
 
 
-def rows_of(
-    ranking: Ranking, places: Sequence[Sequence[Place]]
-) -> list[list[list[dict[str, Any]]]]:
-    """The rows of the envelope by side and market, NaN for null."""
-    flat = [place for of_market in places for place in of_market]
-    all_in = _texts(ranking.all_in, [place.decimals for place in flat])
-    # Minus nothing is written as nothing.
-    numbers = np.round(np.stack(ranking[1:5]), BPS_DECIMALS) + 0.0
-    fee, spread, impact, total = numbers.reshape(4, -1).tolist()
-    best, reason = ranking.best.ravel().tolist(), ranking.reason.ravel().tolist()
-    sizes = ranking.best.shape[2]
-    begins = iter(range(0, len(best), sizes))
-    sides = []
-    for _ in SIDES:
-        of_side = []
-        for of_market in places:
-            rows = []
-            for place in of_market:
-                at = next(begins)
-                cut = slice(at, at + sizes)
-                parts = fee[cut], spread[cut], impact[cut], total[cut]
-                rows.append(_row(place, all_in[cut], parts, best[cut], reason[cut]))
-            of_side.append(rows)
-        sides.append(of_side)
-    return sides
-
-
 def exact_rows(
     places: Sequence[Place], costs: Sequence[Sequence[PoolCost]]
 ) -> list[dict[str, Any]]:
@@ -258,6 +229,7 @@ def exact_rows(
     best = [best_pool(at_size) for at_size in zip(*costs, strict=True)]
     rows = []
     for place, of_pool in zip(places, costs, strict=True):
+        fixed = money(place.gas_usd), money(place.execution_fee_usd)
         priced = [cost if isinstance(cost, PricedPool) else None for cost in of_pool]
         reason = [cost.reason if isinstance(cost, UnpricedPool) else None for cost in of_pool]
         parts = [
@@ -268,7 +240,7 @@ def exact_rows(
             cost is not None and cost is most for cost, most in zip(priced, best, strict=True)
         ]
         all_in = [None if cost is None else _exact_text(cost, place) for cost in priced]
-        rows.append(_row(place, all_in, parts, chosen, reason))
+        rows.append(row(place, fixed, all_in, parts, chosen, reason))
     return rows
 
 
@@ -286,8 +258,18 @@ def _exact_text(cost: PricedPool, place: Place) -> str:
     return minimal(exact.decimal(Fraction(cost.all_in_price), place.decimals, rounding))
 
 
-def _row(place: Place, all_in: Any, parts: Any, best: Any, reason: Any) -> dict[str, Any]:
+def row(
+    place: Place,
+    fixed: tuple[str | None, str | None],
+    all_in: Sequence[str | None],
+    parts: Sequence[Sequence[float | None]],
+    best: Sequence[bool],
+    reason: Sequence[str | None],
+) -> dict[str, Any]:
+    """A row of the envelope. ``fixed``: gas and execution fee; ``parts``: fee, spread, impact and
+    all of it in bps."""
     fee_bps, spread_bps, impact_bps, all_in_bps = parts
+    gas_usd, execution_fee_usd = fixed
     return {
         "venue": place.venue,
         "pool": place.pool,
@@ -296,35 +278,15 @@ def _row(place: Place, all_in: Any, parts: Any, best: Any, reason: Any) -> dict[
         "spread_bps": spread_bps,
         "impact_bps": impact_bps,
         "all_in_bps": all_in_bps,
-        "gas_usd": _money(place.gas_usd),
-        "execution_fee_usd": _money(place.execution_fee_usd),
+        "gas_usd": gas_usd,
+        "execution_fee_usd": execution_fee_usd,
         "best": best,
         "reason": reason,
     }
 
 
-def _texts(values: Floats, decimals: Sequence[int]) -> list[str | None]:
-    """Prices as decimal strings of at most PRICE_DIGITS digits, None for NaN.
-
-    Shape: (2, pools, sizes), and all of it in one row; ``decimals`` by pool.
-    """
-    known = np.where(np.isnan(values), 1.0, values)
-    digits = PRICE_DIGITS - 1 - np.floor(np.log10(known)).astype(np.int64)
-    places = np.clip(digits, 0, np.array(decimals, dtype=np.int64)[:, None])
-    return [
-        None if value != value else _trimmed(_FORMATS[place] % value)
-        for value, place in zip(values.ravel().tolist(), places.ravel().tolist(), strict=True)
-    ]
-
-
-_FORMATS: Final = tuple(f"%.{decimals}f" for decimals in range(MAX_DECIMALS + 1))
-
-
-def _trimmed(text: str) -> str:
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _money(value: Decimal | None) -> str | None:
+def money(value: Decimal | None) -> str | None:
+    """As a row has it."""
     return None if value is None else minimal(value)
 
 

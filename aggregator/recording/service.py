@@ -34,6 +34,8 @@ MIN_FILE_NS: Final = 10 * 1_000_000_000
 OVERLAP_S: Final = 20.0
 """How long connections take until every market has its price, and some more."""
 LOOK_S: Final = 0.25
+LADDER_MS: Final = 5_000
+"""A ladder takes as long as hundreds of frames: twice a second would be most of a replay."""
 
 _log = get_logger(__name__)
 
@@ -81,7 +83,10 @@ class Take:
         connectors = [RecordedConnector(connector, journal) for connector in made]
         core = RecordedConsolidator(connectors, journal)
         ladders = RecordedLadders(core, connectors, journal)
-        feed = Feed(connectors, core, ladders, lambda _: Nowhere(), settings.market_filter)
+        feed = Feed(
+            connectors, core, ladders, lambda _: Nowhere(), settings.market_filter,
+            ladder_ms=LADDER_MS,
+        )  # fmt: skip
         self._max_bytes = min(MAX_FILE_BYTES, folder.max_bytes // FILES)
         self._started_ns = mono_ns()
         self._stop = asyncio.Event()

@@ -29,27 +29,30 @@ def cells_of(
 ) -> Cells:
     """What every point costs at every pool, in their order; there is at least one. Raises KeyError
     for a venue that has no economics."""
-    by_venue: dict[VenueId, list[int]] = {}
-    for at, pool in enumerate(pools):
-        by_venue.setdefault(pool.place.venue, []).append(at)
+    by_venue: dict[VenueId, tuple[list[int], list[Any]]] = {}
+    closed: list[tuple[int, int]] = []
+    for at, (place, pool_inputs, sides) in enumerate(pools):
+        places, inputs = by_venue.setdefault(place.venue, ([], []))
+        places.append(at)
+        inputs.append(pool_inputs)
+        if sides != OPEN:
+            closed += [(side, at) for side, is_open in enumerate(sides) if not is_open]
+    order: list[int] = []
     parts, reasons = [], []
-    for venue, places in by_venue.items():
-        inputs = [pools[at].inputs for at in places]
+    for venue, (places, inputs) in by_venue.items():
         found = economics[venue].ladder(inputs, points.notional_usd)
+        order += places
         parts.append(np.stack(found[:4]))
         if found.reason is None:
             reasons.append(np.full((len(SIDES), len(places), len(points.sizes)), DEPTH, object))
         else:
             reasons.append(found.reason[:, :, points.sizes])
     # From the order of the venues back to that of the pools.
-    back = np.argsort([at for places in by_venue.values() for at in places])
+    back = np.argsort(order)
     values = np.concatenate(parts, axis=2)[:, :, back]
     reason = np.concatenate(reasons, axis=1)[:, back]
-    for at, pool in enumerate(pools):
-        if pool.sides != OPEN:
-            for side, is_open in enumerate(pool.sides):
-                if not is_open:
-                    values[:, side, at] = np.nan
-                    reason[side, at] = NO_TOUCH
+    for side, at in closed:
+        values[:, side, at] = np.nan
+        reason[side, at] = NO_TOUCH
     price, fee_bps, spread_bps, impact_bps = values
     return Cells(price, fee_bps, spread_bps, impact_bps, reason)

@@ -135,6 +135,20 @@ async def test_every_series_is_asked_for_once(
     assert await connection.fetchval("SELECT count(*) FROM venue_candles") == 2 * count
 
 
+async def test_what_most_look_at_comes_first(
+    opened_store: tuple[asyncpg.Connection, HistoryStore],
+) -> None:
+    connection, _ = opened_store
+    venue = Told()
+    loader = Loader({GMX: venue}, KEPT)
+    for name in ("ADA-USD", "ETH-USD", "XRP-USD", "BTC-USD"):
+        loader.want(MarketId(name), GMX, 100 * E18)
+    await loader.exchange(connection)
+    markets = [job.series.market for job in loader._jobs[GMX]]
+    assert markets[:6] == ["ETH-USD"] * 3 + ["BTC-USD"] * 3
+    assert [job.period for job in loader._jobs[GMX]][:3] == ["1m", "1h", "1d"]
+
+
 async def test_what_fails_is_asked_again(
     opened_store: tuple[asyncpg.Connection, HistoryStore],
 ) -> None:

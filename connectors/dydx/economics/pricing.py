@@ -61,23 +61,29 @@ class BookInputs:
     terms: tuple[float, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        floats = np.zeros((len(_Walk._fields), 2, max(len(self.bids), len(self.asks), 1)))
-        for place, levels in enumerate((self.asks, self.bids)):
-            floats[:, place, : len(levels)] = _walk(levels)
+        counts = len(self.asks), len(self.bids)
+        floats = np.zeros((len(_Walk._fields), 2, max(*counts, 1)))
+        worth, first = [0.0, 0.0], [0.0, 0.0]
+        for side, levels in enumerate((self.asks, self.bids)):
+            if levels:
+                _walk(levels, floats[:, side, : counts[side]])
+                worth[side], first[side] = floats[0, side, counts[side] - 1], floats[1, side, 0]
         tick, step = self.scale
-        asks, bids = floats[0].max(axis=1).tolist()
-        ask, bid = floats[1, :, 0].tolist()
         terms = tick / E18, tick / E18 * (step / E18), float(fee_bps(self.taker_ppm))
         object.__setattr__(self, "floats", floats)
-        object.__setattr__(self, "terms", (*terms, ask, bid, asks, bids))
+        object.__setattr__(self, "terms", (*terms, *first, *worth))
 
 
-def _walk(levels: Side) -> Floats:
+def _walk(levels: Side, found: Floats) -> None:
+    """Into ``found``, the fields of ``_Walk``. Made for every book that changed."""
+    ends, ticks, off, filled, lost = found
     flat = np.fromiter(chain.from_iterable(levels), np.float64, 2 * len(levels))
-    ticks, steps = flat.reshape(-1, 2).T
-    off = np.abs(ticks - ticks[:1])
-    ends, filled, lost = (ticks * steps).cumsum(), steps.cumsum(), (off * steps).cumsum()
-    return np.stack((ends, ticks, off, filled - steps, lost - off * steps))
+    ticks[:], steps = flat[::2], flat[1::2]
+    np.abs(np.subtract(ticks, ticks[0], out=off), out=off)
+    np.multiply(ticks, steps, out=ends).cumsum(out=ends)
+    np.subtract(steps.cumsum(out=filled), steps, out=filled)
+    losses = off * steps
+    np.subtract(losses.cumsum(out=lost), losses, out=lost)
 
 
 class DydxEconomics:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aggregator.ladder_rows import rows_of
 from domain.costs import Floats, OrderSide, PricedPool, UnpricedPool, best_pool
 from domain.ids import VenueId
 from domain.ladder import (
@@ -17,7 +18,6 @@ from domain.ladder import (
     exact_rows,
     points_of,
     rank,
-    rows_of,
     splits_of,
 )
 from domain.splits import PARTS

@@ -1,6 +1,7 @@
 """The time before the replicas began."""
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -20,7 +21,7 @@ def test_it_ends_where_the_replica_begins_and_has_no_gap(width_s: int) -> None:
     assert [bar[0] for bar in found] == [
         NOW_S // width_s * width_s - (n + 1) * width_s for n in range(300)
     ]
-    for (_, first, high, low, _), (*_, before) in zip(found, found[1:], strict=False):
+    for (_, first, high, low, _), (*_, before) in pairwise(found):
         assert first == pytest.approx(before)
         assert low <= first <= high
     assert found[0][4] == pytest.approx(97_000, rel=0.02)

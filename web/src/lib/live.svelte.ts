@@ -84,6 +84,8 @@ class Live {
 
   readonly store = new TapeStore();
   #cells = new Map<string, RowCell>();
+  /** What `errors` shows: a component that goes reads its state as it was before. */
+  #errors = new Map<string, RoomError>();
   #followed = new Map<string, { cell: RoomCell | null; rate: Rate }>();
   #clock = new ServerClock();
   #link = new Link(performance.now());
@@ -127,7 +129,8 @@ class Live {
         this.#check();
       },
       roomError: (error) => {
-        this.errors = new Map(this.errors).set(error.room, error);
+        this.#errors.set(error.room, error);
+        this.errors = new Map(this.#errors);
       },
       state: (room, raw) => {
         this.#apply(raw);
@@ -208,10 +211,7 @@ class Live {
   }
 
   #clearError(room: string): void {
-    if (!this.errors.has(room)) return;
-    const errors = new Map(this.errors);
-    errors.delete(room);
-    this.errors = errors;
+    if (this.#errors.delete(room)) this.errors = new Map(this.#errors);
   }
 
   #schedule(): void {
