@@ -1,7 +1,7 @@
 """Depth and ladder of every market, a slice of them at a time. Pure: what is asked at the same
 moments gives the same ladders, live or replayed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -12,13 +12,14 @@ from aggregator.consolidate import Consolidator
 from aggregator.ladder_rows import rows_of
 from aggregator.rows import Row
 from connectors.base.economics import Economics, PoolDepth
-from connectors.base.ladders import NO_TOUCH, OpenPool, cells_of
+from connectors.base.ladders import NO_TOUCH, OpenPool, cell_steps
 from connectors.base.protocol import VenueConnector
 from domain.ids import MarketId, VenueId
 from domain.ladder import (
     MAX_DECIMALS,
     SIDES,
     SIZES_USD,
+    Cells,
     Place,
     SplitRow,
     ladder_data,
@@ -31,6 +32,11 @@ from domain.units import E18, format_e18
 
 AT_ONCE: Final = 5
 """Markets of a slice."""
+TOGETHER: Final = 40
+"""Markets that are priced in one pass: what numpy takes for a call is the same for one and for
+forty."""
+SHOWN_AT_ONCE: Final = 8
+"""Markets that are dealt out and written at once."""
 MOST_HURRIED: Final = 16
 """Markets that a slice takes out of turn: a venue that goes takes hundreds with it."""
 KEPT_USD: Final = 1_200_000
@@ -64,15 +70,17 @@ class Known(NamedTuple):
 
 
 class Ladder(NamedTuple):
-    """``data`` of the ``ladder`` envelope; None where it is what it was."""
+    """``data`` of the ``ladder`` envelope."""
 
     market: MarketId
-    data: Mapping[str, Any] | None
+    data: Mapping[str, Any]
 
 
 class Ladders:
-    """``price`` the markets that are ``due``, in ``slices`` a round, which has every market once;
-    ``depth`` is what the last ladder of a market was made of."""
+    """``collect`` the markets that are ``due``, in ``slices`` a round, which has every market once;
+    when they are ``ready``, ``price`` them. ``depth`` is what the last ladder of a market was made
+    of. What is said depends on what was collected when, and on nothing else.
+    """
 
     def __init__(
         self,
@@ -84,10 +92,14 @@ class Ladders:
         self._connectors = {connector.venue: connector for connector in connectors}
         self._economics = economics
         self._known: dict[MarketId, Known] = {}
+        self._waiting: dict[MarketId, Known] = {}
+        self._said: dict[MarketId, Known] = {}
         self._encoded: dict[MarketId, dict[tuple[VenueId, str | None], _Encoded]] = {}
         self.slices = 1
         self._left: list[MarketId] = []
+        self._places: dict[tuple[VenueId, str | None, int], Place] = {}
         self._hurried: dict[MarketId, None] = {}
+        self._in_a_hurry = False
 
     # When -----------------------------------------------------------------------------------------
 
@@ -100,7 +112,14 @@ class Ladders:
         hurried = [name for name in self._hurried if name not in turn][:MOST_HURRIED]
         for name in (*hurried, *turn):
             self._hurried.pop(name, None)
+        self._in_a_hurry = bool(hurried)
         return hurried + turn
+
+    @property
+    def ready(self) -> bool:
+        """Whether as many as go together were collected, or nothing is to be waited for."""
+        enough = len(self._waiting) >= TOGETHER or not self._left or self._in_a_hurry
+        return enough and bool(self._waiting)
 
     def notice(self, best: BestQuote) -> None:
         """A venue that is no longer live does not stay in a ladder until its turn comes."""
@@ -116,22 +135,37 @@ class Ladders:
 
     # What -----------------------------------------------------------------------------------------
 
-    def price(self, markets: Sequence[MarketId], mono_ns: int) -> list[Ladder]:
-        found = {name: self._collect(name, mono_ns) for name in markets}
-        changed = {
-            name: known for name, known in found.items() if not known.same(self._known.get(name))
-        }
-        self._known.update(changed)
-        priced = {name: known for name, known in changed.items() if known.pools}
-        made = self._priced(priced) if priced else {}
-        for name, known in changed.items():
-            if name not in made:
-                made[name] = _data(known, ([], []), ([None] * len(_SIZES),) * 2)
-        return [Ladder(name, made.get(name)) for name in markets]
+    def collect(self, markets: Sequence[MarketId], mono_ns: int) -> list[MarketId]:
+        """Takes down what can be known of them now; returns those that stand as they are."""
+        standing = []
+        for name in markets:
+            known = self._collect(name, mono_ns)
+            if known.same(self._known.get(name)):
+                if name not in self._waiting:
+                    standing.append(name)
+            else:
+                self._known[name] = self._waiting[name] = known
+        return standing
+
+    def price(self) -> Iterator[list[Ladder]]:
+        """Ladders of what was collected, in steps of a millisecond or two: others may have their
+        turn between any of them."""
+        waiting, self._waiting = self._waiting, {}
+        self._in_a_hurry = False
+        self._said.update(waiting)
+        nothing: list[SplitRow] = [None] * len(_SIZES)
+        yield [
+            Ladder(name, _data(known, ([], []), (nothing, nothing)))
+            for name, known in waiting.items()
+            if not known.pools
+        ]
+        found = {name: known for name, known in waiting.items() if known.pools}
+        if found:
+            yield from self._priced(found)
 
     def depth(self, market: MarketId) -> dict[str, Any]:
         """What the ``depth`` key says of a market beside its stamp."""
-        known = self._known[market]
+        known = self._said[market]
         before = self._encoded.get(market, {})
         self._encoded[market] = encoded = {}
         rows = []
@@ -195,39 +229,63 @@ class Ladders:
             levels = row.book.levels(-(-KEPT_USD * E18 * E18 // unit))
             sides = touch.ask_ticks is not None, touch.bid_ticks is not None
             depths = connector.depth(market, levels, mono_ns)
-            return [_pool(row, depth, MAX_DECIMALS, sides) for depth in depths]
+            return [self._pool(row, depth, MAX_DECIMALS, sides) for depth in depths]
         pools = []
         for depth in connector.depth(market, None, mono_ns):
             quote = None if depth.pool is None else row.pools.get(depth.pool)
             if quote is not None and (quote.ask_e18 is not None or quote.bid_e18 is not None):
                 sides = quote.ask_e18 is not None, quote.bid_e18 is not None
-                pools.append(_pool(row, depth, market.tick.decimals, sides))
+                pools.append(self._pool(row, depth, market.tick.decimals, sides))
         return pools
+
+    def _pool(
+        self, row: Row, depth: PoolDepth, decimals: int, sides: tuple[bool, bool]
+    ) -> OpenPool:
+        key = row.venue, depth.pool, decimals
+        gas_usd, fee_usd = depth.gas_usd, depth.execution_fee_usd
+        place = self._places.get(key)
+        # Most markets have the same few, hundreds of times a second.
+        if place is None or place.gas_usd != gas_usd or place.execution_fee_usd != fee_usd:
+            place = self._places[key] = Place(row.venue, depth.pool, gas_usd, fee_usd, decimals)
+        return OpenPool(place, depth.inputs, sides)
 
     # All at once ----------------------------------------------------------------------------------
 
-    def _priced(self, found: Mapping[MarketId, Known]) -> dict[MarketId, Mapping[str, Any]]:
+    def _priced(self, found: Mapping[MarketId, Known]) -> Iterator[list[Ladder]]:
         places = [[pool.place for pool in known.pools] for known in found.values()]
         pools = [pool for known in found.values() for pool in known.pools]
-        reference = np.array([known.reference for known in found.values()])
-        reference[reference == 0] = np.nan
-        cells = cells_of(self._economics, pools, _POINTS)
-        buys, sells = rows_of(rank(cells, _POINTS, places), places)
-        splits = splits_of(cells, _POINTS, places, reference)
-        data: dict[MarketId, Mapping[str, Any]] = {}
-        for at, (name, known) in enumerate(found.items()):
-            data[name] = _data(known, (buys[at], sells[at]), (splits[0][at], splits[1][at]))
-        return data
-
-
-def _pool(row: Row, depth: PoolDepth, decimals: int, sides: tuple[bool, bool]) -> OpenPool:
-    place = Place(row.venue, depth.pool, depth.gas_usd, depth.execution_fee_usd, decimals)
-    return OpenPool(place, depth.inputs, sides)
+        reference = np.array([known.reference or np.nan for known in found.values()])
+        cells: Cells | None = None
+        for made in cell_steps(self._economics, pools, _POINTS):
+            yield []
+            cells = made
+        assert cells is not None
+        ranking = rank(cells, _POINTS, places)
+        yield []
+        names, begin = list(found), 0
+        for first in range(0, len(names), SHOWN_AT_ONCE):
+            last = first + SHOWN_AT_ONCE
+            some = places[first:last]
+            end = begin + sum(map(len, some))
+            splits = splits_of(cells.part(begin, end), _POINTS, some, reference[first:last])
+            yield []
+            buys, sells = rows_of(ranking.part(begin, end), some)
+            yield [
+                Ladder(name, _data(found[name], (buys[at], sells[at]), (bought, sold)))
+                for at, (name, bought, sold) in enumerate(
+                    zip(names[first:last], *splits, strict=True)
+                )
+            ]
+            begin = end
 
 
 def _same(one: OpenPool, other: OpenPool) -> bool:
     """Whether the two have the same prices."""
-    return one.inputs is other.inputs and one.sides == other.sides and one.place == other.place
+    return (
+        one.inputs is other.inputs
+        and one.sides == other.sides
+        and (one.place is other.place or one.place == other.place)
+    )
 
 
 def _mid_text(known: Known) -> str | None:

@@ -148,24 +148,23 @@ class Publisher:
         self._wake.set()
 
     def publish_ladder(
-        self,
-        market: MarketId,
-        data: Mapping[str, Any] | None,
-        depth: Callable[[], Mapping[str, Any]],
+        self, market: MarketId, data: Mapping[str, Any], depth: Mapping[str, Any]
     ) -> None:
-        """The ``ladder`` envelope to the tape, and both keys behind it; None: the same again."""
+        """The ``ladder`` envelope to the tape, and both keys behind it."""
+        room, now_us = channels.ladder_room(market), wall_us()
+        envelope = self._said.ladder(market, now_us, data)
+        inputs = encode_depth(market, self._said.stamp(room, now_us), depth)
+        self._keep(
+            room,
+            resp.set_px(channels.ladder_key(market), envelope.body, channels.LADDER_TTL_MS)
+            + resp.set_px(channels.depth_key(market), inputs, channels.LADDER_TTL_MS),
+            envelope,
+        )
+
+    def repeat_ladder(self, market: MarketId) -> None:
+        """Both keys live on."""
         room = channels.ladder_room(market)
-        if data is not None:
-            now_us = wall_us()
-            envelope = self._said.ladder(market, now_us, data)
-            inputs = encode_depth(market, self._said.stamp(room, now_us), depth())
-            self._keep(
-                room,
-                resp.set_px(channels.ladder_key(market), envelope.body, channels.LADDER_TTL_MS)
-                + resp.set_px(channels.depth_key(market), inputs, channels.LADDER_TTL_MS),
-                envelope,
-            )
-        elif room in self._kept and room not in self._later:
+        if room in self._kept and room not in self._later:
             self._keep(room, self._kept[room])
 
     def publish_funding(

@@ -45,7 +45,7 @@ FLUSH_SECONDS: Final = metrics.Histogram(
 )
 LADDER_SECONDS: Final = metrics.Histogram(
     "perptape_ladder_seconds",
-    "Pricing and encoding one slice of the ladders",
+    "One step of the ladders: collecting, pricing or encoding some",
     buckets=(0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.05),
 )
 AUDITS: Final = metrics.Gauge("perptape_book_audits", "Books compared with REST")
@@ -64,11 +64,9 @@ class Outlet(Protocol):
     ) -> bytes: ...
     def publish_state(self, key: str, body: bytes) -> None: ...
     def publish_ladder(
-        self,
-        market: MarketId,
-        data: Mapping[str, Any] | None,
-        depth: Callable[[], Mapping[str, Any]],
+        self, market: MarketId, data: Mapping[str, Any], depth: Mapping[str, Any]
     ) -> None: ...
+    def repeat_ladder(self, market: MarketId) -> None: ...
     def publish_funding(
         self, share: int, changed: Mapping[str, Any], whole: Mapping[str, Any]
     ) -> None: ...
@@ -215,14 +213,28 @@ class Feed:
         while True:
             started_ns = mono_ns()
             markets = self._ladders.due()
-            for market, data in self._ladders.price(markets, started_ns):
-                depth = partial(self._ladders.depth, market)
-                self._publisher.publish_ladder(market, data, depth)
+            for market in self._ladders.collect(markets, started_ns):
+                self._publisher.repeat_ladder(market)
             LADDER_SECONDS.observe((mono_ns() - started_ns) / 1e9)
+            if self._ladders.ready:
+                await self._price_ladders()
             # Before any market is listed there is no round.
             pause_ns = self._round_ns // self._ladders.slices if markets else LOOK_NS
             due_ns = max(due_ns + pause_ns, mono_ns())
             await asyncio.sleep((due_ns - mono_ns()) / 1e9)
+
+    async def _price_ladders(self) -> None:
+        steps = self._ladders.price()
+        while True:
+            await asyncio.sleep(0)
+            started_ns = mono_ns()
+            ladders = next(steps, None)
+            if ladders is None:
+                return
+            for market, data in ladders:
+                depth = self._ladders.depth(market)
+                self._publisher.publish_ladder(market, data, depth)
+            LADDER_SECONDS.observe((mono_ns() - started_ns) / 1e9)
 
     async def _say_funding(self) -> None:
         """The ``funding`` room, a share of the markets after the other."""

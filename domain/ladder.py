@@ -6,6 +6,7 @@ dealt out. And the ``data`` of the ``ladder`` envelope.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
@@ -43,20 +44,21 @@ Places = NDArray[np.int64]
 SplitRow = Mapping[str, Any] | None
 
 
-class Place(NamedTuple):
-    """A pool as a row of the ladder names it. ``decimals``: of prices there, at most."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A pool as a row of the ladder names it. ``decimals``: of prices there, at most.
+    ``fixed_usd``: what is known of gas and execution fee."""
 
     venue: VenueId
     pool: str | None
     gas_usd: Decimal | None
     execution_fee_usd: Decimal | None
     decimals: int = MAX_DECIMALS
+    fixed_usd: float = field(init=False, compare=False)
 
-    @property
-    def fixed_usd(self) -> float:
-        """What is known of them."""
-        gas, fee = self.gas_usd, self.execution_fee_usd
-        return (float(gas) if gas else 0.0) + (float(fee) if fee else 0.0)
+    def __post_init__(self) -> None:
+        fixed = float(self.gas_usd or 0) + float(self.execution_fee_usd or 0)
+        object.__setattr__(self, "fixed_usd", fixed)
 
 
 class Points(NamedTuple):
@@ -95,6 +97,16 @@ class Cells(NamedTuple):
     impact_bps: Floats
     reason: Codes
 
+    def part(self, begin: int, end: int) -> "Cells":
+        """Those of some of the pools."""
+        return Cells(
+            self.price[:, begin:end],
+            self.fee_bps[:, begin:end],
+            self.spread_bps[:, begin:end],
+            self.impact_bps[:, begin:end],
+            self.reason[:, begin:end],
+        )
+
 
 class Ranking(NamedTuple):
     """Shape: (2, pools, sizes)."""
@@ -106,6 +118,18 @@ class Ranking(NamedTuple):
     all_in_bps: Floats
     best: Flags
     reason: Codes
+
+    def part(self, begin: int, end: int) -> "Ranking":
+        """Those of some of the pools."""
+        return Ranking(
+            self.all_in[:, begin:end],
+            self.fee_bps[:, begin:end],
+            self.spread_bps[:, begin:end],
+            self.impact_bps[:, begin:end],
+            self.all_in_bps[:, begin:end],
+            self.best[:, begin:end],
+            self.reason[:, begin:end],
+        )
 
 
 def rank(cells: Cells, points: Points, places: Sequence[Sequence[Place]]) -> Ranking:

@@ -115,8 +115,9 @@ class Player:
 
     def _price(self, entry: Entry) -> Iterator[Envelope]:
         markets = [MarketId(name) for name in entry.body.decode().split(",")]
-        for name, data in self._ladders.price(markets, entry.mono_ns):
-            if data is not None:
+        self._ladders.collect(markets, entry.mono_ns)
+        for ladders in self._ladders.price():
+            for name, data in ladders:
                 yield self._said.ladder(name, entry.wall_us, data)
 
     # Markets and sources --------------------------------------------------------------------------

@@ -5,7 +5,7 @@ starts while the last one still records, and no moment is missing between two fi
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from aggregator.recording.facts import facts
@@ -53,11 +53,10 @@ class Nowhere:
     def publish_state(self, key: str, body: bytes) -> None: ...
 
     def publish_ladder(
-        self,
-        market: MarketId,
-        data: Mapping[str, Any] | None,
-        depth: Callable[[], Mapping[str, Any]],
+        self, market: MarketId, data: Mapping[str, Any], depth: Mapping[str, Any]
     ) -> None: ...
+
+    def repeat_ladder(self, market: MarketId) -> None: ...
 
     def publish_funding(
         self, share: int, changed: Mapping[str, Any], whole: Mapping[str, Any]

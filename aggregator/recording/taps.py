@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from aggregator.consolidate import Consolidator
-from aggregator.depth import Ladder, Ladders
+from aggregator.depth import Ladders
 from aggregator.recording.format import VERSION, Kind, market_rows, packed, reply_body
 from connectors import registry
 from connectors.base.decoding import decoded
@@ -224,7 +224,7 @@ class RecordedConsolidator(Consolidator):
 
 
 class RecordedLadders(Ladders):
-    """Ladders that note when they are priced, and of which markets."""
+    """Ladders that note what is collected when."""
 
     def __init__(
         self, core: Consolidator, connectors: Sequence[VenueConnector], journal: Journal
@@ -232,8 +232,8 @@ class RecordedLadders(Ladders):
         super().__init__(core, connectors, registry.ECONOMICS)
         self._journal = journal
 
-    def price(self, markets: Sequence[MarketId], mono_ns: int) -> list[Ladder]:
+    def collect(self, markets: Sequence[MarketId], mono_ns: int) -> list[MarketId]:
         if markets:
             body = ",".join(markets).encode()
             self._journal.add(Kind.LADDERS, 0, wall_us(), mono_ns, body)
-        return super().price(markets, mono_ns)
+        return super().collect(markets, mono_ns)

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from aggregator.depth import AT_ONCE, Ladders
+from aggregator.depth import AT_ONCE, SHOWN_AT_ONCE, TOGETHER, Ladders
 from connectors.base.economics import PoolDepth
 from connectors.dydx.economics.pricing import ECONOMICS, BookInputs
 from connectors.dydx.economics.quote import scale_of
@@ -71,8 +71,11 @@ class Rig(World):
         self.flush()
 
     def priced(self, name: MarketId = BTC) -> Any:
-        (ladder,) = self.ladders.price([name], self.now_ns)
-        return None if ladder.data is None else orjson.loads(orjson.dumps(ladder.data))
+        """The ladder of a market, None where it stands as it is."""
+        standing = self.ladders.collect([name], self.now_ns)
+        made = [ladder for step in self.ladders.price() for ladder in step]
+        assert [ladder.market for ladder in made] + standing == [name]
+        return orjson.loads(orjson.dumps(made[0].data)) if made else None
 
 
 def pools(data: Any, side: str = "buy") -> list[tuple[str, str | None]]:
@@ -203,7 +206,7 @@ def test_a_venue_that_left_does_not_stay_until_the_turn_of_its_market() -> None:
     names = [BTC, ETH, *(MarketId(f"M{number}-USD") for number in range(3 * AT_ONCE))]
     rig = Rig(*names)
     rig.up(*names)
-    rig.ladders.price(names, rig.now_ns)
+    rig.ladders.collect(names, rig.now_ns)
     rig.ladders.due()
     rig.apply(VenueStatus("connecting", "CLOSED_BY_VENUE"), venue="gmx")
     for best in rig.flush():
@@ -211,7 +214,7 @@ def test_a_venue_that_left_does_not_stay_until_the_turn_of_its_market() -> None:
     due = rig.ladders.due()
     assert due[:2] == [BTC, ETH]
     assert len(due) == len(set(due))
-    rig.ladders.price(names, rig.now_ns)
+    rig.ladders.collect(names, rig.now_ns)
     rounds = [rig.ladders.due() for _ in range(8)]
     assert all(len(turn) <= AT_ONCE for turn in rounds[4:])
 
@@ -227,3 +230,54 @@ def test_a_market_that_nobody_lists_any_more_has_an_empty_ladder() -> None:
     assert rig.ladders.due() == [BTC]
     data = rig.priced()
     assert (data["buy"], data["excluded"]) == ([], [])
+
+
+def test_many_are_priced_in_one_pass_and_said_in_steps() -> None:
+    names = [MarketId(f"M{number}-USD") for number in range(TOGETHER + 3)]
+    rig = Rig(*names)
+    rig.up(*names)
+    alone = {}
+    for name in names:
+        rig.ladders.collect([name], rig.now_ns)
+        (ladder,) = [ladder for step in rig.ladders.price() for ladder in step]
+        alone[name] = orjson.dumps(ladder.data)
+    rig.ladders.forget_said()
+    passes: list[dict[MarketId, bytes]] = []
+    while sum(map(len, passes)) < len(names):
+        rig.ladders.collect(rig.ladders.due(), rig.now_ns)
+        if rig.ladders.ready:
+            steps = list(rig.ladders.price())
+            assert max(map(len, steps)) <= SHOWN_AT_ONCE
+            made = [ladder for step in steps for ladder in step]
+            passes.append({ladder.market: orjson.dumps(ladder.data) for ladder in made})
+    # As many as go together, and what is left at the end of the round.
+    assert [len(said) for said in passes] == [TOGETHER, 3]
+    assert passes[0] | passes[1] == alone
+    assert not rig.ladders.ready
+
+
+def test_what_is_in_a_hurry_does_not_wait_for_others() -> None:
+    names = [BTC, *(MarketId(f"M{number}-USD") for number in range(2 * AT_ONCE))]
+    rig = Rig(*names)
+    rig.up(*names)
+    rig.ladders.collect(names, rig.now_ns)
+    assert sum(map(len, rig.ladders.price())) == len(names)
+    rig.ladders.due()
+    rig.apply(VenueStatus("connecting", "CLOSED_BY_VENUE"), venue="gmx")
+    for best in rig.flush():
+        rig.ladders.notice(best)
+    rig.ladders.collect(rig.ladders.due(), rig.now_ns)
+    assert rig.ladders.ready
+
+
+def test_of_two_moments_the_newer_one_is_said() -> None:
+    rig = Rig()
+    rig.up()
+    rig.ladders.collect([BTC], rig.now_ns)
+    rig.apply((BTC, True, 999, 77, 2))
+    rig.flush()
+    assert rig.ladders.collect([BTC], rig.now_ns) == []
+    assert rig.ladders.collect([BTC], rig.now_ns) == []
+    assert [len(step) for step in rig.ladders.price() if step] == [1]
+    inputs = rig.ladders.depth(BTC)["pools"][0]["inputs"]
+    assert 77 in orjson.loads(orjson.dumps(inputs))["bids"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from aggregator.ladder_rows import rows_of
-from domain.costs import Floats, OrderSide, PricedPool, UnpricedPool, best_pool
+from domain.costs import Floats, OrderSide, PoolCost, PricedPool, UnpricedPool, best_pool
 from domain.ids import VenueId
 from domain.ladder import (
     SIDES,
@@ -187,8 +187,10 @@ def exact(name: str, side: OrderSide, size: str, price: str, fee: str = "5") -> 
 def test_exact_rows(side: OrderSide) -> None:
     dear, cheap = ("101", "100") if side == "BUY" else ("100", "101")
     gone = UnpricedPool(VenueId("a"), None, side, D(20), "DEPTH")
-    costs = [[exact("a", side, "10", dear), gone], [exact("b", side, size, cheap) for size in "12"]]
-    costs[1] = [exact("b", side, size, cheap) for size in ("10", "20")]
+    costs: list[list[PoolCost]] = [
+        [exact("a", side, "10", dear), gone],
+        [exact("b", side, size, cheap) for size in ("10", "20")],
+    ]
     first, second = exact_rows([place("a", decimals=1), place("b", None)], costs)
     assert first["reason"] == [None, "DEPTH"]
     assert first["best"] == [False, False]
