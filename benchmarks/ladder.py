@@ -31,7 +31,7 @@ from domain.costs import Floats
 from domain.ids import VenueId
 from domain.ladder import SIDES, SIZES_USD, Cells, Points, points_of, rank, splits_of
 from runtime.settings import load_settings
-from runtime.tasks import tune_collector
+from runtime.tasks import tune_interpreter
 
 MARKETS = 200
 ROUNDS = 31
@@ -134,7 +134,7 @@ def ms(work: Callable[[], Any]) -> float:
 
 def measure(found: Mapping[VenueId, list[OpenPool]]) -> None:
     # As in a role: what is there stays, and is not looked at again.
-    tune_collector()
+    tune_interpreter()
     columns = [list(islice(cycle(pools), MARKETS)) for pools in found.values()]
     pools = [pool for row in zip(*columns, strict=True) for pool in row]
     rows = [MAKE_ROW[pool.place.venue](pool.inputs) for pool in pools]

@@ -18,8 +18,13 @@ from perptape.service_user import ServiceUser, runnable
 from sandbox.chain.genesis import genesis
 
 _BUNDLED: Final = "share/anvil"
-# Without the last states of the past its memory stays as it is.
-_OPTIONS: Final = ("--mixed-mining", "--prune-history", "--no-cors")
+# A transaction of GMX takes some 50 KB. States of the past and what is older go.
+_KEPT_BLOCKS: Final = "2000"
+# Gas costs what it does on the chain it stands for, where nobody tips.
+_OPTIONS: Final = (
+    *("--mixed-mining", "--no-cors", "--no-priority-fee", "--prune-history"),
+    *("--transaction-block-keeper", _KEPT_BLOCKS),
+)
 _BLOCK_S: Final = "1"
 
 

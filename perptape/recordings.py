@@ -17,7 +17,7 @@ from perptape.layout import SANDBOX_PORTS, sandbox_listens, sandbox_venues
 from perptape.ports import free_ports
 from runtime.clock import mono_ns
 from runtime.settings import Settings, load_settings
-from runtime.tasks import end_all, run_role, tune_collector
+from runtime.tasks import end_all, run_role, tune_interpreter
 
 MEGABYTE: Final = 1024 * 1024
 DEFAULT_MEGABYTES: Final = 1024
@@ -83,7 +83,7 @@ def run_record(options: argparse.Namespace) -> NoReturn:
 
 def run_replay(options: argparse.Namespace) -> int:
     """Envelopes to a file or stdout, what it took to stderr. Raises StartError or OSError."""
-    tune_collector()
+    tune_interpreter()
     with options.file.open("rb") as file, _output(options.out) as output:
         try:
             show(_replay(file, output))

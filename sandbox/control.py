@@ -1,5 +1,5 @@
-"""The sandbox's control endpoint: faults and prices on request. Loopback only, no authentication:
-it reaches nothing but the replicas.
+"""The sandbox's control endpoint: faults, prices and market hours on request. Loopback only, no
+authentication: it reaches nothing but the replicas.
 
 Every error is ``{"errors": [{"path", "message"}]}``: 400 for a body that is no JSON, 413 for one
 that is too long, 422 for one that asks for something no replica has, 404 and 405 as usual."""
@@ -9,7 +9,7 @@ import contextlib
 import re
 import socket
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import uvicorn
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
@@ -22,6 +22,7 @@ from starlette.routing import Route
 from runtime.clock import mono_ns
 from runtime.logs import get_logger
 from sandbox.faults import MAX_SECONDS, Fault, FaultBoard, FaultError
+from sandbox.gains.hours import CLASSES, MarketHours
 from sandbox.prices import PriceProcess
 
 _MAX_BODY_BYTES: Final = 65_536
@@ -45,6 +46,11 @@ _FAULT: Final = TypeAdapter(FaultRequest)
 _PRICES: Final[TypeAdapter[dict[str, str]]] = TypeAdapter(
     Annotated[dict[str, _Price], Field(min_length=1)]
 )
+_Hours = Literal["open", "closed", "clock"]
+_HOURS: Final[TypeAdapter[dict[str, _Hours]]] = TypeAdapter(
+    Annotated[dict[str, _Hours], Field(min_length=1)]
+)
+_HELD: Final[dict[_Hours, bool | None]] = {"open": True, "closed": False, "clock": None}
 
 
 class _BadRequest(Exception):
@@ -55,9 +61,10 @@ class _BadRequest(Exception):
 
 
 class Control:
-    def __init__(self, board: FaultBoard, prices: PriceProcess) -> None:
+    def __init__(self, board: FaultBoard, prices: PriceProcess, hours: MarketHours) -> None:
         self._board = board
         self._prices = prices
+        self._hours = hours
 
     def app(self) -> Starlette:
         return Starlette(
@@ -66,6 +73,7 @@ class Control:
                 Route("/faults", self._list_faults, methods=["GET"]),
                 Route("/faults", self._clear_faults, methods=["DELETE"]),
                 Route("/prices", self._set_prices, methods=["POST"]),
+                Route("/hours", self._set_hours, methods=["POST"]),
             ],
             exception_handlers={_BadRequest: _refuse, HTTPException: _no_such_thing},
         )
@@ -109,6 +117,15 @@ class Control:
         self._prices.set({market: float(text) for market, text in asked.items()})
         _log.info("prices_set", prices=asked)
         return JSONResponse({"prices": asked})
+
+    async def _set_hours(self, request: Request) -> JSONResponse:
+        asked = await _read(request, _HOURS)
+        unknown = [(name, "unknown class of pairs") for name in asked if name not in CLASSES]
+        if unknown:
+            raise _BadRequest(422, *unknown)
+        self._hours.hold({name: _HELD[state] for name, state in asked.items()})
+        _log.info("hours_set", hours=asked)
+        return JSONResponse({"hours": asked})
 
 
 class _Server(uvicorn.Server):

@@ -20,14 +20,15 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
     board = FaultBoard()
     seed, rate = settings.sandbox_seed, settings.sandbox_rate
     gmx = GmxReplica(prices, board, seed=seed, rate=rate)
+    gains = GainsReplica(prices, board, seed=seed, rate=rate)
     async with asyncio.TaskGroup() as parts:
         for replica, port in (
             (DydxReplica(prices, board, seed=seed, rate=rate), settings.sandbox_dydx_port),
             (gmx, settings.sandbox_gmx_port),
-            (GainsReplica(prices, board, seed=seed, rate=rate), settings.sandbox_gains_port),
+            (gains, settings.sandbox_gains_port),
         ):
             parts.create_task(replica.run(port, stop))
         if arbitrum := settings.sandbox_chain_urls.get(ARBITRUM):
             parts.create_task(chain.tell(arbitrum, gmx.keeper.orders, stop))
-        app = control.Control(board, prices).app()
+        app = control.Control(board, prices, gains.feed.hours).app()
         parts.create_task(control.serve(app, settings.sandbox_control_port, stop))

@@ -30,6 +30,7 @@ Sink: TypeAlias = Callable[[SourceId, Sequence[Event], int, int], None]
 
 OPEN_TIMEOUT_S: Final = 4.0
 CLOSE_TIMEOUT_S: Final = 1.0
+SEND_TIMEOUT_S: Final = 4.0
 MAX_TICK_S: Final = 0.1
 FIRST_RETRY_S: Final = 0.25
 QUICK_RETRY_S: Final = 2.0
@@ -144,8 +145,7 @@ class SourceDriver:
                 self._frames.inc()
                 session.receive(await self._read_frame(frame), wall, mono)
                 self._drain(session, wall, mono)
-                for text in session.outgoing():
-                    await socket.send(text)
+                await _send_all(socket, session)
         except ConnectionClosed as error:
             if session.failure is not None:
                 return session.failure
@@ -168,8 +168,7 @@ class SourceDriver:
                 self._drain(session, wall, mono)
                 if session.healthy:
                     self._reset_backoff()
-                for text in session.outgoing():
-                    await socket.send(text)
+                await _send_all(socket, session)
         except ConnectionClosed:
             return
         finally:
@@ -210,3 +209,14 @@ class SourceDriver:
             if session.healthy:
                 self._reset_backoff()
         return session.failure
+
+
+async def _send_all(socket: ClientConnection, session: Session) -> None:
+    """Raises ConnectionClosed. A peer that takes nothing any more is cut off."""
+    for text in session.outgoing():
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await socket.send(text)
+        except TimeoutError:
+            socket.transport.abort()
+            return

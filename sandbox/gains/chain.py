@@ -9,7 +9,6 @@ import orjson
 
 from runtime.clock import iso_ms
 from sandbox.faults import ActiveFaults, Kind
-from sandbox.gains import hours
 from sandbox.gains.catalogue import ChainSpec, Collateral, Pair
 from sandbox.gains.feed import PriceFeed
 from sandbox.gains.interest import (
@@ -81,7 +80,7 @@ class Chain:
         self.version = 0
         self.refresh_id = (now_us - _HEIGHT_ZERO_US) // _REFRESH_US
         self.refreshed_us = now_us
-        self.is_open = hours.open_classes(now_us)
+        self.is_open = feed.hours.open_classes(now_us)
         self.crossed: frozenset[int] = frozenset()
         self.delisted: frozenset[int] = frozenset()
         self._next_block_us = self._next_l1_us = now_us
@@ -151,7 +150,7 @@ class Chain:
         """Hours, delistings and crossed spreads; True when one of them changed."""
         crossed = self._hit(faults, "cross")
         delisted = self._hit(faults, "delist")
-        is_open = hours.open_classes(self._now_us)
+        is_open = self._feed.hours.open_classes(self._now_us)
         told = self.crossed, self.delisted, self.is_open
         self.crossed, self.delisted, self.is_open = crossed, delisted, is_open
         return told != (crossed, delisted, is_open)

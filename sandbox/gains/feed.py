@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from sandbox.faults import ActiveFaults, Kind
-from sandbox.gains import hours
 from sandbox.gains.catalogue import Pair
+from sandbox.gains.hours import MarketHours
 from sandbox.gains.numbers import js_number, js_value
 from sandbox.past import Past
 from sandbox.prices import PriceProcess
@@ -127,6 +127,7 @@ class PriceFeed:
         self._rng = Random(f"{seed}:gains:prices")
         self._rate = rate
         self._count = len(pairs)
+        self.hours = MarketHours()
         self.quotes: dict[int, Quote] = {}
         prices.advance(now_us)
         for pair in pairs:
@@ -168,7 +169,7 @@ class PriceFeed:
         quote = self.quotes.get(pair_index)
         if quote is None or not quote.is_listed:
             return None
-        return quote.mark if hours.is_open(quote.pair.asset_class, self._now_us) else None
+        return quote.mark if self.hours.is_open(quote.pair.asset_class, self._now_us) else None
 
     def charts(self) -> bytes:
         """Position = pairIndex; null where there is no price. The truth: no fault spoils it."""
@@ -223,7 +224,7 @@ class PriceFeed:
                 quote.basis = quote.basis * kept + self._rng.gauss(0, noise)
 
     def _batch(self, faults: ActiveFaults, *, everyone: bool) -> Batch | None:
-        is_open = hours.open_classes(self._now_us)
+        is_open = self.hours.open_classes(self._now_us)
         marks: list[tuple[int, str]] = []
         indices: list[tuple[int, str]] = []
         for i, quote in self.quotes.items():

@@ -1,8 +1,9 @@
-"""When a class of pairs is open: New York time, without holidays. Pure.
+"""When a class of pairs is open: New York time, without holidays, or as the control endpoint says.
 
 The rules of daylight time are written out, so that a host without a time zone database has the
 same hours."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -36,6 +37,28 @@ def is_open(asset_class: str, now_us: int) -> bool:
             return not rests and _in_week(weekday, minute, opens=1090, closes=1020)
         case _:
             return True
+
+
+class MarketHours:
+    """The hours by the clock, save for the classes that are held open or closed."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, bool] = {}
+
+    def hold(self, classes: Mapping[str, bool | None]) -> None:
+        """True holds a class open, False holds it closed, None gives it back to the clock."""
+        for name, is_open in classes.items():
+            if is_open is None:
+                self._held.pop(name, None)
+            else:
+                self._held[name] = is_open
+
+    def open_classes(self, now_us: int) -> dict[str, bool]:
+        return open_classes(now_us) | self._held
+
+    def is_open(self, asset_class: str, now_us: int) -> bool:
+        held = self._held.get(asset_class)
+        return is_open(asset_class, now_us) if held is None else held
 
 
 def _in_week(weekday: int, minute: int, *, opens: int, closes: int | None = None) -> bool:

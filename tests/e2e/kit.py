@@ -84,6 +84,11 @@ class Program:
         answer = httpx.post(f"{self.runtime['sandbox']['control_url']}/faults", json=body)
         assert answer.is_success, answer.text
 
+    def hold_hours(self, **classes: str) -> None:
+        """``stocks="closed"`` and the like; ``"clock"`` gives a class back."""
+        answer = httpx.post(f"{self.runtime['sandbox']['control_url']}/hours", json=classes)
+        assert answer.is_success, answer.text
+
     def end_faults(self) -> None:
         httpx.delete(f"{self.runtime['sandbox']['control_url']}/faults")
 

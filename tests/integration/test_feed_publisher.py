@@ -246,7 +246,12 @@ async def test_what_was_lost_with_a_connection_is_said_again(running: Running) -
         await lost
         await running.until_shown(price, 100)
         newest = [item for item in running.tape.envelopes() if item.room == f"price:{QUIET}"][-1]
-        assert await running.redis.get(quote_key(QUIET)) == newest.body
+
+        async def key_says_it(body: bytes = newest.body) -> bool:
+            return await running.redis.get(quote_key(QUIET)) == body
+
+        # A machine that is busy elsewhere may let a key lapse for a moment.
+        await until(key_says_it, "the newest price under its key")
     # A connection is not the lease: nobody else has led, the numbers just go on.
     assert len(running.tape.epochs()) == 1
 

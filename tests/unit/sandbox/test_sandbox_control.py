@@ -6,6 +6,7 @@ import pytest
 
 from sandbox.control import Control
 from sandbox.faults import KINDS, FaultBoard
+from sandbox.gains.hours import MarketHours
 from sandbox.prices import PriceProcess, load_assets
 
 
@@ -29,10 +30,15 @@ def prices() -> PriceProcess:
 
 
 @pytest.fixture
-def client(prices: PriceProcess) -> Client:
+def hours() -> MarketHours:
+    return MarketHours()
+
+
+@pytest.fixture
+def client(prices: PriceProcess, hours: MarketHours) -> Client:
     board = FaultBoard()
     board.register("dydx", KINDS, ["BTC-USD"])
-    return Client(Control(board, prices))
+    return Client(Control(board, prices, hours))
 
 
 def test_faults_are_posted_listed_and_cleared(client: Client) -> None:
@@ -116,3 +122,28 @@ def test_what_does_not_exist_is_404(client: Client) -> None:
         answer = client.request("POST", path, json={})
         assert (answer.status_code, answer.json()["errors"][0]["path"]) == (404, "")
     assert client.request("PUT", "/faults", json={}).status_code == 405
+
+
+def test_hours_are_held_and_given_back_to_the_clock(client: Client, hours: MarketHours) -> None:
+    thursday_us = 1_780_000_000_000_000 - 5 * 3600 * 1_000_000
+    assert hours.is_open("stocks", thursday_us)
+    answer = client.request("POST", "/hours", json={"stocks": "closed", "forex": "open"})
+    assert answer.json() == {"hours": {"stocks": "closed", "forex": "open"}}
+    assert not hours.is_open("stocks", thursday_us)
+    assert not hours.open_classes(thursday_us)["stocks"]
+    saturday_us = thursday_us + 2 * 86_400 * 1_000_000
+    assert hours.open_classes(saturday_us)["forex"]
+    assert client.request("POST", "/hours", json={"stocks": "clock"}).status_code == 200
+    assert hours.is_open("stocks", thursday_us)
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [({}, ""), ({"bonds": "open"}, "bonds"), ({"stocks": True}, "stocks"), (["stocks"], "")],
+)
+def test_bad_hours_change_nothing(client: Client, hours: MarketHours, body: Any, path: str) -> None:
+    before = hours.open_classes(0)
+    answer = client.request("POST", "/hours", json=body)
+    assert answer.status_code == 422
+    assert [error["path"] for error in answer.json()["errors"]] == [path]
+    assert hours.open_classes(0) == before

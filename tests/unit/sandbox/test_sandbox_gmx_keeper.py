@@ -142,7 +142,7 @@ def test_interest_moves_by_orders_alone() -> None:
             {m["marketToken"]: m for m in json.loads(offline.body("/markets/info"))["markets"]}
         )
         if len(infos) == 1:
-            offline.run(120_000)
+            offline.run(800_000)
     orders = [order for order in keeper.orders if not order.cancelled]
     assert 40 < len(orders) < 160
     assert {order.is_long for order in orders} == {order.is_increase for order in orders}

@@ -1,15 +1,8 @@
-"""The frames on their way to one client, and what the faults of the wire do to them."""
+"""What broken servers, proxies and cables make of a frame."""
 
-from collections import deque
 from random import Random
 from typing import Final
 
-from sandbox.faults import ActiveFaults, Kind
-
-FAULT_KINDS: Final[tuple[Kind, ...]] = ("garble", "gap", "duplicate", "slow")
-
-_SLOW_US: Final = 1_500_000
-_GAP_SHARE: Final = 0.3
 _DEEP: Final = 20_000
 
 # Price frames that hold no price, and no JSON at times.
@@ -65,42 +58,6 @@ _SPOILED: Final = (
     b"[" * _DEEP + b"]" * _DEEP,
     b'{"m":' * _DEEP + b"0" + b"}" * _DEEP,
 )
-
-
-class Outbox:
-    """First in, first out. ``slow`` delays every frame alike, so the order stays."""
-
-    def __init__(self, rng: Random) -> None:
-        self._rng = rng
-        self._frames: deque[tuple[int, bytes]] = deque()
-        self.bytes = 0
-
-    def put(self, frame: bytes, faults: ActiveFaults, now_us: int, *, prices: bool) -> None:
-        """Queues one frame. ``prices``: it carries prices, so it can be lost."""
-        due_us = now_us
-        copies = 1
-        if faults:
-            if prices and faults.whole("gap") and self._rng.random() < _GAP_SHARE:
-                return
-            if faults.whole("duplicate"):
-                copies = 2
-            if faults.whole("garble"):
-                frame = garble(frame, self._rng)
-            if faults.whole("slow"):
-                due_us += _SLOW_US
-        for _ in range(copies):
-            self._frames.append((due_us, frame))
-            self.bytes += len(frame)
-
-    def take(self, now_us: int) -> list[bytes]:
-        """Frames that are due, in order."""
-        frames = self._frames
-        taken: list[bytes] = []
-        while frames and frames[0][0] <= now_us:
-            frame = frames.popleft()[1]
-            self.bytes -= len(frame)
-            taken.append(frame)
-        return taken
 
 
 def garble(frame: bytes, rng: Random) -> bytes:
