@@ -253,8 +253,8 @@ class Publisher:
                     raise NotLeader
                 self._wake.clear()
                 due = max(0, min(SHARES, (now_ns - rewrite_ns) // SHARE_NS + 1))
-                if due:
-                    rewrite_ns = now_ns + SHARE_NS
+                # What was late does not make the next ones later.
+                rewrite_ns = max(rewrite_ns + due * SHARE_NS, now_ns)
                 if due or len(self._outbox):
                     await self._send(connection, due)
                     backoff.reset()
