@@ -1,8 +1,9 @@
 """Quotes to Redis: one batch at a time, the newest of everything, the tape first.
 
 A batch goes out at once after quiet and then at most every ``MIN_SPACING_S``; at least every
-``REWRITE_MS`` every live quote is written again and the tape carries a beat, so that both end with
-this process. Nothing is written without the leader's lease.
+``REWRITE_MS`` the life of every live quote is extended, or it is written again where it is gone,
+and the tape carries a beat, so that both end with this process. Nothing is written without the
+leader's lease.
 """
 
 import asyncio
@@ -30,8 +31,7 @@ from runtime.wire import Cause, Envelope, encode_batch, encode_envelope
 MIN_SPACING_S: Final = 0.002
 SHARES: Final = 4
 SHARE_NS: Final = channels.REWRITE_MS * 1_000_000 // SHARES
-"""Live quotes are written again in shares, one after the other: all at once are a quarter of a
-megabyte, and news would wait behind it."""
+"""Live quotes are extended in shares, one after the other: news would wait behind all at once."""
 RENEW_S: Final = 0.3
 RETRY_LEASE_S: Final = 0.1
 
@@ -255,7 +255,7 @@ class Publisher:
                 due = max(0, min(SHARES, (now_ns - rewrite_ns) // SHARE_NS + 1))
                 # What was late does not make the next ones later.
                 rewrite_ns = max(rewrite_ns + due * SHARE_NS, now_ns)
-                if due or len(self._outbox):
+                if due or len(self._outbox) or self._changed:
                     await self._send(connection, due)
                     backoff.reset()
                     if self._trouble is not None:
@@ -276,7 +276,8 @@ class Publisher:
         return self._live[zlib.crc32(market.encode()) % SHARES]
 
     async def _send(self, connection: AbstractConnection, due: int) -> None:
-        """One batch: changed keys, the tape, then so many shares of what is only written again.
+        """One batch: changed keys, the tape, then so many shares of the others, which only live on:
+        their bodies would be megabytes a second, into the log that Redis keeps on disk as well.
 
         The keys go unanswered; the beat behind them is answered and meets the same refusals (out of
         memory, read-only). Raises RedisError or TimeoutError; the connection is unusable then.
@@ -295,18 +296,24 @@ class Publisher:
             resp.publish(channels.TAPE, encode_batch(self._epoch, sent_us, envelopes)),
         )
         replies = 3
+        kept: list[MarketId] = []
         if due:
-            parts.append(resp.REPLIES_OFF)
+            parts += (resp.REPLIES_OFF, *self._due_states(), resp.REPLIES_ON)
             for _ in range(due):
                 share = self._live[self._next_share]
                 self._next_share = (self._next_share + 1) % SHARES
-                parts += [body for market, body in share.items() if market not in changed]
-            parts += (*self._due_states(), resp.REPLIES_ON)
+                kept += [market for market in share if market not in changed]
+            parts.append(resp.extend_px(list(map(channels.quote_key, kept)), channels.QUOTE_TTL_MS))
             replies += 1
         async with asyncio.timeout(CALL_TIMEOUT_S):
             await connection.send_packed_command([b"".join(parts)])
             for _ in range(replies):
                 await connection.read_response()
+            if due:
+                gone: list[int] = await connection.read_response()
+                if gone:
+                    self._changed.update(dict.fromkeys(kept[i] for i in gone))
+                    self._wake.set()
         BATCHES.inc()
         ENVELOPES.inc(len(envelopes))
         if received_us is not None:

@@ -30,7 +30,7 @@ QUOTE_PREFIX: Final = "quote:"
 
 QUOTE_TTL_MS: Final = 100
 REWRITE_MS: Final = 40
-"""Live quotes are written again this often: within 50 ms, with room for a late timer."""
+"""Live quotes are renewed this often: within 50 ms, with room for a late timer."""
 BEAT_MS: Final = 40
 BEAT_LOST_MS: Final = 250
 STATE_TTL_MS: Final = 1_000
