@@ -1,16 +1,17 @@
 """Quotes to Redis: one batch at a time, the newest of everything, the tape first.
 
 A batch goes out at once after quiet and then at most every ``MIN_SPACING_S``; at least every
-``REWRITE_MS`` every live quote is written again and the tape carries a beat, so that both end with
-this process. Nothing is written without the leader's lease.
+``REWRITE_MS`` the life of every live quote is extended, or it is written again where it is gone,
+and the tape carries a beat, so that both end with this process. Nothing is written without the
+leader's lease.
 """
 
 import asyncio
 import contextlib
 import secrets
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
@@ -18,6 +19,7 @@ from redis.exceptions import RedisError
 from aggregator import resp
 from aggregator.conflate import STREAM_BOUND, Outbox
 from aggregator.envelopes import Envelopes
+from aggregator.keeper import Keeper, Lasting
 from domain.ids import MarketId
 from domain.quote import BestQuote
 from runtime import channels, metrics
@@ -30,8 +32,7 @@ from runtime.wire import Cause, Envelope, encode_batch, encode_depth, encode_env
 MIN_SPACING_S: Final = 0.002
 SHARES: Final = 4
 SHARE_NS: Final = channels.REWRITE_MS * 1_000_000 // SHARES
-"""Live quotes are written again in shares, one after the other: all at once are a quarter of a
-megabyte, and news would wait behind it."""
+"""Live quotes are extended in shares, one after the other: news would wait behind all at once."""
 LATER_BYTES: Final = 64 * 1024
 """What goes behind the tape in one batch, more or less."""
 RENEW_S: Final = 0.3
@@ -69,13 +70,6 @@ class NotLeader(Exception):
     """Another feed holds the lease, or ours ran out."""
 
 
-class _Later(NamedTuple):
-    """What can wait for the news: commands, and an envelope for the tape."""
-
-    commands: bytes
-    envelope: Envelope | None = None
-
-
 class Publisher:
     """Owns the sequence numbers and the writing connection. Call ``run`` once; ``publish_*`` from
     the same loop at any time. ``on_lead`` is called whenever writing begins, in a new epoch or
@@ -95,8 +89,7 @@ class Publisher:
         self._changed: dict[MarketId, None] = {}
         self._states: dict[str, bytes] = {}
         self._states_ns = 0
-        self._later: dict[str, _Later] = {}
-        self._kept: dict[str, bytes] = {}
+        self._keeper = Keeper()
         self._unpriced: dict[MarketId, Envelope] = {}
         self._unpriced_changed = True
         self._oldest_received_us: int | None = None
@@ -154,18 +147,14 @@ class Publisher:
         room, now_us = channels.ladder_room(market), wall_us()
         envelope = self._said.ladder(market, now_us, data)
         inputs = encode_depth(market, self._said.stamp(room, now_us), depth)
-        self._keep(
-            room,
-            resp.set_px(channels.ladder_key(market), envelope.body, channels.LADDER_TTL_MS)
-            + resp.set_px(channels.depth_key(market), inputs, channels.LADDER_TTL_MS),
-            envelope,
-        )
+        keys = {channels.ladder_key(market): envelope.body, channels.depth_key(market): inputs}
+        self._keeper.keep(room, keys, channels.LADDER_TTL_MS, envelope)
+        self._wake.set()
 
     def repeat_ladder(self, market: MarketId) -> None:
         """Both keys live on."""
-        room = channels.ladder_room(market)
-        if room in self._kept and room not in self._later:
-            self._keep(room, self._kept[room])
+        self._keeper.keep_on(channels.ladder_room(market))
+        self._wake.set()
 
     def publish_funding(
         self, share: int, changed: Mapping[str, Any], whole: Mapping[str, Any]
@@ -173,26 +162,21 @@ class Publisher:
         """Changed rows to the tape and all rows of the share to its key; of no change the same
         key again."""
         key = channels.funding_key(share)
-        if changed or key not in self._kept:
+        if changed or key not in self._keeper:
             now_us = wall_us()
             envelope = self._said.room(channels.FUNDING_ROOM, "timer", 0, now_us, changed)
             body = encode_envelope(
                 "snapshot", channels.FUNDING_ROOM, envelope.seq, self.epoch, "timer", now_us,
                 now_us, whole,
             )  # fmt: skip
-            self._keep(key, resp.set_px(key, body, channels.FUNDING_TTL_MS), envelope)
-        elif key not in self._later:
-            self._keep(key, self._kept[key])
-
-    def _keep(self, name: str, commands: bytes, envelope: Envelope | None = None) -> None:
-        self._kept[name] = commands
-        self._later.pop(name, None)
-        self._later[name] = _Later(commands, envelope)
+            self._keeper.keep(key, {key: body}, channels.FUNDING_TTL_MS, envelope)
+        else:
+            self._keeper.keep_on(key)
         self._wake.set()
 
     def is_waiting(self, room: str) -> bool:
         """Whether something of this name is still to be sent: another would replace it."""
-        return room in self._outbox or room in self._later
+        return room in self._outbox or self._keeper.is_waiting(room)
 
     def publish_state(self, key: str, body: bytes) -> None:
         """A key that is there, and written again, until it is replaced."""
@@ -252,8 +236,7 @@ class Publisher:
         self._unpriced.clear()
         self._unpriced_changed = True
         self._changed.clear()
-        self._later.clear()
-        self._kept.clear()
+        self._keeper.clear()
         self._outbox.take()
         self._oldest_received_us = None
         _log.info("feed_leads", epoch=self.epoch)
@@ -287,9 +270,9 @@ class Publisher:
                     raise NotLeader
                 self._wake.clear()
                 due = max(0, min(SHARES, (now_ns - rewrite_ns) // SHARE_NS + 1))
-                if due:
-                    rewrite_ns = now_ns + SHARE_NS
-                if due or len(self._outbox) or self._later:
+                # What was late does not make the next ones later.
+                rewrite_ns = max(rewrite_ns + due * SHARE_NS, now_ns)
+                if due or len(self._outbox) or self._changed or self._keeper.waits:
                     await self._send(connection, due)
                     backoff.reset()
                     if self._trouble is not None:
@@ -297,7 +280,7 @@ class Publisher:
                         _log.info("redis_back")
                     await asyncio.sleep(MIN_SPACING_S)
                 left_s = (rewrite_ns - mono_ns()) / 1e9
-                if left_s > 0 and not self._wake.is_set() and not self._later:
+                if left_s > 0 and not self._wake.is_set() and not self._keeper.waits:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(left_s):
                             await self._wake.wait()
@@ -310,8 +293,9 @@ class Publisher:
         return self._live[zlib.crc32(market.encode()) % SHARES]
 
     async def _send(self, connection: AbstractConnection, due: int) -> None:
-        """One batch: changed keys, the tape, then so many shares of what is only written again, and
-        what can wait.
+        """One batch: changed keys, the tape, then what can wait, and so many shares of the other
+        quotes, which only live on: their bodies would be megabytes a second, into the log that
+        Redis keeps on disk as well.
 
         The keys go unanswered; the beat behind them is answered and meets the same refusals (out of
         memory, read-only). Raises RedisError or TimeoutError; the connection is unusable then.
@@ -330,41 +314,52 @@ class Publisher:
             resp.publish(channels.TAPE, encode_batch(self.epoch, sent_us, envelopes)),
         )
         replies = 3
-        later = [*self._due_again(due, changed), *self._due_later(sent_us)]
+        later = [*self._due_later(sent_us), *(self._due_states() if due else ())]
         if later:
             parts += (resp.REPLIES_OFF, *later, resp.REPLIES_ON)
             replies += 1
+        lasting = self._due_again(due, changed)
+        parts += [resp.extend_px(of_a_life.keys, ttl) for ttl, of_a_life in lasting.items()]
         async with asyncio.timeout(CALL_TIMEOUT_S):
             await connection.send_packed_command([b"".join(parts)])
             for _ in range(replies):
                 await connection.read_response()
+            for of_a_life in lasting.values():
+                for at in await connection.read_response():
+                    self._write_again(of_a_life.owners[at])
         BATCHES.inc()
         ENVELOPES.inc(len(envelopes))
         if received_us is not None:
             PUBLISHED.observe(max(0, wall_us() - received_us) / 1e6)
 
-    def _due_again(self, due: int, changed: Mapping[MarketId, None]) -> Iterator[bytes]:
-        """The next shares of what is only written again."""
+    def _due_again(self, due: int, changed: Mapping[MarketId, None]) -> dict[int, Lasting]:
+        """What only has to live on, by its life in ms: the next shares of quotes, and others."""
+        lasting = self._keeper.take_lasting()
         for _ in range(due):
-            share = self._live[self._next_share]
+            quotes = lasting.setdefault(channels.QUOTE_TTL_MS, Lasting([], []))
+            for market in self._live[self._next_share]:
+                if market not in changed:
+                    quotes.add(channels.quote_key(market), market)
             self._next_share = (self._next_share + 1) % SHARES
-            yield from (body for market, body in share.items() if market not in changed)
-        if due:
-            yield from self._due_states()
+        return lasting
 
-    def _due_later(self, sent_us: int) -> Iterator[bytes]:
+    def _write_again(self, owner: str) -> None:
+        """A key of it was gone."""
+        if owner in self._keeper:
+            self._keeper.gone(owner)
+        else:
+            self._changed[MarketId(owner)] = None
+        self._wake.set()
+
+    def _due_later(self, sent_us: int) -> list[bytes]:
         """Some of what can wait, with a tape message of its own."""
-        envelopes, size = [], 0
-        while self._later and size < LATER_BYTES:
-            name = next(iter(self._later))
-            commands, envelope = self._later.pop(name)
-            yield commands
-            size += len(commands)
-            if envelope is not None:
-                envelopes.append(envelope)
-                ENVELOPES.inc()
+        commands, envelopes = self._keeper.take(LATER_BYTES)
+        ENVELOPES.inc(len(envelopes))
         if envelopes:
-            yield resp.publish(channels.TAPE, encode_batch(self.epoch, sent_us, envelopes))
+            commands.append(
+                resp.publish(channels.TAPE, encode_batch(self.epoch, sent_us, envelopes))
+            )
+        return commands
 
     def _due_states(self) -> Iterable[bytes]:
         now_ns = mono_ns()

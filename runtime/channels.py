@@ -33,7 +33,7 @@ DEPTH_PREFIX: Final = "depth:"
 
 QUOTE_TTL_MS: Final = 100
 REWRITE_MS: Final = 40
-"""Live quotes are written again this often: within 50 ms, with room for a late timer."""
+"""Live quotes are renewed this often: within 50 ms, with room for a late timer."""
 BEAT_MS: Final = 40
 BEAT_LOST_MS: Final = 250
 STATE_TTL_MS: Final = 1_000

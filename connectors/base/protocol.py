@@ -94,8 +94,8 @@ class Source:
     """A transport and the session that speaks over it, for some markets of a venue.
 
     ``new_session(mono_ns)`` is called for every connection: nothing outlives a lost one.
-    ``decode``: a pure function that reads a body, for a source whose bodies can take long; the
-    session then gets ``Decoded`` in place of a long one.
+    ``decode``: a pure function of a module that reads a body, for a source whose bodies can take
+    long; another process calls it, and the session gets ``Decoded`` in place of a long one.
     """
 
     source_id: SourceId

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from connectors.base.decoding import off_loop
+from connectors.base.decoding import read_long
 from connectors.base.economics import PoolDepth
 from connectors.base.markets import AssetClass, MarketMap
 from connectors.base.protocol import HttpTransport, Source, VenueRules, WsTransport
@@ -112,7 +112,7 @@ class GainsConnector:
     async def _load(self, chain_id: int) -> VenueUnavailable | VenueProtocolError | None:
         try:
             body = await self._rest[chain_id].get(c.VARIABLES_PATH)
-            self._variables[chain_id] = await off_loop(parse.read_variables, body)
+            self._variables[chain_id] = (await read_long(parse.read_variables, body)).get()
         except (VenueUnavailable, VenueProtocolError) as error:
             found = error
         except MALFORMED as error:

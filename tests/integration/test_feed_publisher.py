@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,7 +31,14 @@ from domain.events import BookSnapshot, Event, Funding, Liveness, VenueStatus
 from domain.ids import MarketId, SourceId, VenueId
 from domain.market import Market
 from domain.units import Grid
-from runtime.channels import FUNDING_SHARES, funding_key, ladder_key, quote_key, share_of
+from runtime.channels import (
+    FUNDING_SHARES,
+    QUOTE_TTL_MS,
+    funding_key,
+    ladder_key,
+    quote_key,
+    share_of,
+)
 from runtime.clock import mono_ns
 from runtime.settings import Settings
 from tests.integration.feed_kit import Tape, listening, until
@@ -237,6 +245,30 @@ async def test_what_a_slow_redis_conflates_leaves_no_row_of_the_board_behind(
         await asyncio.sleep(0.11)
         running.line.release()
         await running.until_shown(price, price)
+
+
+async def test_a_key_that_is_gone_comes_back_as_it_was(running: Running) -> None:
+    """Keys of quiet markets are only extended, so what took one away must not go unseen."""
+    keys = [quote_key(QUIET), quote_key(OTHER)]
+
+    async def both() -> bool:
+        return await running.redis.exists(*keys) == 2
+
+    await until(both, "the keys")
+    before = await running.redis.mget(keys)
+    said = len(list(running.tape.envelopes()))
+    await running.redis.delete(*keys)
+    await until(both, "the keys again")
+    assert await running.redis.mget(keys) == before
+    rooms = {item.room for item in list(running.tape.envelopes())[said:]}
+    assert not rooms & {f"price:{QUIET}", f"price:{OTHER}"}
+
+
+async def test_a_quiet_key_lives_on(running: Running) -> None:
+    lives = [await running.redis.pttl(quote_key(QUIET)) for _ in range(300)]
+    assert max(lives) <= QUOTE_TTL_MS
+    # It was extended again and again: its life did not only run down.
+    assert sum(later > sooner for sooner, later in pairwise(lives)) >= 2
 
 
 async def test_what_was_lost_with_a_connection_is_said_again(running: Running) -> None:
