@@ -1,42 +1,26 @@
-"""Depth and ladder of every market, a slice of them at a time. Pure: what is asked at the same
-moments gives the same ladders, live or replayed."""
+"""What trades of every market can be priced with, a slice of them at a time. Pure: what is asked
+at the same moments gives the same, live or replayed."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
-from typing import Any, Final, NamedTuple
-
-import numpy as np
-import orjson
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 from aggregator.consolidate import Consolidator
-from aggregator.ladder_rows import rows_of
 from aggregator.rows import Row
-from connectors.base.economics import Economics, PoolDepth
-from connectors.base.ladders import NO_TOUCH, OpenPool, cell_steps
+from connectors.base.economics import PoolDepth
+from connectors.base.ladders import NO_TOUCH, OpenPool
 from connectors.base.protocol import VenueConnector
 from domain.ids import MarketId, VenueId
 from domain.ladder import (
     MAX_DECIMALS,
-    SIDES,
-    SIZES_USD,
-    Cells,
     Place,
-    SplitRow,
-    ladder_data,
-    points_of,
-    rank,
-    splits_of,
 )
 from domain.quote import BestQuote
-from domain.units import E18, format_e18
+from domain.units import E18
 
 AT_ONCE: Final = 5
 """Markets of a slice."""
-TOGETHER: Final = 40
-"""Markets that are priced in one pass: what numpy takes for a call is the same for one and for
-forty."""
-SHOWN_AT_ONCE: Final = 8
-"""Markets that are dealt out and written at once."""
+TOGETHER: Final = 64
+"""Markets that are taken at once, at most."""
 MOST_HURRIED: Final = 16
 """Markets that a slice takes out of turn: a venue that goes takes hundreds with it."""
 KEPT_USD: Final = 1_200_000
@@ -45,11 +29,7 @@ KEPT_USD: Final = 1_200_000
 NO_DEPTH: Final = "NO_DEPTH"
 """The venue is live, but nothing is known of what a size costs there."""
 
-_SIZES: Final = [str(size) for size in SIZES_USD]
-_POINTS: Final = points_of(SIZES_USD)
-
 Excluded = Mapping[str, str | None]
-_Encoded = tuple[Any, orjson.Fragment]
 
 
 class Known(NamedTuple):
@@ -69,37 +49,19 @@ class Known(NamedTuple):
         )
 
 
-class Ladder(NamedTuple):
-    """``data`` of the ``ladder`` envelope."""
-
-    market: MarketId
-    data: Mapping[str, Any]
-
-
-class Ladders:
+class Depths:
     """``collect`` the markets that are ``due``, in ``slices`` a round, which has every market once;
-    when they are ``ready``, ``price`` them. ``depth`` is what the last ladder of a market was made
-    of. What is said depends on what was collected when, and on nothing else.
-    """
+    ``take`` what then has to be priced."""
 
-    def __init__(
-        self,
-        core: Consolidator,
-        connectors: Sequence[VenueConnector],
-        economics: Mapping[VenueId, Economics],
-    ) -> None:
+    def __init__(self, core: Consolidator, connectors: Sequence[VenueConnector]) -> None:
         self._core = core
         self._connectors = {connector.venue: connector for connector in connectors}
-        self._economics = economics
         self._known: dict[MarketId, Known] = {}
         self._waiting: dict[MarketId, Known] = {}
-        self._said: dict[MarketId, Known] = {}
-        self._encoded: dict[MarketId, dict[tuple[VenueId, str | None], _Encoded]] = {}
         self.slices = 1
         self._left: list[MarketId] = []
         self._places: dict[tuple[VenueId, str | None, int], Place] = {}
         self._hurried: dict[MarketId, None] = {}
-        self._in_a_hurry = False
 
     # When -----------------------------------------------------------------------------------------
 
@@ -112,14 +74,7 @@ class Ladders:
         hurried = [name for name in self._hurried if name not in turn][:MOST_HURRIED]
         for name in (*hurried, *turn):
             self._hurried.pop(name, None)
-        self._in_a_hurry = bool(hurried)
         return hurried + turn
-
-    @property
-    def ready(self) -> bool:
-        """Whether as many as go together were collected, or nothing is to be waited for."""
-        enough = len(self._waiting) >= TOGETHER or not self._left or self._in_a_hurry
-        return enough and bool(self._waiting)
 
     def notice(self, best: BestQuote) -> None:
         """A venue that is no longer live does not stay in a ladder until its turn comes."""
@@ -130,7 +85,7 @@ class Ladders:
                 self._hurried[best.market] = None
 
     def forget_said(self) -> None:
-        """Every ladder is told again when its turn comes."""
+        """Every market is priced again when its turn comes."""
         self._known.clear()
 
     # What -----------------------------------------------------------------------------------------
@@ -147,50 +102,10 @@ class Ladders:
                 self._known[name] = self._waiting[name] = known
         return standing
 
-    def price(self) -> Iterator[list[Ladder]]:
-        """Ladders of what was collected, in steps of a millisecond or two: others may have their
-        turn between any of them."""
-        waiting, self._waiting = self._waiting, {}
-        self._in_a_hurry = False
-        self._said.update(waiting)
-        nothing: list[SplitRow] = [None] * len(_SIZES)
-        yield [
-            Ladder(name, _data(known, ([], []), (nothing, nothing)))
-            for name, known in waiting.items()
-            if not known.pools
-        ]
-        found = {name: known for name, known in waiting.items() if known.pools}
-        if found:
-            yield from self._priced(found)
-
-    def depth(self, market: MarketId) -> dict[str, Any]:
-        """What the ``depth`` key says of a market beside its stamp."""
-        known = self._said[market]
-        before = self._encoded.get(market, {})
-        self._encoded[market] = encoded = {}
-        rows = []
-        for pool in known.pools:
-            place, inputs = pool.place, pool.inputs
-            made = before.get((place.venue, place.pool))
-            if made is None or made[0] is not inputs:
-                row = self._economics[place.venue].encode(inputs)
-                made = inputs, orjson.Fragment(orjson.dumps(row))
-            encoded[place.venue, place.pool] = made
-            rows.append(self._row(pool, made[1]))
-        return {"mid": _mid_text(known), "pools": rows, "excluded": known.excluded}
-
-    @staticmethod
-    def _row(pool: OpenPool, inputs: orjson.Fragment) -> dict[str, Any]:
-        place = pool.place
-        return {
-            "venue": place.venue,
-            "pool": place.pool,
-            "decimals": place.decimals,
-            "gas_usd": _text(place.gas_usd),
-            "execution_fee_usd": _text(place.execution_fee_usd),
-            "sides": [side for side, open_ in zip(SIDES, pool.sides, strict=True) if open_],
-            "inputs": inputs,
-        }
+    def take(self) -> dict[MarketId, Known]:
+        """What was collected of some markets and not yet taken, the newest of each."""
+        names = list(self._waiting)[:TOGETHER]
+        return {name: self._waiting.pop(name) for name in names}
 
     # From the rows --------------------------------------------------------------------------------
 
@@ -249,35 +164,6 @@ class Ladders:
             place = self._places[key] = Place(row.venue, depth.pool, gas_usd, fee_usd, decimals)
         return OpenPool(place, depth.inputs, sides)
 
-    # All at once ----------------------------------------------------------------------------------
-
-    def _priced(self, found: Mapping[MarketId, Known]) -> Iterator[list[Ladder]]:
-        places = [[pool.place for pool in known.pools] for known in found.values()]
-        pools = [pool for known in found.values() for pool in known.pools]
-        reference = np.array([known.reference or np.nan for known in found.values()])
-        cells: Cells | None = None
-        for made in cell_steps(self._economics, pools, _POINTS):
-            yield []
-            cells = made
-        assert cells is not None
-        ranking = rank(cells, _POINTS, places)
-        yield []
-        names, begin = list(found), 0
-        for first in range(0, len(names), SHOWN_AT_ONCE):
-            last = first + SHOWN_AT_ONCE
-            some = places[first:last]
-            end = begin + sum(map(len, some))
-            splits = splits_of(cells.part(begin, end), _POINTS, some, reference[first:last])
-            yield []
-            buys, sells = rows_of(ranking.part(begin, end), some)
-            yield [
-                Ladder(name, _data(found[name], (buys[at], sells[at]), (bought, sold)))
-                for at, (name, bought, sold) in enumerate(
-                    zip(names[first:last], *splits, strict=True)
-                )
-            ]
-            begin = end
-
 
 def _same(one: OpenPool, other: OpenPool) -> bool:
     """Whether the two have the same prices."""
@@ -286,19 +172,3 @@ def _same(one: OpenPool, other: OpenPool) -> bool:
         and one.sides == other.sides
         and (one.place is other.place or one.place == other.place)
     )
-
-
-def _mid_text(known: Known) -> str | None:
-    return None if known.mid_e18 is None else format_e18(known.mid_e18)
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else str(value)
-
-
-def _data(
-    known: Known,
-    rows: tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]],
-    splits: tuple[Sequence[SplitRow], Sequence[SplitRow]],
-) -> dict[str, Any]:
-    return ladder_data(_SIZES, rows, splits, _mid_text(known), known.excluded)

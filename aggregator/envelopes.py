@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from aggregator.ladders import Ladder
 from domain.ids import MarketId, VenueId
 from domain.quote import BestQuote, Cause, VenueQuote, price_data, venue_data
 from runtime import channels
@@ -59,7 +60,7 @@ class Envelopes:
         cause: Cause,
         received_us: int,
         now_us: int,
-        data: Mapping[str, Any] | Sequence[Any],
+        data: Mapping[str, Any] | Sequence[Any] | orjson.Fragment,
     ) -> Envelope:
         """Any envelope. ``received_us`` 0 means now."""
         seq = self._seqs.get(room, self.epoch << 20) + 1
@@ -69,9 +70,10 @@ class Envelopes:
         )
         return Envelope(room, seq, body)
 
-    def ladder(self, market: MarketId, now_us: int, data: Mapping[str, Any]) -> Envelope:
+    def ladder(self, ladder: Ladder, now_us: int) -> Envelope:
         """The ``ladder`` envelope."""
-        return self.room(channels.ladder_room(market), "timer", 0, now_us, data)
+        room, data = channels.ladder_room(ladder.market), orjson.Fragment(ladder.data)
+        return self.room(room, "timer", 0, now_us, data)
 
     def stamp(self, room: str, now_us: int) -> Stamp:
         """Of the envelope that a timer has just made in a room."""

@@ -20,6 +20,7 @@ from aggregator import resp
 from aggregator.conflate import STREAM_BOUND, Outbox
 from aggregator.envelopes import Envelopes
 from aggregator.keeper import Keeper, Lasting
+from aggregator.ladders import Ladder
 from domain.ids import MarketId
 from domain.quote import BestQuote
 from runtime import channels, metrics
@@ -140,15 +141,13 @@ class Publisher:
             self._oldest_received_us = received_us
         self._wake.set()
 
-    def publish_ladder(
-        self, market: MarketId, data: Mapping[str, Any], depth: Mapping[str, Any]
-    ) -> None:
+    def publish_ladder(self, ladder: Ladder) -> None:
         """The ``ladder`` envelope to the tape, and both keys behind it."""
-        room, now_us = channels.ladder_room(market), wall_us()
-        envelope = self._said.ladder(market, now_us, data)
-        inputs = encode_depth(market, self._said.stamp(room, now_us), depth)
+        market, now_us = ladder.market, wall_us()
+        envelope = self._said.ladder(ladder, now_us)
+        inputs = encode_depth(market, self._said.stamp(envelope.room, now_us), ladder.depth)
         keys = {channels.ladder_key(market): envelope.body, channels.depth_key(market): inputs}
-        self._keeper.keep(room, keys, channels.LADDER_TTL_MS, envelope)
+        self._keeper.keep(envelope.room, keys, channels.LADDER_TTL_MS, envelope)
         self._wake.set()
 
     def repeat_ladder(self, market: MarketId) -> None:

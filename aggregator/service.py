@@ -1,17 +1,19 @@
 """The feed role: connectors -> consolidator -> publisher, and nothing else."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import orjson
 
 from aggregator import rooms
 from aggregator.consolidate import Consolidator
-from aggregator.depth import Ladders
+from aggregator.depth import Depths, Known
 from aggregator.funding import FundingBoard
 from aggregator.history import History, SayCandles
+from aggregator.ladders import Ladder
+from aggregator.pricing import price_beside
 from aggregator.publisher import Publisher
 from aggregator.venue_runner import VenueRunner
 from connectors import registry
@@ -20,6 +22,7 @@ from domain.events import Event
 from domain.ids import MarketId, SourceId, VenueId
 from domain.quote import BestQuote, Cause, board_data
 from runtime import channels, metrics
+from runtime.beside import BesideLost
 from runtime.clock import iso_ms, mono_ns, wall_us
 from runtime.logs import get_logger
 from runtime.settings import Settings
@@ -30,6 +33,7 @@ BOARD_S: Final = 0.1
 VENUES_S: Final = 0.1
 MARKETS_S: Final = 0.4
 LOOK_NS: Final = 50_000_000
+LADDERS_S: Final = 0.1
 FUNDING_S: Final = channels.FUNDING_MS / 1000 / channels.FUNDING_SHARES
 VENUES_REPEAT_NS: Final = 1_000_000_000
 FLUSH_MARKETS: Final = 32
@@ -43,16 +47,25 @@ FLUSH_SECONDS: Final = metrics.Histogram(
     "Consolidating and encoding one flush",
     buckets=(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05),
 )
+COLLECT_SECONDS: Final = metrics.Histogram(
+    "perptape_depth_seconds",
+    "Collecting what some markets can be priced with",
+    buckets=(0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.05),
+)
 LADDER_SECONDS: Final = metrics.Histogram(
     "perptape_ladder_seconds",
-    "One step of the ladders: collecting, pricing or encoding some",
-    buckets=(0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.05),
+    "From there to the ladders of some markets",
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0),
 )
 AUDITS: Final = metrics.Gauge("perptape_book_audits", "Books compared with REST")
 MISMATCHES: Final = metrics.Gauge("perptape_book_audit_mismatches", "... that differed")
 QUARANTINES: Final = metrics.Gauge("perptape_quarantines", "Times a market was quarantined")
 
 _log = get_logger(__name__)
+
+
+Pricing: TypeAlias = Callable[[Mapping[MarketId, Known]], Awaitable[Sequence[Ladder]]]
+"""May raise BesideLost."""
 
 
 class Outlet(Protocol):
@@ -63,9 +76,7 @@ class Outlet(Protocol):
         self, room: str, cause: Cause, received_us: int, data: Mapping[str, Any] | Sequence[Any]
     ) -> bytes: ...
     def publish_state(self, key: str, body: bytes) -> None: ...
-    def publish_ladder(
-        self, market: MarketId, data: Mapping[str, Any], depth: Mapping[str, Any]
-    ) -> None: ...
+    def publish_ladder(self, ladder: Ladder) -> None: ...
     def repeat_ladder(self, market: MarketId) -> None: ...
     def publish_funding(
         self, share: int, changed: Mapping[str, Any], whole: Mapping[str, Any]
@@ -77,8 +88,9 @@ class Outlet(Protocol):
 
 class Feed:
     """Joins the parts on one event loop. Events are applied at once and flushed when the loop has
-    taken in all frames that were waiting, so that a burst is consolidated once. ``ladders`` are
-    those of the connectors and the consolidator; every ``ladder_ms`` each market has its turn.
+    taken in all frames that were waiting, so that a burst is consolidated once. ``depths`` are
+    those of the connectors and the consolidator; every ``ladder_ms`` each market has its turn, and
+    ``pricing`` makes ladders of them.
 
     ``outlet`` makes the outlet; it is given what to call when readers may know nothing.
     """
@@ -87,14 +99,16 @@ class Feed:
         self,
         connectors: Sequence[VenueConnector],
         consolidator: Consolidator,
-        ladders: Ladders,
+        depths: Depths,
         outlet: Callable[[Callable[[], None]], Outlet],
         market_filter: frozenset[str] | None,
         history: Callable[[SayCandles], History] | None = None,
+        pricing: Pricing | None = None,
         ladder_ms: int = channels.LADDER_MS,
     ) -> None:
         self._consolidator = consolidator
-        self._ladders = ladders
+        self._depths = depths
+        self._pricing = pricing
         self._round_ns = ladder_ms * 1_000_000
         self._funding = FundingBoard(consolidator)
         self._publisher = outlet(self._publish_everything)
@@ -130,7 +144,7 @@ class Feed:
         for best in self._consolidator.flush(started_ns, FLUSH_MARKETS):
             self._publisher.publish_quote(best)
             self._board[best.market] = best
-            self._ladders.notice(best)
+            self._depths.notice(best)
             if self._history is not None:
                 self._history.offer(best, now_us)
         if self._consolidator.has_news:
@@ -148,7 +162,7 @@ class Feed:
     def _publish_everything(self) -> None:
         """A new epoch: readers know nothing of it yet."""
         self._consolidator.forget_said()
-        self._ladders.forget_said()
+        self._depths.forget_said()
         self._funding.forget_said()
         self._board.clear()
         if self._history is not None:
@@ -164,13 +178,15 @@ class Feed:
             "publisher": self._publisher.run,
             "advance": self._advance,
             "board": self._say_board,
-            "ladders": self._say_ladders,
+            "depth": self._collect_depth,
             "funding": self._say_funding,
             "venues": self._keep_venues,
             "markets": self._keep_markets,
             **({} if self._history is None else self._history.loops),
             **{str(runner.venue): runner.run for runner in self._runners},
         }
+        if self._pricing is not None:
+            loops["ladders"] = partial(self._say_ladders, self._pricing)
         tasks: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
         tasks += [asyncio.create_task(supervise(name, loop)) for name, loop in loops.items()]
         try:
@@ -207,34 +223,37 @@ class Feed:
                 {market: board_data(best) for market, best in changed.items()},
             )
 
-    async def _say_ladders(self) -> None:
-        """The ``ladder`` rooms, a slice of them after the other."""
+    async def _collect_depth(self) -> None:
+        """A slice of the markets after the other."""
         due_ns = mono_ns()
         while True:
             started_ns = mono_ns()
-            markets = self._ladders.due()
-            for market in self._ladders.collect(markets, started_ns):
+            markets = self._depths.due()
+            for market in self._depths.collect(markets, started_ns):
                 self._publisher.repeat_ladder(market)
-            LADDER_SECONDS.observe((mono_ns() - started_ns) / 1e9)
-            if self._ladders.ready:
-                await self._price_ladders()
+            COLLECT_SECONDS.observe((mono_ns() - started_ns) / 1e9)
             # Before any market is listed there is no round.
-            pause_ns = self._round_ns // self._ladders.slices if markets else LOOK_NS
+            pause_ns = self._round_ns // self._depths.slices if markets else LOOK_NS
             due_ns = max(due_ns + pause_ns, mono_ns())
             await asyncio.sleep((due_ns - mono_ns()) / 1e9)
 
-    async def _price_ladders(self) -> None:
-        steps = self._ladders.price()
+    async def _say_ladders(self, pricing: Pricing) -> None:
+        """The ``ladder`` rooms: of what was collected since the last time."""
         while True:
-            await asyncio.sleep(0)
+            await asyncio.sleep(LADDERS_S)
+            found = self._depths.take()
+            if not found:
+                continue
             started_ns = mono_ns()
-            ladders = next(steps, None)
-            if ladders is None:
-                return
-            for market, data in ladders:
-                depth = self._ladders.depth(market)
-                self._publisher.publish_ladder(market, data, depth)
+            try:
+                ladders = await pricing(found)
+            except BesideLost as error:
+                _log.warning("ladders_lost", reason=str(error))
+                self._depths.forget_said()
+                continue
             LADDER_SECONDS.observe((mono_ns() - started_ns) / 1e9)
+            for ladder in ladders:
+                self._publisher.publish_ladder(ladder)
 
     async def _say_funding(self) -> None:
         """The ``funding`` room, a share of the markets after the other."""
@@ -303,9 +322,9 @@ def publishing(connectors: Sequence[VenueConnector], settings: Settings) -> Feed
     """The feed that writes to Redis. Raises SettingsError."""
     publisher = partial(Publisher, settings.require_redis_url())
     core = Consolidator({c.venue: c.rules.max_age_ns for c in connectors})
-    ladders = Ladders(core, connectors, registry.ECONOMICS)
+    depths = Depths(core, connectors)
     history = partial(History, settings)
-    return Feed(connectors, core, ladders, publisher, settings.market_filter, history)
+    return Feed(connectors, core, depths, publisher, settings.market_filter, history, price_beside)
 
 
 async def main(settings: Settings, stop: asyncio.Event) -> None:

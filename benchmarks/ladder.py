@@ -3,7 +3,7 @@ turns, with equal results. The pools are those that the connectors know from the
 market and venue, taken again where a venue has fewer than 200.
 
 Budget: all-in prices, their parts and the best pool of every size and side in at most 5 ms of one
-core. Then what a feed does with them besides: the best splits, and the rows as JSON.
+core. Then what is done with them besides: the best splits, and the rows as JSON.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ import orjson
 import uvloop
 
 from aggregator.consolidate import Consolidator
-from aggregator.depth import Ladders
+from aggregator.depth import Depths
 from aggregator.ladder_rows import rows_of
 from aggregator.recording.service import Nowhere
 from aggregator.service import Feed
@@ -64,13 +64,13 @@ async def collect() -> dict[VenueId, list[OpenPool]]:
     settings = load_settings()
     connectors = registry.build(settings)
     core = Consolidator({c.venue: c.rules.max_age_ns for c in connectors})
-    ladders = Ladders(core, connectors, registry.ECONOMICS)
-    feed = Feed(connectors, core, ladders, lambda _: Nowhere(), settings.market_filter)
+    depths = Depths(core, connectors)
+    feed = Feed(connectors, core, depths, lambda _: Nowhere(), settings.market_filter)
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(COLLECT_S, stop.set)
     await feed.run(stop)
     found: dict[VenueId, dict[str, OpenPool]] = {}
-    for market, known in ladders._known.items():
+    for market, known in depths._known.items():
         for pool in known.pools:
             found.setdefault(pool.place.venue, {}).setdefault(market, pool)
     return {venue: list(found.get(venue, {}).values()) for venue in registry.ECONOMICS}

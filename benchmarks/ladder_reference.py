@@ -146,11 +146,13 @@ def gains_row(inputs: Pool) -> GainsRow:
 def gains_cell(row: GainsRow, side: int, size_usd: float) -> Cell:
     mark, own = row.mark_e10, row.sides[side]
     size = floor(size_usd / own.collateral_usd * own.collateral_unit)
-    if size <= 0 or size_usd > own.depth_left_usd:
+    if size <= 0 or size < own.least_size or size_usd > own.depth_left_usd:
         return UNKNOWN
     tokens = size / own.collateral_unit
     volume_p = _volume_p(own, row.bands[side], own.volume_usd + tokens * own.collateral_usd)
     total_p = own.spread_p + own.direction * volume_p
+    if own.direction * total_p > own.max_cost_p:
+        return UNKNOWN
     before_skew = _at(mark, total_p)
     half = own.direction * (tokens * E10 / before_skew / 2)
     total_p += trunc((own.net_tokens + half) * own.skew_p_a_token)

@@ -97,16 +97,6 @@ class Cells(NamedTuple):
     impact_bps: Floats
     reason: Codes
 
-    def part(self, begin: int, end: int) -> "Cells":
-        """Those of some of the pools."""
-        return Cells(
-            self.price[:, begin:end],
-            self.fee_bps[:, begin:end],
-            self.spread_bps[:, begin:end],
-            self.impact_bps[:, begin:end],
-            self.reason[:, begin:end],
-        )
-
 
 class Ranking(NamedTuple):
     """Shape: (2, pools, sizes)."""
@@ -118,18 +108,6 @@ class Ranking(NamedTuple):
     all_in_bps: Floats
     best: Flags
     reason: Codes
-
-    def part(self, begin: int, end: int) -> "Ranking":
-        """Those of some of the pools."""
-        return Ranking(
-            self.all_in[:, begin:end],
-            self.fee_bps[:, begin:end],
-            self.spread_bps[:, begin:end],
-            self.impact_bps[:, begin:end],
-            self.all_in_bps[:, begin:end],
-            self.best[:, begin:end],
-            self.reason[:, begin:end],
-        )
 
 
 def rank(cells: Cells, points: Points, places: Sequence[Sequence[Place]]) -> Ranking:

@@ -12,8 +12,9 @@ import orjson
 
 from aggregator import rooms
 from aggregator.consolidate import Consolidator
-from aggregator.depth import Ladders
+from aggregator.depth import Depths
 from aggregator.envelopes import Envelopes
+from aggregator.ladders import price
 from aggregator.recording.candles import ReplayedCandles
 from aggregator.recording.facts import offline_settings
 from aggregator.recording.format import Entry, Kind, header, market, reply
@@ -49,7 +50,7 @@ class Player:
         made = registry.build(offline_settings(header(beginning)["facts"]))
         self._connectors: Mapping[VenueId, VenueConnector] = {c.venue: c for c in made}
         self._core = Consolidator({c.venue: c.rules.max_age_ns for c in made})
-        self._ladders = Ladders(self._core, made, registry.ECONOMICS)
+        self._depths = Depths(self._core, made)
         self._candles = ReplayedCandles()
         self._said = Envelopes()
         self._said.begin(beginning.wall_us // 1_000_000)
@@ -115,10 +116,9 @@ class Player:
 
     def _price(self, entry: Entry) -> Iterator[Envelope]:
         markets = [MarketId(name) for name in entry.body.decode().split(",")]
-        self._ladders.collect(markets, entry.mono_ns)
-        for ladders in self._ladders.price():
-            for name, data in ladders:
-                yield self._said.ladder(name, entry.wall_us, data)
+        self._depths.collect(markets, entry.mono_ns)
+        for ladder in price(registry.ECONOMICS, self._depths.take()):
+            yield self._said.ladder(ladder, entry.wall_us)
 
     # Markets and sources --------------------------------------------------------------------------
 
@@ -235,7 +235,7 @@ class Player:
 
     def _on_anew(self, entry: Entry) -> None:
         self._core.forget_said()
-        self._ladders.forget_said()
+        self._depths.forget_said()
 
     def _on_gap(self, entry: Entry) -> None:
         count = int(entry.body)

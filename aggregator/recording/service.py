@@ -8,13 +8,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from aggregator.ladders import Ladder
 from aggregator.recording.facts import facts
 from aggregator.recording.folder import Folder
 from aggregator.recording.taps import (
     Journal,
     RecordedConnector,
     RecordedConsolidator,
-    RecordedLadders,
+    RecordedDepths,
 )
 from aggregator.recording.writer import RecordingWriter
 from aggregator.service import Feed
@@ -52,9 +53,7 @@ class Nowhere:
 
     def publish_state(self, key: str, body: bytes) -> None: ...
 
-    def publish_ladder(
-        self, market: MarketId, data: Mapping[str, Any], depth: Mapping[str, Any]
-    ) -> None: ...
+    def publish_ladder(self, ladder: Ladder) -> None: ...
 
     def repeat_ladder(self, market: MarketId) -> None: ...
 
@@ -81,9 +80,9 @@ class Take:
         journal = Journal(self.writer.put, facts(settings))
         connectors = [RecordedConnector(connector, journal) for connector in made]
         core = RecordedConsolidator(connectors, journal)
-        ladders = RecordedLadders(core, connectors, journal)
+        depths = RecordedDepths(core, connectors, journal)
         feed = Feed(
-            connectors, core, ladders, lambda _: Nowhere(), settings.market_filter,
+            connectors, core, depths, lambda _: Nowhere(), settings.market_filter,
             ladder_ms=LADDER_MS,
         )  # fmt: skip
         self._max_bytes = min(MAX_FILE_BYTES, folder.max_bytes // FILES)

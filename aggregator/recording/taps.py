@@ -8,9 +8,8 @@ from typing import Any
 import orjson
 
 from aggregator.consolidate import Consolidator
-from aggregator.depth import Ladders
+from aggregator.depth import Depths
 from aggregator.recording.format import VERSION, Kind, market_rows, packed, reply_body
-from connectors import registry
 from connectors.base.decoding import decoded
 from connectors.base.economics import PoolDepth
 from connectors.base.protocol import (
@@ -223,13 +222,13 @@ class RecordedConsolidator(Consolidator):
         super().forget_said()
 
 
-class RecordedLadders(Ladders):
-    """Ladders that note what is collected when."""
+class RecordedDepths(Depths):
+    """Note what is collected when."""
 
     def __init__(
         self, core: Consolidator, connectors: Sequence[VenueConnector], journal: Journal
     ) -> None:
-        super().__init__(core, connectors, registry.ECONOMICS)
+        super().__init__(core, connectors)
         self._journal = journal
 
     def collect(self, markets: Sequence[MarketId], mono_ns: int) -> list[MarketId]:

@@ -1,6 +1,6 @@
 """Pools of several venues priced at once, each by the economics of its venue."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -29,15 +29,6 @@ def cells_of(
 ) -> Cells:
     """What every point costs at every pool, in their order; there is at least one. Raises KeyError
     for a venue that has no economics."""
-    *_, cells = cell_steps(economics, pools, points)
-    assert cells is not None
-    return cells
-
-
-def cell_steps(
-    economics: Mapping[VenueId, Economics], pools: Sequence[OpenPool], points: Points
-) -> Iterator[Cells | None]:
-    """``cells_of`` in steps, a venue each; the last one has the cells."""
     by_venue: dict[VenueId, tuple[list[int], list[Any]]] = {}
     closed: list[tuple[int, int]] = []
     for at, (place, pool_inputs, sides) in enumerate(pools):
@@ -56,7 +47,6 @@ def cell_steps(
             reasons.append(np.full((len(SIDES), len(places), len(points.sizes)), DEPTH, object))
         else:
             reasons.append(found.reason[:, :, points.sizes])
-        yield None
     # From the order of the venues back to that of the pools.
     back = np.argsort(order)
     values = np.concatenate(parts, axis=2)[:, :, back]
@@ -65,4 +55,4 @@ def cell_steps(
         values[:, side, at] = np.nan
         reason[side, at] = NO_TOUCH
     price, fee_bps, spread_bps, impact_bps = values
-    yield Cells(price, fee_bps, spread_bps, impact_bps, reason)
+    return Cells(price, fee_bps, spread_bps, impact_bps, reason)

@@ -192,9 +192,8 @@ class Feed:
         """Publishes a ladder and what it was made of."""
         envelope = self.envelope(ladder_room(market), data, "timer")
         now_us = wall_us()
-        inputs = encode_depth(
-            market, Stamp(envelope.seq, self.epoch, "timer", now_us, now_us), depth
-        )
+        stamp = Stamp(envelope.seq, self.epoch, "timer", now_us, now_us)
+        inputs = encode_depth(market, stamp, orjson.dumps(depth))
         self._later[ladder_key(market)] = envelope.body, LADDER_TTL_MS
         self._later[depth_key(market)] = inputs, LADDER_TTL_MS
         await self.send(envelope)

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
+from aggregator.pricing import price_beside
 from aggregator.publisher import Publisher
 from aggregator.recording import service
 from aggregator.recording.facts import facts
@@ -23,7 +24,7 @@ from aggregator.recording.taps import (
     Journal,
     RecordedConnector,
     RecordedConsolidator,
-    RecordedLadders,
+    RecordedDepths,
 )
 from aggregator.recording.writer import RecordingWriter
 from aggregator.service import Feed
@@ -83,9 +84,9 @@ async def recorded_and_published(settings: Settings, folder: Folder) -> tuple[Pa
     journal = Journal(writer.put, facts(settings))
     connectors = [RecordedConnector(made, journal) for made in registry.build(settings)]
     core, stop = RecordedConsolidator(connectors, journal), asyncio.Event()
-    ladders = RecordedLadders(core, connectors, journal)
+    depths = RecordedDepths(core, connectors, journal)
     publisher = partial(Publisher, settings.require_redis_url())
-    feed = Feed(connectors, core, ladders, publisher, settings.market_filter)
+    feed = Feed(connectors, core, depths, publisher, settings.market_filter, pricing=price_beside)
     async with listening(settings.require_redis_url()) as (tape, redis):
         task = asyncio.create_task(feed.run(stop))
         await until(lambda: all_live(redis), "live quotes")

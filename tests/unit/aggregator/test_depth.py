@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from aggregator.depth import AT_ONCE, SHOWN_AT_ONCE, TOGETHER, Ladders
+from aggregator.depth import AT_ONCE, TOGETHER, Depths
+from aggregator.ladders import price
 from connectors.base.economics import PoolDepth
 from connectors.dydx.economics.pricing import ECONOMICS, BookInputs
 from connectors.dydx.economics.quote import scale_of
@@ -21,6 +22,7 @@ from tests.unit.aggregator.world import ASKS, BIDS, BTC, DYDX, ETH, GMX, World, 
 
 D = Decimal
 SCALE = scale_of(market())
+PRICED_BY = {DYDX: ECONOMICS, GMX: ECONOMICS}
 DEEP = ((1000, 10**7), (999, 10**9)), ((1001, 10**7), (1002, 10**9))
 
 
@@ -53,8 +55,7 @@ class Rig(World):
         super().__init__(("dydx", "gmx"), markets or (BTC,))
         self.gmx = Connector("gmx", ["A", "B"])
         connectors: Any = [Connector("dydx"), self.gmx]
-        economics = {DYDX: ECONOMICS, GMX: ECONOMICS}
-        self.ladders = Ladders(self.core, connectors, economics)
+        self.depths = Depths(self.core, connectors)
         for row in self.core.rows_of(GMX):
             tick = Grid("0.0000000001")
             row.market = replace(row.market, kind="oracle", pools=("A", "B"), tick=tick)
@@ -72,10 +73,11 @@ class Rig(World):
 
     def priced(self, name: MarketId = BTC) -> Any:
         """The ladder of a market, None where it stands as it is."""
-        standing = self.ladders.collect([name], self.now_ns)
-        made = [ladder for step in self.ladders.price() for ladder in step]
+        standing = self.depths.collect([name], self.now_ns)
+        made = price(PRICED_BY, self.depths.take())
         assert [ladder.market for ladder in made] + standing == [name]
-        return orjson.loads(orjson.dumps(made[0].data)) if made else None
+        self.depth: Any = orjson.loads(made[0].depth) if made else None
+        return orjson.loads(made[0].data) if made else None
 
 
 def pools(data: Any, side: str = "buy") -> list[tuple[str, str | None]]:
@@ -117,7 +119,7 @@ def test_only_pools_whose_touch_stands_have_a_part() -> None:
     assert data["sell"][1]["reason"] == ["NO_TOUCH"] * 4
     assert data["sell"][1]["all_in"] == [None] * 4
     assert data["buy"][1]["reason"] == [None] * 4
-    row = rig.ladders.depth(BTC)["pools"][1]
+    row = rig.depth["pools"][1]
     assert (row["pool"], row["sides"]) == ("B", ["BUY"])
 
 
@@ -128,8 +130,8 @@ def test_a_venue_that_is_not_live_has_no_rows_and_a_reason() -> None:
     rig.apply(VenueStatus("connecting", "CLOSED_BY_VENUE"), venue="gmx")
     # Also before the quote says so.
     assert pools(rig.priced()) == [("dydx", None)]
+    assert rig.depth["excluded"] == [{"venue": "gmx", "reason": "CONNECTING"}]
     rig.flush()
-    assert rig.ladders.depth(BTC)["excluded"] == ({"venue": "gmx", "reason": "CONNECTING"},)
     rig.apply(MarketState(BTC, status="halted", reason="PAUSED"))
     rig.flush()
     data = rig.priced()
@@ -160,23 +162,20 @@ def test_what_has_not_changed_is_not_said_again() -> None:
     rig.gmx.kept.clear()
     assert rig.priced() is not None
     assert rig.priced() is None
-    rig.ladders.forget_said()
+    rig.depths.forget_said()
     assert rig.priced() is not None
 
 
-def test_depth_is_encoded_again_only_where_it_changed() -> None:
+def test_depth_is_what_the_ladder_was_made_of() -> None:
     rig = Rig()
     rig.up()
     rig.priced()
-    before = [row["inputs"] for row in rig.ladders.depth(BTC)["pools"]]
-    rig.apply((BTC, True, 999, 77, 2))
-    rig.priced()
-    after = [row["inputs"] for row in rig.ladders.depth(BTC)["pools"]]
-    assert before[0] is not after[0]
-    assert before[1] is after[1]
-    raw = orjson.loads(orjson.dumps(rig.ladders.depth(BTC)))
-    assert raw["mid"] == "100.05"
-    assert ECONOMICS.decode(raw["pools"][1]["inputs"]).bids == DEEP[0]
+    assert rig.depth["mid"] == "100.05"
+    book, pool = rig.depth["pools"]
+    assert ECONOMICS.decode(book["inputs"]) == BookInputs(SCALE, BIDS, ASKS)
+    assert ECONOMICS.decode(pool["inputs"]).bids == DEEP[0]
+    assert (pool["venue"], pool["pool"], pool["gas_usd"]) == ("gmx", "A", "0.25")
+    assert pool["execution_fee_usd"] is None
 
 
 def test_a_book_is_cut_behind_the_largest_size() -> None:
@@ -187,7 +186,7 @@ def test_a_book_is_cut_behind_the_largest_size() -> None:
     rig.apply(snapshot(BTC, thick, ((1010, 3),), 2))
     rig.flush()
     data = rig.priced()
-    inputs = rig.ladders._known[BTC].pools[0].inputs
+    inputs = rig.depths._known[BTC].pools[0].inputs
     assert inputs.bids == thick[:2]
     assert data["sell"][0]["reason"] == [None] * 4
 
@@ -195,27 +194,27 @@ def test_a_book_is_cut_behind_the_largest_size() -> None:
 def test_slices_have_every_market_once_a_round() -> None:
     names = [MarketId(f"M{number}-USD") for number in range(2 * AT_ONCE + 3)]
     rig = Rig(*names)
-    first = [rig.ladders.due() for _ in range(3)]
+    first = [rig.depths.due() for _ in range(3)]
     assert [name for turn in first for name in turn] == names
     assert max(map(len, first)) == AT_ONCE
-    assert rig.ladders.slices == 3
-    assert rig.ladders.due() == first[0]
+    assert rig.depths.slices == 3
+    assert rig.depths.due() == first[0]
 
 
 def test_a_venue_that_left_does_not_stay_until_the_turn_of_its_market() -> None:
     names = [BTC, ETH, *(MarketId(f"M{number}-USD") for number in range(3 * AT_ONCE))]
     rig = Rig(*names)
     rig.up(*names)
-    rig.ladders.collect(names, rig.now_ns)
-    rig.ladders.due()
+    rig.depths.collect(names, rig.now_ns)
+    rig.depths.due()
     rig.apply(VenueStatus("connecting", "CLOSED_BY_VENUE"), venue="gmx")
     for best in rig.flush():
-        rig.ladders.notice(best)
-    due = rig.ladders.due()
+        rig.depths.notice(best)
+    due = rig.depths.due()
     assert due[:2] == [BTC, ETH]
     assert len(due) == len(set(due))
-    rig.ladders.collect(names, rig.now_ns)
-    rounds = [rig.ladders.due() for _ in range(8)]
+    rig.depths.collect(names, rig.now_ns)
+    rounds = [rig.depths.due() for _ in range(8)]
     assert all(len(turn) <= AT_ONCE for turn in rounds[4:])
 
 
@@ -226,58 +225,37 @@ def test_a_market_that_nobody_lists_any_more_has_an_empty_ladder() -> None:
     for venue in (DYDX, GMX):
         rig.core.unlist(venue, BTC, 1)
     for best in rig.flush():
-        rig.ladders.notice(best)
-    assert rig.ladders.due() == [BTC]
+        rig.depths.notice(best)
+    assert rig.depths.due() == [BTC]
     data = rig.priced()
     assert (data["buy"], data["excluded"]) == ([], [])
 
 
-def test_many_are_priced_in_one_pass_and_said_in_steps() -> None:
+def test_many_are_priced_in_one_pass_as_if_alone() -> None:
     names = [MarketId(f"M{number}-USD") for number in range(TOGETHER + 3)]
     rig = Rig(*names)
     rig.up(*names)
     alone = {}
     for name in names:
-        rig.ladders.collect([name], rig.now_ns)
-        (ladder,) = [ladder for step in rig.ladders.price() for ladder in step]
-        alone[name] = orjson.dumps(ladder.data)
-    rig.ladders.forget_said()
-    passes: list[dict[MarketId, bytes]] = []
-    while sum(map(len, passes)) < len(names):
-        rig.ladders.collect(rig.ladders.due(), rig.now_ns)
-        if rig.ladders.ready:
-            steps = list(rig.ladders.price())
-            assert max(map(len, steps)) <= SHOWN_AT_ONCE
-            made = [ladder for step in steps for ladder in step]
-            passes.append({ladder.market: orjson.dumps(ladder.data) for ladder in made})
-    # As many as go together, and what is left at the end of the round.
-    assert [len(said) for said in passes] == [TOGETHER, 3]
-    assert passes[0] | passes[1] == alone
-    assert not rig.ladders.ready
-
-
-def test_what_is_in_a_hurry_does_not_wait_for_others() -> None:
-    names = [BTC, *(MarketId(f"M{number}-USD") for number in range(2 * AT_ONCE))]
-    rig = Rig(*names)
-    rig.up(*names)
-    rig.ladders.collect(names, rig.now_ns)
-    assert sum(map(len, rig.ladders.price())) == len(names)
-    rig.ladders.due()
-    rig.apply(VenueStatus("connecting", "CLOSED_BY_VENUE"), venue="gmx")
-    for best in rig.flush():
-        rig.ladders.notice(best)
-    rig.ladders.collect(rig.ladders.due(), rig.now_ns)
-    assert rig.ladders.ready
+        rig.depths.collect([name], rig.now_ns)
+        (ladder,) = price(PRICED_BY, rig.depths.take())
+        alone[name] = ladder
+    rig.depths.forget_said()
+    rig.depths.collect(names, rig.now_ns)
+    first, second = rig.depths.take(), rig.depths.take()
+    assert (len(first), len(second)) == (TOGETHER, 3)
+    assert rig.depths.take() == {}
+    together = price(PRICED_BY, first) + price(PRICED_BY, second)
+    assert {ladder.market: ladder for ladder in together} == alone
 
 
 def test_of_two_moments_the_newer_one_is_said() -> None:
     rig = Rig()
     rig.up()
-    rig.ladders.collect([BTC], rig.now_ns)
+    rig.depths.collect([BTC], rig.now_ns)
     rig.apply((BTC, True, 999, 77, 2))
     rig.flush()
-    assert rig.ladders.collect([BTC], rig.now_ns) == []
-    assert rig.ladders.collect([BTC], rig.now_ns) == []
-    assert [len(step) for step in rig.ladders.price() if step] == [1]
-    inputs = rig.ladders.depth(BTC)["pools"][0]["inputs"]
-    assert 77 in orjson.loads(orjson.dumps(inputs))["bids"]
+    assert rig.depths.collect([BTC], rig.now_ns) == []
+    assert rig.depths.collect([BTC], rig.now_ns) == []
+    (ladder,) = price(PRICED_BY, rig.depths.take())
+    assert 77 in orjson.loads(ladder.depth)["pools"][0]["inputs"]["bids"]

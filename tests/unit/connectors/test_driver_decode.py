@@ -4,8 +4,6 @@ in the order of the frames, and short ones as they came."""
 import asyncio
 import os
 import signal
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +20,7 @@ from connectors.base.protocol import (
     Source,
     WsTransport,
 )
-from domain.errors import VenueProtocolError, VenueUnavailable
+from domain.errors import VenueUnavailable
 from domain.events import Event
 from domain.ids import MarketId, SourceId
 
@@ -67,27 +65,8 @@ def length(body: bytes) -> int:
     return len(body)
 
 
-def reader(_body: bytes) -> tuple[int, int]:
-    return os.getpid(), os.getppid()
-
-
-def killer(body: bytes) -> int:
-    """Dies of the first frame that finds no mark."""
-    mark = Path(body.decode())
-    if mark.exists():
-        return 1
-    mark.touch()
-    os.kill(os.getpid(), signal.SIGKILL)
-    return 0
-
-
 def dying(_body: bytes) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-def failing(_body: bytes) -> None:
-    print("not an answer")
-    raise VenueProtocolError("GARBAGE", "seven")
 
 
 async def ran(source: Source, done: Script) -> list[Frame]:
@@ -130,29 +109,11 @@ async def test_long_answers_of_a_poll_come_read() -> None:
     assert await ran(source, script) == [Decoded(len(LONG)), HttpReply("/b", b"[1]")]
 
 
-async def test_the_reader_is_another_process_that_stays() -> None:
-    first = (await read_long(reader, b"")).get()
-    assert first[1] == os.getpid() != first[0]
-    assert (await read_long(reader, b"")).get() == first
-
-
-async def test_a_reader_that_dies_is_replaced_and_the_frame_read_again(tmp_path: Path) -> None:
-    before = (await read_long(reader, b"")).get()
-    assert (await read_long(killer, bytes(tmp_path / "mark"))).get() == 1
-    assert (await read_long(reader, b"")).get() != before
-
-
-async def test_a_frame_that_kills_its_readers_is_a_failure_of_the_venue() -> None:
+async def test_a_frame_that_kills_who_reads_it_is_a_failure_of_the_venue() -> None:
     with pytest.raises(VenueUnavailable) as raised:
         await read_long(dying, b"x")
     assert raised.value.code == "DECODER_LOST"
     assert (await read_long(length, b"abc")).get() == 3
-
-
-async def test_what_a_reader_raises_and_prints() -> None:
-    decoded = await read_long(failing, b"")
-    assert isinstance(decoded.error, VenueProtocolError)
-    assert (decoded.error.code, decoded.error.message) == ("GARBAGE", "seven")
 
 
 async def test_a_source_whose_frame_cannot_be_read_connects_again() -> None:
@@ -168,29 +129,3 @@ async def test_a_source_whose_frame_cannot_be_read_connects_again() -> None:
             await asyncio.sleep(0.01)
     running.cancel()
     assert all("DECODER_LOST" in str(status) for status in statuses)
-
-
-async def test_no_reader_outlives_its_owner() -> None:
-    """Killed, the owner cannot end it; its input ends."""
-    program = (
-        "import asyncio, time\n"
-        "from connectors.base.decoding import read_long\n"
-        "from tests.unit.connectors.test_driver_decode import reader\n"
-        "print(asyncio.run(read_long(reader, b'')).get()[0], flush=True)\n"
-        "time.sleep(60)\n"
-    )
-    owner = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        program,
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert owner.stdout is not None
-    async with asyncio.timeout(20):
-        pid = int(await owner.stdout.readline())
-        assert Path(f"/proc/{pid}").exists()
-        owner.kill()
-        await owner.wait()
-        while Path(f"/proc/{pid}").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text():
-            await asyncio.sleep(0.01)
