@@ -34,7 +34,7 @@ UNKNOWN: Final = Cell()
 def dydx_cell(inputs: BookInputs, side: int, size_usd: float) -> Cell:
     if not inputs.asks or not inputs.bids:
         return UNKNOWN
-    tick, unit, fee_bps, *_ = inputs.terms
+    tick, unit, fee_bps, *_ = inputs.floats.terms
     ask, bid = inputs.asks[0][0], inputs.bids[0][0]
     levels = inputs.bids if side else inputs.asks
     left, filled, excess = size_usd / unit, 0.0, 0.0

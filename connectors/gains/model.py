@@ -33,6 +33,7 @@ class Pair:
 
     name: str
     spread_p: int
+    min_leverage_e3: int
     max_leverage_e3: int | None
     above: Side | None
     below: Side | None

@@ -155,6 +155,7 @@ def _pair(
     return Pair(
         name=f"{raw['from']}/{raw['to']}",
         spread_p=count(raw["spreadP"]),
+        min_leverage_e3=least,
         max_leverage_e3=most if most >= least else None,
         above=None if depth is None else depth[0],
         below=None if depth is None else depth[1],

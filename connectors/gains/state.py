@@ -163,9 +163,10 @@ class ChainState:
                     short_token_e18=oi.short_token,
                     skew_depth_e18=depths[index] if index < len(depths) else 0,
                 )
-                views[f"{self.chain_id}:{collateral.symbol}"] = PoolView(
-                    PoolState(collateral.token, in_collateral, pair.fees, exposure), holding
+                priced = PoolState(
+                    collateral.token, in_collateral, pair.fees, exposure, pair.min_leverage_e3
                 )
+                views[f"{self.chain_id}:{collateral.symbol}"] = PoolView(priced, holding)
         return views
 
     def _exposed(

@@ -192,6 +192,23 @@ async def test_a_venue_that_goes_takes_its_rows_and_its_funding_along(
     await until(everywhere, "funding of every venue again")
 
 
+async def test_the_process_that_makes_them_may_be_lost(
+    embedded_redis_url: str, venues: dict[str, str], start: Start, heard: Heard
+) -> None:
+    _, redis = heard
+    feed = start(embedded_redis_url, venues)
+    before, _ = await read(redis, "BTC-USD")
+    assert len(feed.kill_beside()) == 1
+
+    async def newer() -> bool:
+        raw = await redis.get(ladder_key("BTC-USD"))
+        return raw is not None and orjson.loads(raw)["seq"] > before["seq"] + 5
+
+    await until(newer, "later ladders")
+    assert feed.says("beside_lost") == 1
+    assert len(feed.kill_beside()) == 1
+
+
 async def test_ladders_die_with_the_feed(
     embedded_redis_url: str, venues: dict[str, str], start: Start, heard: Heard
 ) -> None:

@@ -30,7 +30,7 @@ from connectors.gains.economics.impact import TraderTerms
 from connectors.gains.economics.inputs import Pool, PoolState
 from connectors.gains.economics.limits import Exposure
 from connectors.gains.economics.pricing import ECONOMICS
-from connectors.gains.economics.quote import Quote, available_usd_e18, quote
+from connectors.gains.economics.quote import Quote, Unquotable, available_usd_e18, quote
 from connectors.gains.economics.scales import E10, E18, Collateral
 from domain.costs import PricedPool, UnpricedPool
 from domain.errors import InputError
@@ -65,6 +65,7 @@ def pools(draw: Any) -> Pool:
             state,
             FeeTerms(draw(st.integers(0, 10**10)), 0, draw(st.integers(0, 10**7)), 1000, 750),
             Exposure(draw(interests), group, draw(st.sampled_from([0, 10**16, 10**19]))),
+            draw(st.sampled_from([0, 1_100, 10_000, 100_000])),
         ),
     )
 
@@ -118,7 +119,7 @@ def test_ladders_of_any_pools_are_next_to_the_exact_form(
 def test_ladders_of_the_contracts_cases_are_next_to_the_exact_form(case: Any) -> None:
     raw = case["in"]
     market = v.market(raw)
-    state = PoolState(market.collateral, market.pair, FEES, EXPOSURE)
+    state = PoolState(market.collateral, market.pair, FEES, EXPOSURE, 1_100)
     sizes = [1, 50, 1_000, 30_000, 10**6, 5 * 10**6, 10**7]
     compare([Pool(int(raw["oraclePrice"]), state)], sizes)
 
@@ -129,7 +130,7 @@ def test_a_ladder_of_no_pools_and_of_none_that_fill() -> None:
     table = ECONOMICS.ladder([changed(spread_p=300 * E10), POOL], np.array([1e-9, 1e3, 1e9]))
     assert table.reason is not None
     assert table.reason[0].tolist() == [
-        ["NO_SIZE", "BELOW_MIN", "DEPTH"],
+        ["NO_SIZE", "IMPACT", "DEPTH"],
         ["NO_SIZE", None, "DEPTH"],
     ]
     assert np.isnan(table.price[:, 0]).all()
@@ -142,7 +143,7 @@ def test_a_larger_size_is_never_filled_better(
 ) -> None:
     small, large = sorted((first, second))
     near, far = (quote(pool, long=long, notional_usd_e18=size * E18) for size in (small, large))
-    if isinstance(far, Quote):
+    if isinstance(far, Quote) and near != Unquotable("BELOW_MIN"):
         assert isinstance(near, Quote)
         # Averages are cut off to units of 1e-10 percent.
         slack = 2 + pool.mark_e10 * 3 // 10**12

@@ -47,31 +47,42 @@ class _Terms(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BookInputs:
-    """A book as far as it is known: levels of the uncrossed view, best first, and the taker's fee.
-
-    ``floats``: the fields of ``_Walk``, shape (5, 2, levels), asks then bids, the shorter side
-    filled up with zeros. ``terms``: the fields of ``_Terms``.
-    """
+    """A book as far as it is known: levels of the uncrossed view, best first, and the taker's
+    fee."""
 
     scale: Scale
     bids: Side
     asks: Side
     taker_ppm: int = TAKER_PPM
-    floats: Floats = field(init=False, repr=False, compare=False)
-    terms: tuple[float, ...] = field(init=False, repr=False, compare=False)
+    # Made where ladders are, which is not where books change.
+    _made: list["_Floats"] = field(default_factory=list, init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        counts = len(self.asks), len(self.bids)
-        floats = np.zeros((len(_Walk._fields), 2, max(*counts, 1)))
-        worth, first = [0.0, 0.0], [0.0, 0.0]
-        for side, levels in enumerate((self.asks, self.bids)):
-            if levels:
-                _walk(levels, floats[:, side, : counts[side]])
-                worth[side], first[side] = floats[0, side, counts[side] - 1], floats[1, side, 0]
-        tick, step = self.scale
-        terms = tick / E18, tick / E18 * (step / E18), float(fee_bps(self.taker_ppm))
-        object.__setattr__(self, "floats", floats)
-        object.__setattr__(self, "terms", (*terms, *first, *worth))
+    @property
+    def floats(self) -> "_Floats":
+        if not self._made:
+            self._made.append(_floats(self))
+        return self._made[0]
+
+
+class _Floats(NamedTuple):
+    """``walks``: the fields of ``_Walk``, shape (5, 2, levels), asks then bids, the shorter side
+    filled up with zeros. ``terms``: the fields of ``_Terms``."""
+
+    walks: Floats
+    terms: tuple[float, ...]
+
+
+def _floats(inputs: BookInputs) -> _Floats:
+    counts = len(inputs.asks), len(inputs.bids)
+    walks = np.zeros((len(_Walk._fields), 2, max(*counts, 1)))
+    worth, first = [0.0, 0.0], [0.0, 0.0]
+    for side, levels in enumerate((inputs.asks, inputs.bids)):
+        if levels:
+            _walk(levels, walks[:, side, : counts[side]])
+            worth[side], first[side] = walks[0, side, counts[side] - 1], walks[1, side, 0]
+    tick, step = inputs.scale
+    terms = tick / E18, tick / E18 * (step / E18), float(fee_bps(inputs.taker_ppm))
+    return _Floats(walks, (*terms, *first, *worth))
 
 
 def _walk(levels: Side, found: Floats) -> None:
@@ -127,11 +138,12 @@ class DydxEconomics:
         )
 
     def ladder(self, inputs: Sequence[BookInputs], notional_usd: Floats) -> LadderArrays:
-        longest = max((item.floats.shape[2] for item in inputs), default=1)
-        walks = np.zeros((len(_Walk._fields), 2, len(inputs), longest))
-        for place, item in enumerate(inputs):
-            walks[:, :, place, : item.floats.shape[2]] = item.floats
-        terms = np.array([item.terms for item in inputs]).reshape(-1, len(_Terms._fields))
+        books = [item.floats for item in inputs]
+        longest = max((walk.shape[2] for walk, _ in books), default=1)
+        walks = np.zeros((len(_Walk._fields), 2, len(books), longest))
+        for place, (walk, _) in enumerate(books):
+            walks[:, :, place, : walk.shape[2]] = walk
+        terms = np.array([terms for _, terms in books]).reshape(-1, len(_Terms._fields))
         return _ladder(_Walk(*walks), _Terms(*terms.T[:, :, None]), notional_usd)
 
 

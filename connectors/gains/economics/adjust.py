@@ -14,10 +14,9 @@ from connectors.gains.economics.impact import Impact
 from connectors.gains.economics.increase import leverage_after
 from connectors.gains.economics.ledger import with_trading_fee, with_virtual_collateral
 from connectors.gains.economics.limits import LeverageLimits
-from connectors.gains.economics.liquidation import reached
+from connectors.gains.economics.liquidation import limited_stop_e10, reached
 from connectors.gains.economics.pnl import pnl_p
 from connectors.gains.economics.position import CancelReason, Position
-from connectors.gains.economics.triggers import limited_stop_e10
 
 
 @dataclass(frozen=True, slots=True)

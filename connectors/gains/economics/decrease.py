@@ -16,7 +16,7 @@ from connectors.gains.economics.ledger import (
     with_holding_fees,
     with_trading_fee,
 )
-from connectors.gains.economics.liquidation import liquidation_price_of, reached
+from connectors.gains.economics.liquidation import limited_stop_e10, liquidation_price_of, reached
 from connectors.gains.economics.pnl import pnl_p
 from connectors.gains.economics.position import CancelReason, Ledger, Position
 from connectors.gains.economics.scales import (
@@ -27,7 +27,6 @@ from connectors.gains.economics.scales import (
     rounded_up,
     truncated,
 )
-from connectors.gains.economics.triggers import limited_stop_e10
 from connectors.gains.economics.windows import WindowVolume, added_volume
 
 
@@ -208,10 +207,13 @@ def check_decrease_request(
 ) -> str | None:
     """Name of the error that a request of a decrease reverts with; None when it is taken.
 
+    The contract also asks for a least leverage that is left, a constant of its own.
     Source: DecreasePositionSizeUtils.validateRequest, v10.2.
     """
     if (collateral > 0) is (leverage_e3 > 0):
         return "InvalidDecreasePositionSizeInput"
+    if leverage_e3 >= position.trade.leverage_e3:
+        return "WrongLeverage"
     if not expected_e10:
         return "ZeroValue"
     if position.trade.collateral - collateral < min_fee(market.fees, market.collateral):

@@ -18,16 +18,21 @@ from connectors.gains.economics.limits import (
     counter_trade,
     within_exposure,
 )
-from connectors.gains.economics.liquidation import reached
-from connectors.gains.economics.pnl import effective_leverage_e3, pnl_p, raw_pnl
+from connectors.gains.economics.liquidation import limited_stop_e10, reached
+from connectors.gains.economics.pnl import (
+    MOST_LEVERAGE_E3,
+    effective_leverage_e3,
+    pnl_p,
+    raw_pnl,
+)
 from connectors.gains.economics.position import (
+    V10,
     CancelReason,
     LiquidationTerms,
     Position,
     Trade,
 )
 from connectors.gains.economics.scales import E3, position_size, rounded_up
-from connectors.gains.economics.triggers import limited_stop_e10
 
 _NOTHING = Impact(0, 0, 0, 0, 0, 0)
 
@@ -181,6 +186,29 @@ def leverage_after(
     return effective_leverage_e3(
         trade.collateral, trade.leverage_e3, trade.open_price_e10, current_e10, value
     )
+
+
+def check_increase_request(
+    position: Position,
+    *,
+    collateral: int,
+    leverage_e3: int,
+    expected_e10: int,
+    max_slippage_e3: int,
+) -> str | None:
+    """Name of the error that a request of an increase reverts with; None when it is taken.
+
+    The contract also asks for a least leverage, a constant of its own.
+    Source: IncreasePositionSizeUtils.validateRequest, v10.2.
+    """
+    if position.info.contracts_version < V10:
+        return "NotAuthorized"
+    if not leverage_e3 or not expected_e10 or not max_slippage_e3:
+        return "InvalidIncreasePositionSizeInput"
+    # With collateral the new leverage lies between the old one and what is added.
+    if not collateral and position.trade.leverage_e3 + leverage_e3 > MOST_LEVERAGE_E3:
+        return "WrongLeverage"
+    return None
 
 
 def increase_reason(

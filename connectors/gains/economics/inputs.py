@@ -29,11 +29,12 @@ class PoolState:
     pair: PairState
     fees: FeeTerms
     exposure: Exposure
+    min_leverage_e3: int
 
     @cached_property
     def row(self) -> Floats:
         """What ladders read of it."""
-        return pool_row(self.collateral, self.pair, self.fees, self.exposure)
+        return pool_row(self.collateral, self.pair, self.fees, self.exposure, self.min_leverage_e3)
 
     @cached_property
     def encoded(self) -> Mapping[str, Any]:
@@ -67,6 +68,7 @@ def _encoded(state: PoolState) -> Mapping[str, Any]:
         "oi": _interest(exposure.before_v10),
         "group_oi": _interest(exposure.group),
         "max_skew": str(exposure.max_skew_e10),
+        "min_leverage": str(state.min_leverage_e3),
     }
 
 
@@ -101,6 +103,7 @@ def decoded(mark: Any, row: Any) -> Pool:
             OpenInterest(*_counts(row["group_oi"], 3)),
             _count(row["max_skew"]),
         ),
+        _count(row["min_leverage"]),
     )
     mark_e10 = _positive(mark)
     if mark_e10 > PRICE_MAX_E10:

@@ -16,7 +16,7 @@ from connectors.gains.constants import FULL_BPS, PERCENT, PPM, PRICE_MAX_E10
 from connectors.gains.economics.depth import Side, average_offset_p
 from connectors.gains.economics.fees import FeeTerms, min_size
 from connectors.gains.economics.impact import PairState, fixed_spread_p
-from connectors.gains.economics.limits import Exposure
+from connectors.gains.economics.limits import MAX_OPENING_LOSS_P, Exposure, least_size
 from connectors.gains.economics.scales import E3, E8, E10, E18, WHOLE_P, Collateral
 from domain.costs import Codes, Floats
 from domain.units import BPS
@@ -33,6 +33,7 @@ class _Side(NamedTuple):
     Percentages are in 1e-10 percent, with the sign in which they move the price; tokens are whole.
     ``*_left_usd``: what is still allowed; ``taken_tokens`` and ``skew_tokens`` lower it by their
     worth at the price of the pair. ``standing_p``: the offset of the volume there is, unsigned.
+    ``max_cost_p``: what spread and volume may cost at the least leverage.
     """
 
     direction: Floats
@@ -55,21 +56,36 @@ class _Side(NamedTuple):
     fee_rate: Floats
     fee_share: Floats
     min_size: Floats
+    least_size: Floats
+    max_cost_p: Floats
 
 
 _SCALARS: Final = len(_Side._fields)
 _LENGTH: Final = _SCALARS + 5 * _BANDS
 
 
-def pool_row(collateral: Collateral, pair: PairState, fees: FeeTerms, exposure: Exposure) -> Floats:
+def pool_row(
+    collateral: Collateral,
+    pair: PairState,
+    fees: FeeTerms,
+    exposure: Exposure,
+    min_leverage_e3: int,
+) -> Floats:
     """A pool without the price of its pair, for ``price_rows``: buyers first, then sellers."""
+    # What a loss is cut off by is still allowed.
+    of_pool = (
+        least_size(fees, collateral, min_leverage_e3),
+        ((MAX_OPENING_LOSS_P + 1) * E3 - 1) // min_leverage_e3 if min_leverage_e3 else _INFINITE,
+    )
     return np.concatenate(
         [
             part
             for up in (True, False)
             for part in (
                 # Left to itself numpy makes objects of integers that are too large.
-                np.array(_side(collateral, pair, fees, exposure, up), dtype=np.float64),
+                np.array(
+                    (*_side(collateral, pair, fees, exposure, up), *of_pool), dtype=np.float64
+                ),
                 _bands(_side_of(pair, up), pair.offsets_ppm),
             )
         ]
@@ -163,6 +179,7 @@ def price_rows(mark_e10: Floats, rows: Sequence[Floats], notional_usd: Floats) -
         tokens = size / side.collateral_unit
         after_usd = side.volume_usd + tokens * side.collateral_usd
         total_p = side.spread_p + side.direction * _volume_p(side, flat, table, after_usd)
+        dear = side.direction * total_p > side.max_cost_p
         before_skew = mark_e10 + np.trunc(mark_e10 * total_p / WHOLE_P)
         half = side.direction * (tokens * E10 / before_skew / 2)
         total_p += np.trunc((side.net_tokens + half) * side.skew_p_a_token)
@@ -175,7 +192,7 @@ def price_rows(mark_e10: Floats, rows: Sequence[Floats], notional_usd: Floats) -
         half_width_bps = (touch[0] - touch[1]) / 2 / middle * BPS
         impact_bps = side.direction * (fill - touch) / middle * BPS
     prices = (*touch, *touch_before_skew, before_skew, fill)
-    reasons, unknown = _reasons(side, mark_e10 / E10, size, notional, prices)
+    reasons, unknown = _reasons(side, mark_e10 / E10, size, notional, prices, dear)
     spread_bps = np.broadcast_to(half_width_bps, fill.shape).copy()
     for values in (fill, fee_bps, spread_bps, impact_bps):
         values[unknown] = np.nan
@@ -201,9 +218,15 @@ def _volume_p(side: _Side, flat: Floats, table: Floats, after_usd: Floats) -> Fl
 
 
 def _reasons(
-    side: _Side, mark_usd: Floats, size: Floats, notional_usd: Floats, prices: Sequence[Floats]
+    side: _Side,
+    mark_usd: Floats,
+    size: Floats,
+    notional_usd: Floats,
+    prices: Sequence[Floats],
+    dear: NDArray[np.bool_],
 ) -> tuple[Codes, NDArray[np.bool_]]:
-    """Why ``quote`` has no fill, and where. ``prices``: all that it looks at."""
+    """Why ``quote`` has no fill, and where. ``prices``: all that it looks at; ``dear``: where it
+    costs too much."""
     left = np.minimum(
         np.minimum(side.pair_left_usd - side.taken_tokens * mark_usd, side.group_left_usd),
         side.skew_left_usd - side.skew_tokens * mark_usd,
@@ -215,10 +238,12 @@ def _reasons(
     unknown = np.zeros(size.shape, dtype=np.bool_)
     # The first that holds is told, so it is written last.
     for code, holds in (
+        ("IMPACT", dear),
         ("ABOVE_MAX", most > PRICE_MAX_E10),
-        ("BELOW_MIN", ~(least > 0)),
+        ("IMPACT", ~(least > 0)),
         ("EXPOSURE_LIMITS", notional_usd > left),
         ("DEPTH", notional_usd > side.depth_left_usd),
+        ("BELOW_MIN", size < side.least_size),
         ("NO_SIZE", ~(size > 0)),
     ):
         reasons[holds] = code

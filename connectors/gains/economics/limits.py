@@ -1,8 +1,9 @@
 """How large a trade may be: leverage, open interest, skew, and what a counter trade may take."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from connectors.gains.constants import PERCENT
 from connectors.gains.economics.borrowing import OpenInterest, pair_open_interest
 from connectors.gains.economics.fees import FeeTerms, min_opening_collateral
 from connectors.gains.economics.impact import PairState
@@ -17,6 +18,9 @@ from connectors.gains.economics.scales import (
     rounded_up,
     truncated,
 )
+
+MAX_OPENING_LOSS_P: Final = 40 * PERCENT
+"""Spread and volume impact may cost this much of the collateral."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,14 @@ def leverage_limits(
     if most < group_min_e3:
         return LeverageLimits(0, 0)
     return LeverageLimits(group_min_e3, most, counter_max_e3)
+
+
+def least_size(fees: FeeTerms, collateral: Collateral, min_leverage_e3: int) -> int:
+    """Size of the smallest trade that a pair takes: the least collateral at the least leverage.
+
+    Source: TradingInteractionsUtils._openTrade, v10.2.
+    """
+    return position_size(min_opening_collateral(fees, collateral), min_leverage_e3)
 
 
 def _skew_e10(pair: PairState, price_e10: int) -> int:

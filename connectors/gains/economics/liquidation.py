@@ -1,10 +1,11 @@
-"""When a trade is liquidated."""
+"""When a trade is liquidated, and how far its stop may be."""
 
 from collections.abc import Callable
 from typing import Final
 
 from connectors.gains.constants import PERCENT
 from connectors.gains.economics.fees import FeeTerms, trade_fee
+from connectors.gains.economics.pnl import pnl_p
 from connectors.gains.economics.position import Ledger, LiquidationTerms, Trade
 from connectors.gains.economics.scales import (
     E3,
@@ -16,6 +17,7 @@ from connectors.gains.economics.scales import (
 )
 
 LEGACY_THRESHOLD_P: Final = 90 * PERCENT
+_STOP_BUFFER_P: Final = 5 * PERCENT
 _STEPS: Final = 128
 
 
@@ -94,6 +96,28 @@ def liquidation_price_of(
 def reached(price_e10: int, liquidation_e10: int, *, long: bool) -> bool:
     """Whether a price liquidates. It is compared without skew."""
     return price_e10 <= liquidation_e10 if long else price_e10 >= liquidation_e10
+
+
+def limited_stop_e10(trade: Trade, terms: LiquidationTerms, fees: FeeTerms, sl_e10: int) -> int:
+    """The stop that is stored when ``sl_e10`` is asked for; 0 is none.
+
+    The loss at the stop may reach the liquidation threshold less 5 % and less the fee rate of
+    opening and closing at the leverage, no tier considered. Further away it is moved to that price,
+    and removed when nothing is left of it. Checked when a trade opens, when its stop is changed and
+    after every change of its size or leverage. Take profits have no bound.
+    Source: TradingStorageUtils.limitSlDistance, v10.2.
+    """
+    if not sl_e10:
+        return 0
+    fees_p = 2 * fees.rate_p * trade.leverage_e3 // E3
+    most_p = threshold_p(terms, trade.leverage_e3) - _STOP_BUFFER_P - fees_p
+    loss_p = -pnl_p(trade.open_price_e10, sl_e10, trade.leverage_e3, long=trade.long)
+    if most_p <= 0:
+        return 0
+    if loss_p <= most_p:
+        return sl_e10
+    distance = trade.open_price_e10 * most_p * E3 // trade.leverage_e3 // WHOLE_P
+    return trade.open_price_e10 - distance if trade.long else trade.open_price_e10 + distance
 
 
 def trigger_price_e10(

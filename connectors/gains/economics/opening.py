@@ -3,17 +3,17 @@
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from connectors.gains.constants import PERCENT
 from connectors.gains.economics.closing import Market, slipped
 from connectors.gains.economics.fees import cancel_fee, min_opening_collateral, trade_fee
 from connectors.gains.economics.impact import Impact, opening_impact, opening_loss_p
 from connectors.gains.economics.limits import (
+    MAX_OPENING_LOSS_P,
     Exposure,
     LeverageLimits,
     opened_counter_trade,
     within_exposure,
 )
-from connectors.gains.economics.liquidation import liquidation_price_of, reached
+from connectors.gains.economics.liquidation import limited_stop_e10, liquidation_price_of, reached
 from connectors.gains.economics.position import (
     CancelReason,
     Ledger,
@@ -21,9 +21,6 @@ from connectors.gains.economics.position import (
     Trade,
 )
 from connectors.gains.economics.scales import ContractRefusal, position_size
-
-MAX_OPENING_LOSS_P = 40 * PERCENT
-"""Spread and volume impact may cost this much of the collateral."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,8 @@ class OpenRequest:
 
 
 class Opened(NamedTuple):
-    """``trade``: as it would be stored, with its fill as entry. ``reason`` NONE: it is.
+    """``trade``: as it would be stored, with its fill as entry and its stop limited. ``reason``
+    NONE: it is.
 
     ``returned``: collateral that goes back, of a counter trade larger than the skew.
     """
@@ -146,7 +144,8 @@ def opened(
         reason = _limit_reason(trade, size, impact, market, current_e10, exposure, limits)
     if reason is CancelReason.NONE and not counter_valid:
         reason = CancelReason.COUNTER_TRADE_CANCELED
-    return Opened(reason, stored, impact, fee, liquidation_e10, returned)
+    sl_e10 = limited_stop_e10(stored, terms, market.fees, trade.sl_e10)
+    return Opened(reason, replace(stored, sl_e10=sl_e10), impact, fee, liquidation_e10, returned)
 
 
 def _open_reason(

@@ -1,6 +1,6 @@
 """Profit of a trade: percent, value, and what of it reaches the trader."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from connectors.gains.economics.scales import (
     E3,
@@ -9,6 +9,9 @@ from connectors.gains.economics.scales import (
     position_size,
     truncated,
 )
+
+MOST_LEVERAGE_E3: Final = 2**24 - 1
+"""What 24 bits hold."""
 
 
 def pnl_p(open_price_e10: int, price_e10: int, leverage_e3: int, *, long: bool) -> int:
@@ -46,15 +49,14 @@ def effective_leverage_e3(
     price_e10: int,
     value: int,
 ) -> int:
-    """Size at the current price against net value, at most what 24 bits hold.
+    """Size at the current price against net value.
 
     Source: TradingCommonUtils.getTradeNewEffectiveLeverage, v10.2.
     """
-    most = 2**24 - 1
     if not value:
-        return most
+        return MOST_LEVERAGE_E3
     size_now = position_size(collateral_amount, leverage_e3) * price_e10 // open_price_e10
-    return min(size_now * E3 // value, most)
+    return min(size_now * E3 // value, MOST_LEVERAGE_E3)
 
 
 class Valuation(NamedTuple):

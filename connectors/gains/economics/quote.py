@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 
 from connectors.gains.constants import FULL_BPS
 from connectors.gains.economics.fees import trade_fee
-from connectors.gains.economics.impact import PairState, opening_impact
+from connectors.gains.economics.impact import PairState, opening_impact, opening_loss_p
 from connectors.gains.economics.inputs import Pool
-from connectors.gains.economics.limits import room
+from connectors.gains.economics.limits import MAX_OPENING_LOSS_P, least_size, room
 from connectors.gains.economics.scales import E8, E18, ContractRefusal, rounded_up
 
 _BPS_E8: Final = FULL_BPS * E8
@@ -30,9 +30,11 @@ class Quote(NamedTuple):
 
 
 class Unquotable(NamedTuple):
-    """``reason``: NO_SIZE (less than a base unit of the collateral), DEPTH (more than recent volume
-    left of the depth), EXPOSURE_LIMITS (more open interest or skew than is allowed), BELOW_MIN and
-    ABOVE_MAX (the contract refuses the price of the fill or of the touch)."""
+    """``reason``: NO_SIZE (less than a base unit of the collateral), BELOW_MIN (less than the least
+    collateral at the least leverage), DEPTH (more than recent volume left of the depth),
+    EXPOSURE_LIMITS (more open interest or skew than is allowed), IMPACT (nothing is left of the
+    price, or it costs more than an opening may even at the least leverage) and ABOVE_MAX (the
+    contract cannot hold the price of the fill or of the touch)."""
 
     reason: str
 
@@ -48,6 +50,8 @@ def quote(pool: Pool, *, long: bool, notional_usd_e18: int) -> Quote | Unquotabl
     size = state.collateral.from_usd_e18(notional_usd_e18)
     if size <= 0:
         return Unquotable("NO_SIZE")
+    if size < least_size(state.fees, state.collateral, state.min_leverage_e3):
+        return Unquotable("BELOW_MIN")
     left = depth_left_usd_e18(state.pair, long=long)
     if left is not None and notional_usd_e18 > left:
         return Unquotable("DEPTH")
@@ -60,7 +64,9 @@ def quote(pool: Pool, *, long: bool, notional_usd_e18: int) -> Quote | Unquotabl
         )
         fill = opening_impact(pool.mark_e10, size, state.collateral, state.pair, long=long)
     except ContractRefusal as refusal:
-        return Unquotable("BELOW_MIN" if refusal.code == "BelowMin" else "ABOVE_MAX")
+        return Unquotable("IMPACT" if refusal.code == "BelowMin" else "ABOVE_MAX")
+    if opening_loss_p(fill, state.min_leverage_e3, long=long) > MAX_OPENING_LOSS_P:
+        return Unquotable("IMPACT")
     fee = trade_fee(size, state.fees, state.collateral)
     return Quote(bid, ask, fill.price_e10, rounded_up(fee, _BPS_E8, size))
 

@@ -3,7 +3,6 @@
 from enum import Enum
 from typing import Final, NamedTuple
 
-from connectors.gains.constants import PERCENT
 from connectors.gains.economics.closing import (
     Market,
     closing_impact,
@@ -12,14 +11,14 @@ from connectors.gains.economics.closing import (
     position_liquidation_e10,
     slipped,
 )
-from connectors.gains.economics.fees import FeeTerms, liquidation_fee, trade_fee
+from connectors.gains.economics.fees import liquidation_fee, trade_fee
 from connectors.gains.economics.impact import (
     Impact,
     market_price_e10,
     oracle_from_market_e10,
 )
 from connectors.gains.economics.limits import Exposure, LeverageLimits
-from connectors.gains.economics.liquidation import reached, threshold_p
+from connectors.gains.economics.liquidation import reached
 from connectors.gains.economics.opening import Opened, opened
 from connectors.gains.economics.pnl import pnl_p
 from connectors.gains.economics.position import (
@@ -28,9 +27,7 @@ from connectors.gains.economics.position import (
     Position,
     Trade,
 )
-from connectors.gains.economics.scales import E3, WHOLE_P
 
-_STOP_BUFFER_P: Final = 5 * PERCENT
 _NO_IMPACT: Final = Impact(0, 0, 0, 0, 0, 0)
 
 
@@ -189,25 +186,3 @@ def _past(trigger: Trigger, open_e10: int, at_e10: int, *, long: bool) -> bool:
         return False
     above = (trigger is Trigger.TP_CLOSE) is long
     return open_e10 >= at_e10 if above else open_e10 <= at_e10
-
-
-def limited_stop_e10(trade: Trade, terms: LiquidationTerms, fees: FeeTerms, sl_e10: int) -> int:
-    """The stop that is stored when ``sl_e10`` is asked for; 0 is none.
-
-    The loss at the stop may reach the liquidation threshold less 5 % and less the fee rate of
-    opening and closing at the leverage, no tier considered. Further away it is moved to that price,
-    and removed when nothing is left of it. Checked when a trade opens, when its stop is changed and
-    after every change of its size or leverage. Take profits have no bound.
-    Source: TradingStorageUtils.limitSlDistance, v10.2.
-    """
-    if not sl_e10:
-        return 0
-    fees_p = 2 * fees.rate_p * trade.leverage_e3 // E3
-    most_p = threshold_p(terms, trade.leverage_e3) - _STOP_BUFFER_P - fees_p
-    loss_p = -pnl_p(trade.open_price_e10, sl_e10, trade.leverage_e3, long=trade.long)
-    if most_p <= 0:
-        return 0
-    if loss_p <= most_p:
-        return sl_e10
-    distance = trade.open_price_e10 * most_p * E3 // trade.leverage_e3 // WHOLE_P
-    return trade.open_price_e10 - distance if trade.long else trade.open_price_e10 + distance

@@ -201,7 +201,7 @@ def _next_rate(
     terms = config.funding
     skew = to_factor(power(abs(sums.long - sums.short), terms.exponent_e30), sums.long + sums.short)
     if terms.increase_factor_e30 == 0:
-        longs_pay = sums.long > sums.short
+        longs_pay = sums.long >= sums.short
         rate = apply_factor(skew, terms.factor_e30)
         return longs_pay, min(rate, terms.max_factor_e30.of(longs_pay)), 0
     saved = _moved_rate(config, state.saved_funding_factor_e30, sums, skew, duration_s)

@@ -48,12 +48,24 @@ def check_request(
     order_type: OrderType, *, has_receiver: bool = True, valid_from_s: int = 0
 ) -> None:
     """At creation. Shape: scalars.
-    Raises: Refused ``EmptyReceiver``, ``UnexpectedValidFromTime``.
+    Raises: Refused ``UnexpectedValidFromTime``, ``EmptyReceiver``.
     Source: OrderUtils.createOrder, AccountUtils.validateReceiver."""
-    if not has_receiver:
-        raise Refused("EmptyReceiver")
     if valid_from_s and order_type in MARKET_TYPES:
         raise Refused("UnexpectedValidFromTime", orderType=int(order_type))
+    if not has_receiver:
+        raise Refused("EmptyReceiver")
+
+
+def check_time(order_type: OrderType, valid_from_s: int, now_s: int) -> None:
+    """At execution; an order whose time has not come stays open.
+
+    Shape: scalars. Units: seconds. Raises: Refused ``OrderValidFromTimeNotReached``.
+    Source: BaseOrderUtils.validateOrderValidFromTime.
+    """
+    if order_type not in MARKET_TYPES and valid_from_s > now_s:
+        raise Refused(
+            "OrderValidFromTimeNotReached", validFromTime=valid_from_s, currentTimestamp=now_s
+        )
 
 
 def check_trigger(

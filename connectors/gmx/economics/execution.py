@@ -138,7 +138,9 @@ def decrease(
     impact = position_impact(config, state, index, position.is_long, -size_usd_e30, -units)
     impact_usd = cap_positive(config, impact.usd_e30, size_usd_e30)
     pending_usd = pending_impact_usd(index, position, size_usd_e30)
-    total = cap_positive_by_pool(state, index, impact_usd + pending_usd)
+    # What opening left can lift the sum of two capped gains over the cap again.
+    capped = cap_positive(config, impact_usd + pending_usd, size_usd_e30)
+    total = cap_positive_by_pool(state, index, capped)
     floor = -apply_factor(size_usd_e30, config.max_impact_factor_e30.negative)
     settled = max(total, floor)
     return DecreaseExecution(
@@ -216,7 +218,7 @@ def _moved(price: int, position: Position, size_usd: int, impact_usd: int) -> in
             executionPrice=moved,
             price=price,
             positionSizeInUsd=position.size_usd_e30,
-            priceImpactUsd=impact_usd,
+            priceImpactUsd=adjusted,
             sizeDeltaUsd=size_usd,
         )
     return moved

@@ -14,6 +14,7 @@ from connectors.gmx.economics.execution import pending_impact_usd
 from connectors.gmx.economics.fees import position_fees
 from connectors.gmx.economics.fixed import apply_factor, div_to_zero
 from connectors.gmx.economics.impact import (
+    cap_positive,
     decrease_units,
     open_interest_units,
     open_interest_usd,
@@ -93,8 +94,11 @@ def side_pnl(config: MarketConfig, state: MarketState, index: PriceRange, is_lon
 
     Shape: scalar. Units: USD e30. Source: MarketUtils.getPnl (maximized).
     """
-    worth = open_interest_units(config, state, is_long) * index.of(is_long)
+    units = open_interest_units(config, state, is_long)
     cost = open_interest_usd(config, state, is_long)
+    if units == 0 or cost == 0:
+        return 0
+    worth = units * index.of(is_long)
     return worth - cost if is_long else cost - worth
 
 
@@ -134,7 +138,8 @@ def health(
     collateral = prices.token(position.collateral_is_long_token)
     impact = position_impact(config, state, prices.index, is_long, -size, -position.size_units)
     floor = -apply_factor(size, config.max_impact_factor_for_liquidations_e30)
-    settled = impact.usd_e30 + pending_impact_usd(prices.index, position, size)
+    settled = cap_positive(config, impact.usd_e30, size)
+    settled += pending_impact_usd(prices.index, position, size)
     settled = min(max(settled, floor), 0)
     fees = position_fees(config, state, position, collateral, size, impact.improved)
     remaining = (

@@ -11,6 +11,7 @@ from connectors.gmx.economics.checks import (
     OrderType,
     check_decrease,
     check_request,
+    check_time,
     check_trigger,
 )
 from connectors.gmx.economics.execution import check_acceptable, decrease
@@ -18,7 +19,11 @@ from connectors.gmx.economics.fees import NO_TERMS, Terms
 from connectors.gmx.economics.gas import GasConfig, check_fee, minimum_fee_wei, minimum_gas
 from connectors.gmx.economics.model import MarketConfig, MarketPrices, MarketState, Position
 from connectors.gmx.economics.refusal import Refusal, Refused
-from connectors.gmx.economics.trades import close_position, increase_position
+from connectors.gmx.economics.trades import (
+    close_position,
+    increase_position,
+    withdraw_collateral,
+)
 from domain.errors import InputError
 
 
@@ -42,7 +47,7 @@ class Order:
 
 def request_refusal(config: GasConfig, gas_price_wei: int, order: Order) -> Refusal | None:
     """Of createOrder. Shape: scalar. Units: wei. Raises: InputError ``BAD_ORDER_TYPE``.
-    Source: OrderUtils.createOrder."""
+    Source: OrderUtils.createOrder, BaseOrderUtils.validateNonEmptyOrder."""
     gas = minimum_gas(
         config,
         "increase" if _is_increase(order) else "decrease",
@@ -55,6 +60,8 @@ def request_refusal(config: GasConfig, gas_price_wei: int, order: Order) -> Refu
             order.order_type, has_receiver=order.has_receiver, valid_from_s=order.valid_from_s
         )
         check_fee(minimum_fee_wei(gas, gas_price_wei), order.execution_fee_wei)
+        if not (order.size_usd_e30 or order.collateral_units):
+            raise Refused("EmptyOrder")
     except Refused as error:
         return error.refusal
     return None
@@ -79,6 +86,7 @@ def execution_refusal(
     size, acceptable = order.size_usd_e30, order.acceptable_usd_e30
     try:
         check_trigger(order.order_type, prices.index, position.is_long, order.trigger_usd_e30)
+        check_time(order.order_type, order.valid_from_s, now_s)
         if increases:
             increase_position(
                 config,
@@ -94,11 +102,15 @@ def execution_refusal(
             return None
         if order.order_type is not OrderType.MARKET_DECREASE:
             size = min(size, position.size_usd_e30)
-        now = accrue(config, state, prices, now_s)
-        check_decrease(config, now, prices, position, size, order.collateral_units)
-        if size and size == position.size_usd_e30:
+        if not size:
+            withdraw_collateral(
+                config, state, prices, position, order.collateral_units, now_s, terms
+            )
+        elif size == position.size_usd_e30:
             close_position(config, state, prices, position, acceptable, now_s, terms)
-        elif size:
+        else:
+            now = accrue(config, state, prices, now_s)
+            check_decrease(config, now, prices, position, size)
             price = decrease(config, now, prices.index, position, size).price_usd_e30
             check_acceptable(price, acceptable, position.is_long, False)
     except Refused as error:

@@ -18,7 +18,7 @@ from connectors.gmx.economics.execution import (
 )
 from connectors.gmx.economics.fees import NO_TERMS, PositionFees, Terms, position_fees
 from connectors.gmx.economics.fixed import apply_factor, div_up
-from connectors.gmx.economics.margin import Pnl, health, pnl
+from connectors.gmx.economics.margin import Health, Pnl, health, pnl
 from connectors.gmx.economics.model import (
     ByToken,
     MarketConfig,
@@ -119,15 +119,40 @@ def check_position(
             positionSizeInUsd=position.size_usd_e30,
             minPositionSizeUsd=config.min_position_size_usd_e30,
         )
-    found = health(config, state, prices, position, for_liquidation=False)
-    if found.liquidatable:
-        raise Refused(
-            "LiquidatablePosition",
-            reason=found.reason,
-            remainingCollateralUsd=found.remaining_usd_e30,
-            minCollateralUsd=found.min_collateral_usd_e30,
-            minCollateralUsdForLeverage=found.min_collateral_for_leverage_usd_e30,
-        )
+    _check_health(health(config, state, prices, position, for_liquidation=False))
+
+
+def withdraw_collateral(
+    config: MarketConfig,
+    state: MarketState,
+    prices: MarketPrices,
+    position: Position,
+    withdrawn_units: int,
+    now_s: int,
+    terms: Terms = NO_TERMS,
+) -> Position:
+    """Takes collateral out of a position that stays as large as it is, after it has paid what it
+    owes; more than there is counts as all there is. ``state`` is the stored one; it is carried on
+    to ``now_s`` first.
+
+    Shape: scalars. Units: smallest units of the collateral token, seconds.
+    Raises: Refused ``EmptyPosition``, ``UnableToWithdrawCollateral``,
+    ``InsufficientFundsToPayForCosts``, ``LiquidatablePosition``.
+    Source: DecreasePositionUtils.decreasePosition.
+    """
+    state = accrue(config, state, prices, now_s)
+    check_decrease(config, state, prices, position, 0, withdrawn_units)
+    price = prices.token(position.collateral_is_long_token)
+    fees = position_fees(config, state, position, price, 0, False, terms)
+    purse = _Purse(position, prices, config.single_token)
+    purse.pay(fees.funding.fee_units * price.min_usd_e30, "funding")
+    purse.pay(fees.total_without_funding_units * price.min_usd_e30, "fees")
+    left = max(purse.collateral_units - withdrawn_units, 0)
+    smaller = replace(_settled(state, position), collateral_units=left)
+    _check_health(
+        health(config, state, prices, smaller, for_liquidation=False, check_min_collateral=False)
+    )
+    return smaller
 
 
 def close_position(
@@ -196,21 +221,20 @@ class _Purse:
             part = min(there, cost - taken)
             self._left[place] -= part
             taken += part
-        owed = cost - taken
-        if owed and self._other:
-            other_price = self._profit_price.min_usd_e30
-            other = owed * price // other_price
-            if self._other > other:
-                self._other -= other
-                owed = 0
-            else:
-                owed -= min(owed, self._other * other_price // price)
-                self._other = 0
-        if owed:
-            raise Refused(
-                "InsufficientFundsToPayForCosts", remainingCostUsd=owed * price, step=step
-            )
+        # What is still owed counts in the token of the profit, rounded down.
+        other_price = self._profit_price.min_usd_e30
+        owed = (cost - taken) * price // other_price
+        part = min(self._other, owed)
+        self._other -= part
+        if owed > part:
+            left_usd = (owed - part) * other_price
+            raise Refused("InsufficientFundsToPayForCosts", remainingCostUsd=left_usd, step=step)
         return taken
+
+    @property
+    def collateral_units(self) -> int:
+        """What is left of the collateral."""
+        return self._left[1]
 
     def paid_out(self) -> ByToken:
         own = sum(self._left)
@@ -233,18 +257,36 @@ def _check_collateral_sum(
 def _enlarged(
     state: MarketState, position: Position, size_usd: int, execution: IncreaseExecution, delta: int
 ) -> Position:
-    is_long = position.is_long
-    paid = state.funding_fee_per_size.of(is_long)
     return replace(
-        position,
+        _settled(state, position),
         size_usd_e30=position.size_usd_e30 + size_usd,
         size_units=position.size_units + execution.units,
         collateral_units=position.collateral_units + delta,
         pending_impact_units=position.pending_impact_units + execution.impact_units,
+    )
+
+
+def _settled(state: MarketState, position: Position) -> Position:
+    """Of which nothing is owed for the past."""
+    is_long = position.is_long
+    paid = state.funding_fee_per_size.of(is_long)
+    return replace(
+        position,
         borrowing_factor_e30=state.cumulative_borrowing_factor_e30.of(is_long),
         funding_fee_per_size=paid.of(position.collateral_is_long_token),
         claimable_funding_per_size=state.claimable_funding_per_size.of(is_long),
     )
+
+
+def _check_health(found: Health) -> None:
+    if found.liquidatable:
+        raise Refused(
+            "LiquidatablePosition",
+            reason=found.reason,
+            remainingCollateralUsd=found.remaining_usd_e30,
+            minCollateralUsd=found.min_collateral_usd_e30,
+            minCollateralUsdForLeverage=found.min_collateral_for_leverage_usd_e30,
+        )
 
 
 def _with_increase(

@@ -52,6 +52,21 @@ def test_old_news_changes_nothing(board: Board) -> None:
     assert room.version == 1
 
 
+def test_silence_of_the_feed_is_said_and_takes_no_candle_back(board: Board) -> None:
+    minute = board.find("candles:BTC-USD:1m")
+    board.accept_all(told(7, m1=row("5"), s1=row("6")))
+    assert minute in board.go_stale(99)
+    assert minute not in board.go_stale(100)
+    for room, close in ((minute, "5"), (board.find("candles:BTC-USD:1s"), "6")):
+        shown = orjson.loads(room.shown)
+        assert (shown["cause"], shown["received_us"], shown["seq"]) == ("status", 99, 7)
+        assert shown["data"] == row(close)
+        assert orjson.loads(room.snapshot(EPOCH, 200))["cause"] == "status"
+    board.accept_all(told(8, m1=row("7")))
+    assert orjson.loads(minute.shown)["cause"] == "timer"
+    assert minute in board.go_stale(300)
+
+
 def test_before_anything_is_known_there_is_an_empty_candle(board: Board) -> None:
     room = board.find("candles:BTC-USD:1d")
     assert isinstance(room, CandlesRoom)

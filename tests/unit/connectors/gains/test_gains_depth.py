@@ -10,7 +10,7 @@ import pytest
 from connectors.gains import constants as c
 from connectors.gains.economics.inputs import Pool
 from connectors.gains.economics.pricing import ECONOMICS
-from connectors.gains.economics.quote import Quote, available_usd_e18, quote
+from connectors.gains.economics.quote import Quote, Unquotable, available_usd_e18, quote
 from domain.events import PoolQuote
 from domain.ids import MarketId
 from tests.unit.connectors.gains.world import (
@@ -252,6 +252,16 @@ def test_a_pair_exempt_from_volume_is_priced_without_its_depth() -> None:
     got = quote(found, long=True, notional_usd_e18=10_000 * E18)
     assert isinstance(got, Quote)
     assert got.fill_e10 == got.ask_e10 == 100_020 * E10
+
+
+def test_the_least_size_is_that_of_the_group() -> None:
+    """0.06 % of 1250 USD five times over, at 1.1 on crypto and at 10 on forex."""
+    world = priced()
+    for market, least in ((BTC, 4_125), (MarketId("EUR-USD"), 37_500)):
+        found = depth(world, market)[USDC]
+        for usd_e15, too_small in ((least - 1, True), (least, False)):
+            got = quote(found, long=True, notional_usd_e18=usd_e15 * 10**15)
+            assert (got == Unquotable("BELOW_MIN")) is too_small
 
 
 # Holding ----------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ STATE = PairState(
     short_token_e18=0,
     skew_depth_e18=0,
 )
-POOL = Pool(100_000 * E10, PoolState(USDC, STATE, FEES, EXPOSURE))
+POOL = Pool(100_000 * E10, PoolState(USDC, STATE, FEES, EXPOSURE, 1_100))
 
 
 def changed(**pair: Any) -> Pool:

@@ -16,6 +16,7 @@ from connectors.gains.economics.closing import (
 )
 from connectors.gains.economics.depth import Side
 from connectors.gains.economics.impact import PairFactors, TraderTerms
+from connectors.gains.economics.liquidation import limited_stop_e10
 from connectors.gains.economics.position import (
     CancelReason,
     Ledger,
@@ -26,7 +27,6 @@ from connectors.gains.economics.scales import E10, E18
 from connectors.gains.economics.triggers import (
     Candle,
     Trigger,
-    limited_stop_e10,
     triggered_close,
     triggered_open,
 )

@@ -172,20 +172,26 @@ def trigger_of(case: Json) -> int | None:
     guess, long = liquidation_e10(given, pending), given["long"]
     if not pending:
         return trigger_price_e10(lambda _: liquidation_e10(given, 0), guess, long=long)
+    same = ("openPrice", "long", "leverage", "collateralAmount")
     alike = [
-        other["in"]
+        [
+            other["in"]
+            for other in v.of_kind(kind)
+            if other["name"] == case["name"]
+            and other["in"]["now"] == given["now"]
+            and all(other["in"]["trade"][name] == given[name] for name in same)
+        ]
         for kind in ("funding_fee", "borrowing_fee_v2", "borrowing_fee_v1")
-        for other in v.of_kind(kind)
-        if other["name"] == case["name"] and other["in"]["now"] == given["now"]
     ]
-    if len(alike) != 3:
+    if not all(len(found) == 1 for found in alike):
         return None
+    funded, by_second, by_block = (found[0] for found in alike)
 
     def holding_at(price_e10: int) -> int:
         return (
-            funding_at(alike[0], price_e10)[1]
-            + borrowing_v2_at(alike[1], price_e10)[1]
-            + borrowing_v1_at(alike[2], price_e10)[2]
+            funding_at(funded, price_e10)[1]
+            + borrowing_v2_at(by_second, price_e10)[1]
+            + borrowing_v1_at(by_block, price_e10)[2]
         )
 
     assert holding_at(int(given["currentPairPrice"])) == pending

@@ -128,6 +128,22 @@ def test_too_much_impact_cancels_an_opening() -> None:
     assert result.reason is CancelReason.PRICE_IMPACT
 
 
+@pytest.mark.parametrize(
+    ("trade", "asked", "stored"),
+    [
+        ({}, 0, 0),
+        ({}, PRICE * 99 // 100, PRICE * 99 // 100),
+        ({}, 1, PRICE - PRICE * 838 // 10_000),
+        ({"long": False}, 2 * PRICE, PRICE + PRICE * 838 // 10_000),
+    ],
+)
+def test_an_opened_trade_has_its_stop_limited(trade: Any, asked: int, stored: int) -> None:
+    """90 - 5 - 2 * 0.06 * 10 = 83.8 % of the collateral at 10x."""
+    trade = replace(TRADE, **trade, sl_e10=asked)
+    result = opened(trade, PRICE, MARKET, TERMS, current_e10=PRICE, max_slippage_e3=1_000)
+    assert (result.reason, result.trade.sl_e10) == (CancelReason.NONE, stored)
+
+
 def test_a_counter_trade_returns_what_exceeds_the_skew() -> None:
     """The skew is worth 4000, the trade 10000: 600 of 1000 collateral go back."""
     pair = replace(BARE, short_token_e18=E18 // 25)

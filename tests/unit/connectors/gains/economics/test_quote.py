@@ -3,12 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from connectors.gains.economics.borrowing import OpenInterest
 from connectors.gains.economics.depth import NO_DEPTH
+from connectors.gains.economics.fees import FeeTerms
 from connectors.gains.economics.inputs import Pool, PoolState
 from connectors.gains.economics.limits import Exposure, room
+from connectors.gains.economics.pricing import ECONOMICS
 from connectors.gains.economics.quote import (
     Quote,
     Unquotable,
@@ -19,6 +22,9 @@ from connectors.gains.economics.quote import (
 from connectors.gains.economics.scales import E8, E10, E18, rounded_up
 from tests.unit.connectors.gains.economics import vectors as v
 from tests.unit.connectors.gains.economics.pools import EXPOSURE, FEES, POOL, STATE, USDC, changed
+
+FOREX = replace(POOL.state, fees=FeeTerms(120_000_000, 0, 45_000_000), min_leverage_e3=10_000)
+"""Of 27 USD of collateral at least, at ten times at least."""
 
 
 def quoted(pool: Pool, *, long: bool, usd: int) -> Quote:
@@ -61,11 +67,13 @@ def test_skew_moves_the_touch_and_favours_a_side() -> None:
     [
         (POOL, 0, True, "NO_SIZE"),
         (POOL, 10**11, True, "NO_SIZE"),
+        (POOL, 4_124_999 * 10**12, True, "BELOW_MIN"),
+        (replace(POOL, state=FOREX), 270 * E18 - 1, False, "BELOW_MIN"),
         (POOL, 1_000_000 * E18 + 1, True, "DEPTH"),
-        (changed(volume_short_usd_e18=999_999 * E18), 2 * E18, False, "DEPTH"),
-        (changed(volume_short_usd_e18=2_000_000 * E18), E18, False, "DEPTH"),
-        (changed(spread_p=200 * E10), E18, True, "BELOW_MIN"),
-        (changed(long_token_e18=10**30, skew_depth_e18=1), E18, False, "ABOVE_MAX"),
+        (changed(volume_short_usd_e18=999_995 * E18), 6 * E18, False, "DEPTH"),
+        (changed(volume_short_usd_e18=2_000_000 * E18), 5 * E18, False, "DEPTH"),
+        (changed(spread_p=200 * E10), 5 * E18, True, "IMPACT"),
+        (changed(long_token_e18=10**30, skew_depth_e18=1), 5 * E18, False, "ABOVE_MAX"),
     ],
     ids=str,
 )
@@ -73,6 +81,31 @@ def test_a_size_that_the_contract_would_not_fill(
     pool: Pool, usd_e18: int, long: bool, reason: str
 ) -> None:
     assert quote(pool, long=long, notional_usd_e18=usd_e18) == Unquotable(reason)
+
+
+def test_the_least_collateral_at_the_least_leverage_is_a_trade() -> None:
+    """3.75 USD at 1.1, and 27 at 10."""
+    for pool, usd_e18 in ((POOL, 4_125 * 10**15), (replace(POOL, state=FOREX), 270 * E18)):
+        for long in (True, False):
+            assert isinstance(quote(pool, long=long, notional_usd_e18=usd_e18), Quote)
+
+
+@pytest.mark.parametrize("long", [True, False])
+@pytest.mark.parametrize(
+    ("min_leverage_e3", "most_p"), [(1_100, 363_636_363_637), (10_000, 4 * E10)]
+)
+def test_what_costs_too_much_at_the_least_leverage_is_refused(
+    long: bool, min_leverage_e3: int, most_p: int
+) -> None:
+    """Half of the spread is all that it costs."""
+    for spread_p, refused in ((2 * most_p, False), (2 * most_p + 2, True)):
+        bare = changed(spread_p=spread_p, above=NO_DEPTH, below=NO_DEPTH)
+        pool = replace(bare, state=replace(bare.state, min_leverage_e3=min_leverage_e3))
+        got = quote(pool, long=long, notional_usd_e18=1_000 * E18)
+        assert (got == Unquotable("IMPACT")) is refused
+        ranked = ECONOMICS.ladder([pool], np.array([1_000.0])).reason
+        assert ranked is not None
+        assert ranked[0 if long else 1, 0, 0] == ("IMPACT" if refused else None)
 
 
 def test_a_size_beyond_the_limits_of_open_interest() -> None:
@@ -112,7 +145,7 @@ def test_the_contract_fills_what_was_quoted(case: Any) -> None:
     """It knows no end of the depth: what lies beyond has a fill there and none here."""
     raw = case["in"]
     market, trade = v.market(raw), v.trade(raw["trade"])
-    state = PoolState(market.collateral, market.pair, FEES, EXPOSURE)
+    state = PoolState(market.collateral, market.pair, FEES, EXPOSURE, 1_100)
     pool = Pool(int(raw["oraclePrice"]), state)
     collateral = market.collateral
     notional = rounded_up(trade.size * collateral.precision_delta, collateral.price_usd_e8, E8)

@@ -28,7 +28,11 @@ from connectors.gains.economics.decrease import (
 )
 from connectors.gains.economics.depth import Side, encode_side
 from connectors.gains.economics.fees import cancel_fee
-from connectors.gains.economics.increase import increase, increase_reason
+from connectors.gains.economics.increase import (
+    check_increase_request,
+    increase,
+    increase_reason,
+)
 from connectors.gains.economics.ledger import downscaled, with_virtual_collateral
 from connectors.gains.economics.limits import (
     LeverageLimits,
@@ -37,6 +41,7 @@ from connectors.gains.economics.position import (
     CancelReason,
     Ledger,
     Position,
+    TradeInfo,
 )
 from connectors.gains.economics.scales import E18
 from tests.unit.connectors.gains.economics.plain import (
@@ -86,6 +91,30 @@ def test_reasons_that_stop_an_increase() -> None:
     assert increase_reason(POSITION, nothing, MARKET, PRICE) is CancelReason.WRONG_TRADE
 
 
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({}, None),
+        ({"collateral": 0}, None),
+        ({"leverage_e3": 0}, "InvalidIncreasePositionSizeInput"),
+        ({"expected_e10": 0}, "InvalidIncreasePositionSizeInput"),
+        ({"max_slippage_e3": 0}, "InvalidIncreasePositionSizeInput"),
+        ({"collateral": 0, "leverage_e3": 2**24 - 10_001}, None),
+        ({"collateral": 0, "leverage_e3": 2**24 - 10_000}, "WrongLeverage"),
+    ],
+)
+def test_requests_of_an_increase(changes: Any, error: str | None) -> None:
+    asked = {
+        "collateral": ONE,
+        "leverage_e3": 10_000,
+        "expected_e10": PRICE,
+        "max_slippage_e3": 1_000,
+    }
+    assert check_increase_request(POSITION, **asked | changes) == error
+    old = replace(POSITION, info=TradeInfo(contracts_version=1))
+    assert check_increase_request(old, **asked | changes) == "NotAuthorized"
+
+
 def test_an_increase_that_leaves_no_size_is_none() -> None:
     """New leverage is cut off: a base unit at the least leverage makes the size smaller."""
     position = replace(POSITION, trade=replace(TRADE, leverage_e3=150_000))
@@ -133,6 +162,8 @@ def test_requests_of_a_decrease() -> None:
     assert error(0, 0) == error(1, 1) == "InvalidDecreasePositionSizeInput"
     assert error(1, 0, 0) == "ZeroValue"
     assert error(1_000 * ONE, 0) == "InsufficientCollateral"
+    assert error(0, 10_000) == error(0, 10_001) == error(0, 10_000, 0) == "WrongLeverage"
+    assert error(0, 9_999) is None
     assert error(999 * ONE + 250_000, 0) is None
     assert error(0, 5_000) is None
 

@@ -127,6 +127,14 @@ def test_funding_in_proportion_where_it_does_not_adapt() -> None:
     assert found.factor_per_second_e30 == min(terms.factor_e30 // 2, terms.max_factor_e30.long)
 
 
+def test_a_balanced_market_that_does_not_adapt_has_a_rate_of_nothing() -> None:
+    market = v.named("balanced")
+    terms = replace(market.config.funding, increase_factor_e30=0)
+    config = replace(market.config, funding=terms)
+    found = carry.next_funding(config, market.state, market.prices, 1_795_000_300)
+    assert (found.longs_pay, found.factor_per_second_e30) == (True, 0)
+
+
 def test_the_increase_of_funding_has_a_floor() -> None:
     market = v.named("long-heavy", "BTC")
     terms = replace(market.config.funding, min_increase_rate_e30=10**20)

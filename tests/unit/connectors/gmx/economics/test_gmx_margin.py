@@ -1,130 +1,21 @@
-"""Closing, liquidation, capacity and refusals in any market."""
+"""Liquidation, capacity and refusals of increases in any market."""
 
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.gmx.economics import carry, execution, impact, margin
+from connectors.gmx.economics import carry, impact, margin
 from connectors.gmx.economics.capacity import capacity, check_open_interest, check_reserves
-from connectors.gmx.economics.checks import check_decrease
-from connectors.gmx.economics.execution import ANY_BUY_PRICE, ANY_SELL_PRICE
 from connectors.gmx.economics.fixed import FACTOR_ONE, apply_factor
-from connectors.gmx.economics.model import ByToken, Position, PriceRange, Sided
+from connectors.gmx.economics.model import ByToken, Position, PriceRange, Sided, Signed
 from connectors.gmx.economics.refusal import Refused
-from connectors.gmx.economics.trades import close_position
 from tests.unit.connectors.gmx.economics import strategies as s
 from tests.unit.connectors.gmx.economics import vectors as v
 
 USD = s.USD
 sides = st.booleans()
-
-
-@given(s.markets(), sides, s.sizes, st.integers(-(10**18), 10**18), st.integers(1, 1000))
-@settings(deadline=None)
-def test_bounds_of_a_decrease(
-    market: v.Given, is_long: bool, size: int, pending: int, part: int
-) -> None:
-    index = market.prices.index
-    position = s.held(is_long, size, index, pending)
-    assume(position.size_units)
-    longs, shorts = (
-        impact.open_interest_usd(market.config, market.state, side) + size for side in (True, False)
-    )
-    virtual = market.state.virtual_position_usd_e30
-    state = s.with_interest(market.state, index, longs, shorts, virtual)
-    delta = max(size * part // 1000, 1)
-    found = s.unless_refused(
-        (
-            "PriceImpactLargerThanOrderSize",
-            "NegativeExecutionPrice",
-            "UsdDeltaExceedsLongOpenInterest",
-            "UsdDeltaExceedsShortOpenInterest",
-        ),
-        lambda: execution.decrease(market.config, state, index, position, delta),
-    )
-    if found is None:
-        return
-    assert found.impact_usd_e30 <= apply_factor(delta, min(*s.caps(market)))
-    assert -found.total_usd_e30 <= apply_factor(delta, market.config.max_impact_factor_e30.negative)
-    assert found.total_usd_e30 <= max(0, state.impact_pool_units * index.min_usd_e30)
-    assert found.diff_usd_e30 >= 0
-    if found.diff_usd_e30:
-        assert (
-            found.total_usd_e30 - found.diff_usd_e30 == found.impact_usd_e30 + found.pending_usd_e30
-        )
-    assert 0 <= found.units <= position.size_units
-
-
-def test_a_decrease_of_more_than_there_is() -> None:
-    market = v.named("balanced")
-    position = s.held(True, 1000 * USD, market.prices.index)
-    with pytest.raises(Refused, match="InvalidDecreaseOrderSize") as caught:
-        execution.decrease(
-            market.config, market.state, market.prices.index, position, 1000 * USD + 1
-        )
-    assert caught.value.code == "ORDER_REFUSED"
-
-
-def test_what_a_cap_takes_off_the_impact_is_paid_and_claimable() -> None:
-    """A pending impact of -1,000 USD on a size of 10,000 USD: 50 USD is settled, 950 is kept."""
-    market = v.named("balanced")
-    price = market.prices.index.min_usd_e30
-    position = replace(
-        s.held(True, 10_000 * USD, market.prices.index),
-        pending_impact_units=-1_000 * USD // price,
-        collateral_units=2_000 * 10**6,
-    )
-    at_open = carry.accrue(*market, s.NOW_S)
-    position = replace(position, borrowing_factor_e30=at_open.cumulative_borrowing_factor_e30.long)
-    position = replace(position, funding_fee_per_size=at_open.funding_fee_per_size.long.short_token)
-    done = close_position(*market, position, ANY_SELL_PRICE, s.NOW_S)
-    assert done.execution.total_usd_e30 == -50 * USD
-    assert done.claimable_units == pytest.approx(950 * 10**6, rel=1e-3)
-    paid = done.paid.short_token
-    cost = done.fees.total_units + 50 * 10**6 + done.claimable_units
-    assert 0 <= 2_000 * 10**6 - cost - paid <= 1
-
-
-@given(
-    sides,
-    st.booleans(),
-    st.integers(2 * USD, 10**6 * USD),
-    st.integers(1, 50),
-    st.integers(-300, 300),
-    st.integers(0, 10**6),
-)
-@settings(deadline=None)
-def test_a_close_pays_out_no_more_than_there_is(
-    is_long: bool, in_long_token: bool, size: int, leverage: int, moved_bps: int, held_s: int
-) -> None:
-    market = v.named("balanced")
-    token = market.prices.token(in_long_token)
-    collateral = size // leverage // token.min_usd_e30
-    try:
-        done = s.opened(market, is_long, size, collateral, in_long_token)
-        index = market.prices.index
-        price = index.min_usd_e30 * (10_000 + moved_bps) // 10_000
-        index = PriceRange(price, price)
-        then = replace(market.prices, index=index, long_token=index)
-        closed = close_position(
-            market.config,
-            done.state,
-            then,
-            done.position,
-            ANY_SELL_PRICE if is_long else ANY_BUY_PRICE,
-            s.NOW_S + held_s,
-        )
-    except Refused:
-        return
-    paid = (
-        closed.paid.long_token * then.long_token.max_usd_e30
-        + closed.paid.short_token * then.short_token.max_usd_e30
-    )
-    worth = done.position.collateral_units * then.token(in_long_token).max_usd_e30
-    assert min(closed.paid.long_token, closed.paid.short_token) >= 0
-    assert paid <= worth + max(closed.pnl.usd_e30, 0) + max(closed.execution.total_usd_e30, 0)
 
 
 def test_profit_is_capped_where_the_pool_would_lose_too_much() -> None:
@@ -137,6 +28,31 @@ def test_profit_is_capped_where_the_pool_would_lose_too_much() -> None:
     limit = apply_factor(carry.pool_usd(config, market.state, prices, True), 10**28)
     assert everybody > limit
     assert found.usd_e30 == found.uncapped_usd_e30 * limit // everybody < found.uncapped_usd_e30
+
+
+def test_a_side_without_tokens_has_no_profit() -> None:
+    market = v.named("balanced")
+    nothing = Sided(ByToken(0, 0), ByToken(0, 0))
+    state = replace(market.state, open_interest_units=nothing)
+    assert margin.side_pnl(market.config, state, market.prices.index, False) == 0
+
+
+def test_gains_of_closing_offset_a_loss_of_opening_up_to_their_cap() -> None:
+    market = v.named("balanced")
+    index = market.prices.index
+    config = replace(
+        market.config,
+        max_impact_factor_e30=Signed(0, 5 * 10**27),
+        max_impact_factor_for_liquidations_e30=FACTOR_ONE,
+    )
+    state = s.with_interest(market.state, index, 10**7 * USD, 0, None)
+    found = [
+        margin.health(
+            config, state, market.prices, s.held(True, 10**5 * USD, index, pending)
+        ).remaining_usd_e30
+        for pending in (0, -USD // index.max_usd_e30)
+    ]
+    assert found[0] - found[1] == pytest.approx(USD)
 
 
 @given(
@@ -308,27 +224,3 @@ def test_collateral_that_does_not_cover_the_fees() -> None:
     assert str(caught.value.refusal) == (
         "InsufficientCollateralAmount(collateralAmount=0, collateralDeltaAmount=-599000000)"
     )
-
-
-def test_a_close_that_cannot_pay_its_costs() -> None:
-    market = v.named("balanced")
-    position = replace(s.held(True, 10_000 * USD, market.prices.index), collateral_units=10**6)
-    cheaper = replace(market.prices, index=PriceRange(29 * 10**14, 29 * 10**14))
-    position = replace(
-        position,
-        borrowing_factor_e30=market.state.cumulative_borrowing_factor_e30.long,
-        funding_fee_per_size=market.state.funding_fee_per_size.long.short_token,
-    )
-    now_s = market.state.funding_updated_at_s
-    with pytest.raises(Refused, match=r"InsufficientFundsToPayForCosts\(.*step=pnl"):
-        close_position(market.config, market.state, cheaper, position, ANY_SELL_PRICE, now_s)
-
-
-def test_a_withdrawal_that_leaves_enough() -> None:
-    market = v.named("balanced")
-    position = s.held(True, 10_000 * USD, market.prices.index)
-    position = replace(position, collateral_units=1_000 * 10**6)
-    # Half a percent of the size has to stay.
-    check_decrease(*market, position, 0, 950 * 10**6)
-    with pytest.raises(Refused, match="estimatedRemainingCollateralUsd=49999999"):
-        check_decrease(*market, position, 0, 950 * 10**6 + 1)

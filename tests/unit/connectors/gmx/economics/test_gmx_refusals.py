@@ -1,6 +1,7 @@
 """Orders that the contracts refused: the same error with the same numbers."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -152,6 +153,44 @@ def test_orders_that_are_none_on_a_position(order_type: OrderType) -> None:
     with pytest.raises(InputError) as caught:
         execution_refusal(*given, long, placed(order_type, 1, 0), OPENED_S)
     assert caught.value.code == "BAD_ORDER_TYPE"
+
+
+def test_a_withdrawal_that_the_fee_for_closing_turns_too_large() -> None:
+    given, long = world()
+    enough = long.collateral_units - 52 * 10**6
+    found = execution_refusal(
+        *given, long, Order(OrderType.MARKET_DECREASE, 0, enough, 0), OPENED_S
+    )
+    assert found is not None
+    assert found.name == "LiquidatablePosition"
+
+
+def test_an_order_whose_time_has_not_come() -> None:
+    given, long = world()
+    stop = placed(OrderType.STOP_LOSS_DECREASE, 1, 0, trigger_usd_e30=3_000 * 10**12)
+    assert execution_refusal(*given, long, replace(stop, valid_from_s=OPENED_S), OPENED_S) is None
+    found = execution_refusal(*given, long, replace(stop, valid_from_s=OPENED_S + 1), OPENED_S)
+    assert str(found) == (
+        f"OrderValidFromTimeNotReached(validFromTime={OPENED_S + 1}, currentTimestamp={OPENED_S})"
+    )
+
+
+def test_what_createorder_looks_at_first() -> None:
+    bad = placed(OrderType.MARKET_INCREASE, 0, 0, valid_from_s=1, has_receiver=False)
+    rich = replace(bad, execution_fee_wei=10**18)
+    orders = (
+        bad,
+        replace(bad, valid_from_s=0),
+        replace(bad, valid_from_s=0, has_receiver=True),
+        replace(rich, valid_from_s=0, has_receiver=True),
+    )
+    found = [request_refusal(GAS, GAS_PRICE_WEI, order) for order in orders]
+    assert [refusal and refusal.name for refusal in found] == [
+        "UnexpectedValidFromTime",
+        "EmptyReceiver",
+        "InsufficientExecutionFee",
+        "EmptyOrder",
+    ]
 
 
 def test_a_request_that_is_taken() -> None:
