@@ -29,7 +29,7 @@ from domain.costs import (
 )
 from domain.exact import Rounding
 from domain.ids import VenueId
-from domain.splits import PARTS, best_splits
+from domain.splits import MAX_LEGS, PARTS, best_splits
 from domain.units import BPS, minimal
 
 SIZES_USD: Final = (1_000, 10_000, 100_000, 1_000_000)
@@ -154,6 +154,7 @@ def splits_of(
     cells: Cells, points: Points, places: Sequence[Sequence[Place]], reference: Floats
 ) -> list[list[list[SplitRow]]]:
     """The best split by side, market and size; None where no split is better than one pool.
+    ``two_legs`` of a row: the best of two legs where three are better still, else None.
 
     ``reference``: shape (markets,), what trades are compared with, NaN where there is nothing.
     """
@@ -172,23 +173,40 @@ def splits_of(
     column = np.arange(widest)
     pools = np.where(column < count, ends - count + column, cost.shape[1] - 1)
     dealt = cost[:, pools[:, None, :, None], points.shares[None, :, None, :]]
-    found = best_splits(dealt.reshape(-1, widest, PARTS))
-    shape = len(SIDES), len(several), sizes
-    shares = found.shares.reshape(*shape, widest)
-    bps = BPS / points.notional_usd[points.sizes]
-    with np.errstate(invalid="ignore"):
-        saved_usd = found.single_usd - found.cost_usd
-    saved = np.round(saved_usd.reshape(shape) * bps, BPS_DECIMALS)
-    all_in = np.round(found.cost_usd.reshape(shape) * bps, BPS_DECIMALS)
-    better = (np.count_nonzero(shares, axis=3) > 1) & (saved > 0)
-    for side, at, size in np.argwhere(better).tolist():
-        rows[side][several[at]][size] = _split_row(
-            places[several[at]],
-            shares[side, at, size].tolist(),
-            float(all_in[side, at, size]),
-            float(saved[side, at, size]),
+    dealt = dealt.reshape(-1, widest, PARTS)
+    bps = np.tile(BPS / points.notional_usd[points.sizes], len(SIDES) * len(several))
+    found = _deal(dealt, bps, MAX_LEGS)
+    three = np.flatnonzero(found.legs == MAX_LEGS)
+    two = _deal(dealt[three], bps[three], MAX_LEGS - 1)
+    place_of_two = {at: place for place, at in enumerate(three.tolist())}
+    for at in np.flatnonzero(found.legs).tolist():
+        side, market, size = np.unravel_index(at, (len(SIDES), len(several), sizes))
+        of_market, fewer = places[several[market]], place_of_two.get(at)
+        row = _split_row(of_market, found, at)
+        row["two_legs"] = (
+            None if fewer is None or not two.legs[fewer] else _split_row(of_market, two, fewer)
         )
+        rows[side][several[market]][size] = row
     return rows
+
+
+class _Dealt(NamedTuple):
+    """Shape: (cells,), ``shares`` (cells, pools). ``legs``: 0 where one pool alone is no dearer."""
+
+    shares: Places
+    legs: Places
+    all_in_bps: Floats
+    saved_bps: Floats
+
+
+def _deal(cost_usd: Floats, bps: Floats, most_legs: int) -> _Dealt:
+    """``bps``: what a dollar is of the size of each cell."""
+    found = best_splits(cost_usd, most_legs)
+    with np.errstate(invalid="ignore"):
+        saved = np.round((found.single_usd - found.cost_usd) * bps, BPS_DECIMALS)
+    legs = np.count_nonzero(found.shares, axis=1)
+    legs[(legs < 2) | ~(saved > 0)] = 0
+    return _Dealt(found.shares, legs, np.round(found.cost_usd * bps, BPS_DECIMALS), saved)
 
 
 def _costs(cells: Cells, points: Points, fixed: Floats, reference: Floats) -> Floats:
@@ -206,16 +224,15 @@ def _costs(cells: Cells, points: Points, fixed: Floats, reference: Floats) -> Fl
     return cost
 
 
-def _split_row(
-    places: Sequence[Place], shares: Sequence[int], all_in_bps: float, saved_bps: float
-) -> SplitRow:
+def _split_row(places: Sequence[Place], dealt: _Dealt, at: int) -> dict[str, Any]:
+    saved_bps = float(dealt.saved_bps[at])
     return {
         "legs": [
             {"venue": place.venue, "pool": place.pool, "share_bps": share * BPS // PARTS}
-            for place, share in zip(places, shares, strict=False)
+            for place, share in zip(places, dealt.shares[at].tolist(), strict=False)
             if share
         ],
-        "all_in_bps": all_in_bps,
+        "all_in_bps": float(dealt.all_in_bps[at]),
         # No pool alone reaches so far.
         "saved_bps": saved_bps if math.isfinite(saved_bps) else None,
     }

@@ -30,8 +30,8 @@ class Splits(NamedTuple):
     single_usd: Floats
 
 
-def best_splits(cost_usd: Floats) -> Splits:
-    """The cheapest split of every cell over at most MAX_LEGS pools; the fewest legs among equals,
+def best_splits(cost_usd: Floats, most_legs: int = MAX_LEGS) -> Splits:
+    """The cheapest split of every cell over at most so many pools; the fewest legs among equals,
     then the first pools.
 
     Shape: (cells, pools, PARTS); the last axis is what 1 to PARTS parts cost at the pool, with all
@@ -43,7 +43,7 @@ def best_splits(cost_usd: Floats) -> Splits:
     if not pools:
         return Splits(shares, best, best)
     with_nothing = np.concatenate((np.zeros((cells, pools, 1)), cost_usd), axis=2)
-    kept = _not_dominated(cost_usd)
+    kept = _not_dominated(cost_usd, most_legs)
     counts = kept.sum(axis=1)
     # The pools that are left, in their order.
     order = np.argsort(~kept, axis=1, kind="stable")
@@ -51,7 +51,7 @@ def best_splits(cost_usd: Floats) -> Splits:
         rows = np.flatnonzero(counts == count)[:, None]
         chosen = order[rows, np.arange(count)]
         costs = with_nothing[rows, chosen].reshape(len(rows), -1)
-        deals = _deals(count)
+        deals = _deals(count, most_legs)
         sums = costs[:, deals.places[0]]
         for places in deals.places[1:]:
             sums += costs[:, places]
@@ -62,17 +62,17 @@ def best_splits(cost_usd: Floats) -> Splits:
     return Splits(shares, best, cost_usd[:, :, -1].min(axis=1))
 
 
-def _not_dominated(cost_usd: Floats) -> NDArray[np.bool_]:
-    """Pools that are worth looking at. Of three others that cost no more, whatever the share, one
-    is always free to take the part of the fourth."""
+def _not_dominated(cost_usd: Floats, most_legs: int) -> NDArray[np.bool_]:
+    """Pools that are worth looking at. Of as many others as there may be legs that cost no more,
+    whatever the share, one is always free to take the part of the next."""
     cells, pools, _ = cost_usd.shape
-    if pools <= MAX_LEGS:
+    if pools <= most_legs:
         return np.ones((cells, pools), dtype=np.bool_)
     no_dearer = np.asarray((cost_usd[:, :, None] <= cost_usd[:, None]).all(axis=3))
     # Of pools that cost the same the first one stands above the other.
     equal = no_dearer & np.swapaxes(no_dearer, 1, 2)
     above = no_dearer & ~(equal & np.tri(pools, dtype=np.bool_))
-    kept: NDArray[np.bool_] = above.sum(axis=1) < MAX_LEGS
+    kept: NDArray[np.bool_] = above.sum(axis=1) < most_legs
     return kept
 
 
@@ -85,9 +85,9 @@ class _Deals(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def _deals(pools: int) -> _Deals:
+def _deals(pools: int, most_legs: int) -> _Deals:
     shares = []
-    for legs in range(1, min(MAX_LEGS, pools) + 1):
+    for legs in range(1, min(most_legs, pools) + 1):
         for who in combinations(range(pools), legs):
             for cuts in combinations(range(1, PARTS), legs - 1):
                 edges = (0, *cuts, PARTS)
@@ -97,7 +97,7 @@ def _deals(pools: int) -> _Deals:
                 shares.append(row)
     dealt = np.array(shares, dtype=np.int64)
     # The pools with a share come first; a leg that is not used takes nothing of some other pool.
-    legs_first = np.argsort(dealt == 0, axis=1, kind="stable")[:, :MAX_LEGS]
+    legs_first = np.argsort(dealt == 0, axis=1, kind="stable")[:, :most_legs]
     of_legs = np.take_along_axis(dealt, legs_first, axis=1)
     places = (legs_first * (PARTS + 1) + of_legs).T
     return _Deals(tuple(np.ascontiguousarray(leg) for leg in places), dealt)

@@ -153,6 +153,10 @@ def check_splits(data: dict[str, Any], name: str) -> None:
             assert sum(leg["share_bps"] for leg in split["legs"]) == 10_000
             assert {(leg["venue"], leg["pool"]) for leg in split["legs"]} <= listed
             assert split["saved_bps"] is None or split["saved_bps"] > 0
+            two = split["two_legs"]
+            if two is not None:
+                assert (len(split["legs"]), len(two["legs"])) == (3, 2)
+                assert two["all_in_bps"] >= split["all_in_bps"]
 
 
 async def test_a_venue_that_goes_takes_its_rows_and_its_funding_along(

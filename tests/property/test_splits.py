@@ -35,12 +35,14 @@ def cost_of(cell: list[Floats], shares: tuple[int, ...]) -> float:
     return float(sum(cost[share - 1] for cost, share in zip(cell, shares, strict=True) if share))
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.lists(costs(), min_size=1, max_size=5))
-def test_a_split_is_the_best_of_all_there_are(cell: list[Floats]) -> None:
-    found = best_splits(np.array([cell]))
-    least = min(cost_of(cell, shares) for shares in SHARES[len(cell)])
+@settings(deadline=None, max_examples=80)
+@given(st.lists(costs(), min_size=1, max_size=5), st.integers(1, MAX_LEGS))
+def test_a_split_is_the_best_of_all_there_are(cell: list[Floats], legs: int) -> None:
+    found = best_splits(np.array([cell]), legs)
+    allowed = (s for s in SHARES[len(cell)] if sum(share > 0 for share in s) <= legs)
+    least = min(cost_of(cell, shares) for shares in allowed)
     assert found.cost_usd[0] == pytest.approx(least)
+    assert np.count_nonzero(found.shares) <= legs
 
 
 @settings(deadline=None, max_examples=200)

@@ -155,6 +155,10 @@ def test_a_size_is_dealt_out_where_that_is_cheaper() -> None:
         # 6 + 40 alone; dealt out 0.16 + 0.09 + 0.09 of the 40.
         assert row["all_in_bps"] == pytest.approx(6 + 0.34 * 40, abs=0.3)
         assert row["saved_bps"] == pytest.approx(0.66 * 40, abs=0.3)
+        two = row["two_legs"]
+        assert [leg["share_bps"] for leg in two["legs"]] == [5_000, 5_000]
+        assert two["all_in_bps"] == pytest.approx(6 + 0.5 * 40, abs=0.3)
+        assert two["saved_bps"] == pytest.approx(0.5 * 40, abs=0.3)
 
 
 def test_a_split_that_saves_nothing_is_none() -> None:
@@ -168,6 +172,7 @@ def test_a_split_reaches_where_no_pool_does() -> None:
     assert row is not None
     assert [leg["share_bps"] for leg in row["legs"]] == [6_000, 4_000]
     assert row["saved_bps"] is None
+    assert row["two_legs"] is None
 
 
 def test_without_a_reference_there_is_no_split() -> None:
