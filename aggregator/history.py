@@ -15,7 +15,7 @@ from aggregator.standing import Standing, spreads
 from connectors import registry
 from db.candles import parts_before
 from db.history import TICKS
-from domain.candles import BEST, PERIODS, SECOND_US, bucket, widened
+from domain.candles import BEST, MINUTE_US, PERIODS, SECOND_US, bucket, widened
 from domain.events import Funding
 from domain.ids import MarketId, VenueId
 from domain.quote import BestQuote
@@ -24,6 +24,8 @@ from runtime.clock import iso_ms, wall_us
 from runtime.settings import Settings
 from runtime.wire import candle_data
 
+OTHERS_WRITE_US: Final = 2 * MINUTE_US
+"""Ticks of another feed are in the database after this time."""
 AT_ONCE: Final = 16
 """Markets worked on before frames that wait have their turn."""
 
@@ -147,14 +149,17 @@ class History:
             if number % AT_ONCE == 0:
                 await asyncio.sleep(0)
 
-    async def _on_turn(self, connection: asyncpg.Connection) -> None:
-        await self._seed(connection)
-        if self._loader is not None:
+    async def _on_turn(self, connection: asyncpg.Connection, writing: bool) -> None:
+        await self._seed(connection, writing)
+        if writing and self._loader is not None:
             await self._loader.exchange(connection)
 
-    async def _seed(self, connection: asyncpg.Connection) -> None:
+    async def _seed(self, connection: asyncpg.Connection, writing: bool) -> None:
         """The part of the forming candles that was seen before this process."""
         for first_us, markets in list(self._unseeded.items()):
+            # Somebody else's last ticks may not be there yet.
+            if not writing and wall_us() < first_us + OTHERS_WRITE_US:
+                return
             parts = await parts_before(connection, markets, BEST, first_us)
             if parts is None:
                 return

@@ -70,14 +70,15 @@ class Chunk(NamedTuple):
 
 
 class Recorder:
-    """``put`` from the loop that runs ``run``. ``on_turn`` gets the connection after
-    every turn of writing and rolling up. ``kept_days`` by period, None for ever."""
+    """``put`` from the loop that runs ``run``. ``on_turn`` gets the connection and whether this is
+    the writer: after every turn of writing and rolling up, and while it stands by. ``kept_days``
+    by period, None for ever."""
 
     def __init__(
         self,
         url: str,
         kept_days: Mapping[str, int | None],
-        on_turn: Callable[[asyncpg.Connection], Awaitable[None]],
+        on_turn: Callable[[asyncpg.Connection, bool], Awaitable[None]],
     ) -> None:
         self._url = url
         self._kept_days = kept_days
@@ -86,7 +87,7 @@ class Recorder:
         self._hand: list[Chunk] = []
         self._rows = 0
         self._high_water = 0
-        self._writing = False
+        self._writing = self._stands_by = False
         self._trouble: str | None = None
         metrics.QUEUE_BOUND.labels(queue="history").set(ROWS_BOUND)
         metrics.QUEUE_DEPTH.labels(queue="history").set_function(lambda: self._rows)
@@ -112,6 +113,7 @@ class Recorder:
                     await self._work(connection, store, backoff)
             except _FAILURES as error:
                 WRITE_ERRORS.inc()
+                self._stands_by = False
                 if cause_of(error) != self._trouble:
                     self._trouble = cause_of(error)
                     _log.warning("history_lost", error=self._trouble, waiting=self._rows)
@@ -119,6 +121,8 @@ class Recorder:
 
     async def close(self) -> None:
         """After ``run`` was cancelled: the last ticks, if Postgres takes them at once."""
+        if self._stands_by:
+            return  # Another feed has them.
         if self._trouble is None and self._rows:
             with contextlib.suppress(*_FAILURES):
                 async with asyncio.timeout(DRAIN_S):
@@ -147,14 +151,14 @@ class Recorder:
                 _log.info("migrated", name=name)
             store = HistoryStore(connection)
             await store.prepare()
-            waiting = False
             while not await store.try_lock():
-                if not waiting:
-                    waiting = True
+                if not self._stands_by:
+                    self._stands_by = True
                     self._trouble = None
                     _log.info("history_stands_by", why="another feed writes it")
+                await self._on_turn(connection, False)
                 await asyncio.sleep(LOCK_RETRY_S)
-            self._writing = True
+            self._writing, self._stands_by = True, False
             LEAD.set(1)
             yield connection, store
         finally:
@@ -171,15 +175,15 @@ class Recorder:
             if started_ns >= maintain_ns:
                 try:
                     await store.maintain(wall_us(), self._kept_days)
-                except asyncpg.LockNotAvailableError:
-                    # Somebody reads what should go; writing does not wait for that.
-                    _log.warning("history_retention_waits")
+                except (asyncpg.PostgresError, TimeoutError) as error:
+                    # Often somebody reads what should go; writing does not wait for that.
+                    _log.warning("history_retention_waits", error=cause_of(error))
                 maintain_ns = started_ns + int(MAINTAIN_S * 1e9)
             await self._write(store, self._rows)
             if started_ns >= roll_up_ns:
                 await store.roll_up(wall_us())
                 roll_up_ns = started_ns + int(ROLL_UP_S * 1e9)
-            await self._on_turn(connection)
+            await self._on_turn(connection, True)
             backoff.reset()
             if self._trouble is not None:
                 self._trouble = None

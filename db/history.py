@@ -8,7 +8,7 @@ from typing import Final
 
 import asyncpg
 
-from db import rates
+from db import rates, timescale
 from db.instants import instant, microseconds
 from domain.candles import MINUTE_US, PERIODS, bucket
 
@@ -70,8 +70,6 @@ DELETE FROM {0} WHERE period = $1
     AND ctid = ANY(ARRAY(SELECT ctid FROM {0} WHERE period = $1 AND t < $2 LIMIT $3))
 """
 _ROLLED: Final = ("candles", "venue_candles", "spreads", "funding_rates")
-_DROP_CHUNKS: Final = "SELECT drop_chunks($1::text::regclass, older_than => $2::timestamptz)"
-"""Not run yet against a TimescaleDB."""
 
 
 async def _chunks(parts: Sequence[bytes]) -> AsyncIterator[bytes]:
@@ -166,7 +164,8 @@ class HistoryStore:
         """Partitions for the days to come, none for those past keeping. ``kept_days`` by period,
         None for ever; ticks and samples are kept as long as ``1s``."""
         if self._timescale:
-            await self._drop_chunks(now_us, kept_days)
+            await timescale.refresh(self._connection, now_us, kept_days)
+            await timescale.drop_chunks(self._connection, now_us, kept_days)
         else:
             today_us = bucket(now_us, DAY_US)
             await self._make_partitions([today_us + n * DAY_US for n in range(DAYS_AHEAD + 1)])
@@ -181,20 +180,16 @@ class HistoryStore:
                         done = await self._connection.execute(expire, period, limit, _DELETE_ROWS)
 
     async def _drop_partitions(self, now_us: int, kept_days: int | None) -> None:
-        for name, day_us in (await self.partitions()).items():
-            if kept_days is not None and day_us + DAY_US <= now_us - kept_days * DAY_US:
-                await self._connection.execute(f"DROP TABLE IF EXISTS {name}")
-                self._days.discard(day_us)
-
-    async def _drop_chunks(self, now_us: int, kept_days: Mapping[str, int | None]) -> None:
-        of_period = {"1s": list(TABLES), "5m": ["spreads_5m"], "1h": ["spreads_1h", "funding_1h"]}
-        for period, days in kept_days.items():
-            tables = of_period.get(period, [])
-            if period != "1s":
-                tables = [f"candles_{period}", *tables]
-            for table in tables if days is not None else ():
-                limit = instant(now_us - (days or 0) * DAY_US)
-                await self._connection.execute(_DROP_CHUNKS, table, limit)
+        if kept_days is None:
+            return
+        limit_us = now_us - kept_days * DAY_US - DAY_US
+        over = {name: at for name, at in (await self.partitions()).items() if at <= limit_us}
+        # After a long pause there may be minutes among them that nothing was made of yet.
+        while over and await self.roll_up(max(over.values()) + DAY_US + GRACE_US):
+            pass
+        for name, day_us in over.items():
+            await self._connection.execute(f"DROP TABLE IF EXISTS {name}")
+            self._days.discard(day_us)
 
     async def partitions(self) -> Mapping[str, int]:
         """Name and first microsecond of every day of a table."""

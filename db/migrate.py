@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
+from db import timescale
 from domain.errors import PerpError
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "migrations"
@@ -101,9 +102,4 @@ async def _has_timescale(
     names = [name for name, _ in applied]
     if names:
         return any(name.endswith(".timescale.sql") for name in names)
-    # Loaded as well: where it is only installed, creating it ends the connection.
-    found = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')"
-        " AND EXISTS (SELECT FROM pg_settings WHERE name LIKE 'timescaledb.%')"
-    )
-    return bool(found)
+    return await timescale.is_usable(connection)

@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     rpc_urls: Mapping[int, str] = {}
     history_tick_days: int = Field(default=2, ge=1, le=3650)
     history_minute_days: int = Field(default=30, ge=2, le=3650)
-    history_candle_days: int = Field(default=730, ge=2, le=36500)
+    history_candle_days: int = Field(default=730, ge=8, le=36500)
     sandbox_control_port: int = Field(default=8100, ge=1, le=65535)
     sandbox_dydx_port: int = Field(default=8101, ge=1, le=65535)
     sandbox_gmx_port: int = Field(default=8102, ge=1, le=65535)

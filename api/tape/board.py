@@ -230,6 +230,7 @@ class Board:
         """Marks every room; returns those that changed. Trades have happened and stay."""
         priced = (*self._quotes.values(), *self._ladders.values())
         changed: list[Room] = [room for room in priced if room.go_stale(now_us)]
+        changed += self._candles.go_stale(now_us)
         if self.funding.go_stale(self.funding.markets(), self.epoch, now_us):
             changed.append(self.funding)
         if self.prices.go_stale(self.prices.markets(), self.epoch, now_us):

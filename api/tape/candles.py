@@ -15,18 +15,20 @@ _NOTHING: Final[dict[str, Any]] = {
 
 
 class CandlesRoom:
-    """The newest candle of one period. It has happened: silence of the feed takes nothing back."""
+    """The newest candle of one period. It has happened: silence of the feed takes nothing back, the
+    room only says so. ``stale_us``: since when, or 0."""
 
-    __slots__ = ("_made", "_period", "_raw", "name", "seq", "version")
+    __slots__ = ("_made", "_period", "_raw", "_stale_us", "name", "seq", "version")
     stream = False
 
-    def __init__(self, market: str, period: str, seq: int, raw: bytes) -> None:
+    def __init__(self, market: str, period: str, seq: int, raw: bytes, stale_us: int = 0) -> None:
         self.name = candles_room(market, period)
         self.seq = seq
         self.version = 0
         self._period = period
         self._raw = raw
-        self._made: tuple[bytes, bytes] | None = None
+        self._stale_us = stale_us
+        self._made: bytes | None = None
 
     def accept(self, seq: int, body: bytes) -> bool:
         """``body``: of the market's room on the tape."""
@@ -35,20 +37,31 @@ class CandlesRoom:
         self.seq = seq
         self.version += 1
         self._raw = body
+        self._stale_us = 0
+        self._made = None
         return True
+
+    def go_stale(self, now_us: int) -> None:
+        """Not of a room that nothing is known of."""
+        self._stale_us = now_us
+        self.version += 1
+        self._made = None
 
     @property
     def shown(self) -> bytes:
         """Made when it is first asked for: most have nobody who listens."""
-        if self._made is None or self._made[0] is not self._raw:
+        if self._made is None:
             told = envelopes.parse(self._raw)
             data = told.data.get(self._period, _NOTHING)
-            made = encode_envelope(
-                "update", self.name, told.seq, told.epoch, told.cause,
-                told.received_us, told.published_us, data,
-            )  # fmt: skip
-            self._made = self._raw, made
-        return self._made[1]
+            if self._stale_us:
+                at_us = self._stale_us
+                self._made = envelopes.status(self.name, told.seq, told.epoch, at_us, data)
+            else:
+                self._made = encode_envelope(
+                    "update", self.name, told.seq, told.epoch, told.cause,
+                    told.received_us, told.published_us, data,
+                )  # fmt: skip
+        return self._made
 
     def snapshot(self, epoch: int, now_us: int) -> bytes:
         if not self._raw:
@@ -70,6 +83,7 @@ class Candles:
 
     def __init__(self) -> None:
         self._newest: dict[str, tuple[int, bytes]] = {}
+        self._stale_us: dict[str, int] = {}
         self._rooms: dict[str, dict[str, CandlesRoom]] = {}
 
     def accept(self, tape_room: str, seq: int, body: bytes) -> list[CandlesRoom]:
@@ -78,8 +92,19 @@ class Candles:
         if seq <= self._newest.get(market, (0, b""))[0]:
             return []
         self._newest[market] = seq, body
+        self._stale_us.pop(market, None)
         rooms = self._rooms.get(market, {}).values()
         return [room for room in rooms if room.accept(seq, body)]
+
+    def go_stale(self, now_us: int) -> list[CandlesRoom]:
+        """The rooms that changed."""
+        changed: list[CandlesRoom] = []
+        for market in [name for name in self._newest if name not in self._stale_us]:
+            self._stale_us[market] = now_us
+            changed += self._rooms.get(market, {}).values()
+        for room in changed:
+            room.go_stale(now_us)
+        return changed
 
     def room(self, market: str, period: str) -> CandlesRoom:
         """Raises InputError ``UNKNOWN_ROOM``. The market is known to exist."""
@@ -88,5 +113,6 @@ class Candles:
         rooms = self._rooms.setdefault(market, {})
         if period not in rooms:
             seq, raw = self._newest.get(market, (0, b""))
-            rooms[period] = CandlesRoom(market, period, seq, raw)
+            stale_us = self._stale_us.get(market, 0)
+            rooms[period] = CandlesRoom(market, period, seq, raw, stale_us)
         return rooms[period]

@@ -5,9 +5,10 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from connectors.base.economics import Economics
+from connectors.base.economics import Economics, LadderArrays
+from domain.costs import Codes
 from domain.ids import VenueId
-from domain.ladder import SIDES, Cells, Place, Points
+from domain.ladder import Cells, Place, Points
 
 DEPTH: Final = "DEPTH"
 OPEN: Final = (True, True)
@@ -29,30 +30,34 @@ def cells_of(
 ) -> Cells:
     """What every point costs at every pool, in their order; there is at least one. Raises KeyError
     for a venue that has no economics."""
-    by_venue: dict[VenueId, tuple[list[int], list[Any]]] = {}
-    closed: list[tuple[int, int]] = []
-    for at, (place, pool_inputs, sides) in enumerate(pools):
-        places, inputs = by_venue.setdefault(place.venue, ([], []))
-        places.append(at)
-        inputs.append(pool_inputs)
-        if sides != OPEN:
-            closed += [(side, at) for side, is_open in enumerate(sides) if not is_open]
-    order: list[int] = []
-    parts, reasons = [], []
-    for venue, (places, inputs) in by_venue.items():
-        found = economics[venue].ladder(inputs, points.notional_usd)
-        order += places
-        parts.append(np.stack(found[:4]))
-        if found.reason is None:
-            reasons.append(np.full((len(SIDES), len(places), len(points.sizes)), DEPTH, object))
-        else:
-            reasons.append(found.reason[:, :, points.sizes])
+    by_venue: dict[VenueId, list[int]] = {}
+    for at, pool in enumerate(pools):
+        by_venue.setdefault(pool.place.venue, []).append(at)
+    tables = [
+        economics[venue].ladder([pools[at].inputs for at in places], points.notional_usd)
+        for venue, places in by_venue.items()
+    ]
     # From the order of the venues back to that of the pools.
-    back = np.argsort(order)
-    values = np.concatenate(parts, axis=2)[:, :, back]
-    reason = np.concatenate(reasons, axis=1)[:, back]
-    for side, at in closed:
-        values[:, side, at] = np.nan
-        reason[side, at] = NO_TOUCH
-    price, fee_bps, spread_bps, impact_bps = values
+    back = np.array([at for places in by_venue.values() for at in places]).argsort()
+    price, fee_bps, spread_bps, impact_bps = values = [
+        np.concatenate(parts, axis=1).take(back, axis=1)
+        for parts in zip(*(table[:4] for table in tables), strict=True)
+    ]
+    reasons = [_reasons(table, points) for table in tables]
+    reason = np.concatenate(reasons, axis=1).take(back, axis=1)
+    for at, pool in enumerate(pools):
+        if pool.sides != OPEN:
+            for side, is_open in enumerate(pool.sides):
+                if not is_open:
+                    reason[side, at] = NO_TOUCH
+                    for value in values:
+                        value[side, at] = np.nan
     return Cells(price, fee_bps, spread_bps, impact_bps, reason)
+
+
+def _reasons(table: LadderArrays, points: Points) -> Codes:
+    """Of the sizes themselves."""
+    if table.reason is not None:
+        return table.reason.take(points.sizes, axis=2)
+    sides, pools, _ = table.price.shape
+    return np.full((sides, pools, len(points.sizes)), DEPTH, dtype=object)

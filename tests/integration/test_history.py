@@ -169,6 +169,21 @@ async def test_partitions_are_made_ahead_and_dropped_when_their_time_is_over(
     assert {row["period"] for row in left} == {"5m", "15m", "1h", "4h", "1d"}
 
 
+async def test_minutes_that_are_open_after_a_long_pause_are_rolled_up_before_their_ticks_go(
+    opened_store: tuple[asyncpg.Connection, HistoryStore],
+) -> None:
+    connection, store = opened_store
+    ticks = some_ticks(9, 300)
+    await write(store, "BTC-USD", BEST, ticks)
+    await store.maintain(START_US + 9 * DAY_US, KEPT)
+    assert await connection.fetchval("SELECT count(*) FROM price_ticks") == 0
+    reader = CandleReader(connection, "BTC-USD", BEST)
+    for period, width_us in PERIODS.items():
+        if period != "1s":
+            read = await reader.read(period, Span(START_US, FAR_US, 1_000))
+            assert read == fold(ticks, width_us), period
+
+
 async def test_only_one_may_write(
     url: str, opened_store: tuple[asyncpg.Connection, HistoryStore]
 ) -> None:

@@ -151,8 +151,8 @@ async def test_a_rate_that_is_refused_takes_no_tick_with_it(
 ) -> None:
     connection, store = opened_store
 
-    async def nothing(of: asyncpg.Connection) -> None:
-        del of
+    async def nothing(of: asyncpg.Connection, writing: bool) -> None:
+        del of, writing
 
     recorder = Recorder("postgresql://nobody@127.0.0.1:1/none", dict.fromkeys(KEPT), nothing)
     recorder.put(chunk("BTC-USD", BEST, Tick(START_US, E18)))

@@ -12,13 +12,17 @@ import psutil
 import pytest
 
 from aggregator import recorder as module
+from aggregator.history import History
 from aggregator.recorder import Recorder
+from aggregator.sampling import Sample
 from db.candles import CandleReader
 from db.instants import Span
-from domain.candles import BEST, PERIODS, Tick, fold
+from domain.candles import BEST, PERIODS, Tick, bucket, fold
+from domain.ids import MarketId
 from domain.units import E18
 from perptape.embedded_postgres import EmbeddedPostgres
 from runtime.clock import wall_us
+from runtime.settings import Settings
 from tests.integration.feed_kit import until
 from tests.integration.history_kit import KEPT, chunk, database
 from tests.servers import open_folder, prepared, started
@@ -38,8 +42,8 @@ async def url(embedded_postgres_dsn: str) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def recording(url: str) -> AsyncIterator[Recorder]:
-    async def nothing(connection: asyncpg.Connection) -> None:
-        del connection
+    async def nothing(connection: asyncpg.Connection, writing: bool) -> None:
+        del connection, writing
 
     recorder = Recorder(url, KEPT, nothing)
     running = asyncio.create_task(recorder.run())
@@ -112,6 +116,51 @@ async def test_the_one_that_stands_by_takes_over_without_a_gap(url: str) -> None
             stand_in.put(chunk("BTC-USD", BEST, tick))
         await until(lambda: _holds(url, 200), "all ticks")
     await check(url, ticks)
+
+
+async def test_who_stands_by_knows_what_its_candles_began_with(url: str) -> None:
+    history = History(Settings.model_validate({"DATABASE_URL": url}), lambda market, candles: None)
+    # Within a minute, and so within a day.
+    before = series(9, bucket(wall_us(), PERIODS["1m"]) - 10 * PERIODS["1m"])
+    async with recording(url) as writer:
+        writer.put(chunk("BTC-USD", BEST, *before))
+        await until(lambda: _holds(url, 9), "the first ticks")
+        at_us = before[-1].at_us + 250_000
+        history._note(at_us, Sample(MarketId("BTC-USD"), {BEST: 500 * E18}))
+        running = asyncio.create_task(history.loops["history"]())
+        try:
+            expected = fold([*before, Tick(at_us, 500 * E18)], PERIODS["1d"])
+            shown = history._forming.shown
+            await until(lambda: [shown(MarketId("BTC-USD"))["1d"]] == expected, "the whole day")
+        finally:
+            running.cancel()
+            await asyncio.wait({running})
+            await history.close()
+
+
+async def test_the_one_that_stands_by_ends_without_a_loss(url: str) -> None:
+    ended = module.DROPPED.labels(why="ended")
+    before = ended._value.get()
+    ticks = series(2, now_slot() - 1_000_000)
+    async with recording(url) as writer:
+        writer.put(chunk("BTC-USD", BEST, ticks[0]))
+        await until(lambda: _holds(url, 1), "it writes")
+        async with recording(url) as stand_in:
+            await until(lambda: stand_in._stands_by, "the other waits")
+            stand_in.put(chunk("BTC-USD", BEST, ticks[1]))
+        assert (await count(url), ended._value.get()) == (1, before)
+
+
+async def test_what_cannot_be_dropped_does_not_stop_the_writing(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: object) -> None:
+        raise asyncpg.InvalidParameterValueError("refresh window too small")
+
+    monkeypatch.setattr(module.HistoryStore, "maintain", refused)
+    async with recording(url) as recorder:
+        recorder.put(chunk("BTC-USD", BEST, *series(2, now_slot() - 1_000_000)))
+        await until(lambda: _holds(url, 2), "ticks")
 
 
 async def test_a_postgres_that_is_killed_and_comes_back_misses_nothing() -> None:

@@ -41,6 +41,15 @@ describe('a series', () => {
     expect(series.newest?.close).toBe('7');
   });
 
+  it('loses no tick of a closed candle to a page that was read too early', () => {
+    const series = new Series('1m');
+    series.take([{ ...candle(0, '5'), ticks: 9 }]);
+    series.take([{ ...candle(0, '6'), ticks: 8 }]);
+    expect(series.newest?.close).toBe('5');
+    series.take([{ ...candle(0, '7'), ticks: 10 }]);
+    expect(series.newest?.close).toBe('7');
+  });
+
   it('tells when a candle may have closed unseen', () => {
     const series = new Series('1m');
     expect(series.follow(candle(0, '5', false))).toBe(false);

@@ -7,9 +7,9 @@ import {
   sortLines,
   type FundingLine,
 } from '../src/lib/funding';
-import type { FundingRates } from '../src/lib/wire';
+import type { VenueFunding } from '../src/lib/wire';
 
-function rates(per_hour: string, more: Partial<FundingRates> = {}): FundingRates {
+function rates(per_hour: string, more: Partial<VenueFunding> = {}): VenueFunding {
   return {
     per_hour,
     per_8h: per_hour,
@@ -24,6 +24,7 @@ function rates(per_hour: string, more: Partial<FundingRates> = {}): FundingRates
     borrow_short_per_hour: null,
     available_long_usd: null,
     available_short_usd: null,
+    pools: [],
     ...more,
   };
 }
@@ -57,6 +58,13 @@ describe('the cheapest place', () => {
     expect(cheapest(row, 'short', 1, always)).toMatchObject({ venue: 'dydx' });
   });
 
+  it('may be a pool that is not the largest of its venue', () => {
+    const pools = [rates('0.0003', { pool: 'a' }), rates('-0.0004', { pool: 'b' })];
+    const gmx = rates('0.0003', { pool: 'a', pools });
+    expect(cheapest({ ...row, gmx }, 'long', 1, always)).toMatchObject({ venue: 'gmx', pool: 'b' });
+    expect(cheapest({ ...row, gmx }, 'short', 1, always)).toMatchObject({ venue: 'gmx', pool: 'a' });
+  });
+
   it('is not at a venue that is not live', () => {
     expect(cheapest(row, 'long', 1, (venue) => venue !== 'gmx')).toMatchObject({ venue: 'dydx' });
     expect(cheapest(row, 'long', 1, () => false)).toBeNull();
@@ -67,7 +75,7 @@ describe('the order', () => {
   const line = (market: string, bps: number | null): FundingLine => ({
     market,
     row: {},
-    long: bps === null ? null : { venue: 'dydx', bps },
+    long: bps === null ? null : { venue: 'dydx', pool: null, bps },
     short: null,
   });
 

@@ -71,14 +71,18 @@ export class Series {
     return this.#bars.get(time) ?? null;
   }
 
-  /** Takes candles in any order; later words about one stand, but what has closed stays closed. */
+  /**
+   * Takes candles in any order; later words about one stand, but what has closed stays closed, and a
+   * page that was read before its last ticks were written takes none of them away.
+   */
   take(candles: readonly Candle[]): void {
     let isNew = false;
     for (const candle of candles) {
       if (!isBar(candle)) continue;
       const time = secondsOf(candle.t);
       const known = this.#bars.get(time);
-      if (known !== undefined && known.closed && !candle.closed) continue;
+      const whole = known !== undefined && known.closed;
+      if (whole && (!candle.closed || candle.ticks < known.ticks)) continue;
       isNew ||= known === undefined;
       this.#bars.set(time, candle);
     }

@@ -52,10 +52,11 @@ export function carryBps(rates: FundingRates, side: HoldSide, hours: number): nu
 
 export interface Cheapest {
   venue: string;
+  pool: string | null;
   bps: number;
 }
 
-/** The venue where that side costs least; null where nothing is known. */
+/** The pool of all venues where that side costs least; null where nothing is known. */
 export function cheapest(
   row: FundingRow,
   side: HoldSide,
@@ -63,9 +64,12 @@ export function cheapest(
   isLive: (venue: string) => boolean,
 ): Cheapest | null {
   let best: Cheapest | null = null;
-  for (const [venue, rates] of Object.entries(row)) {
-    const bps = isLive(venue) ? carryBps(rates, side, hours) : null;
-    if (bps !== null && (best === null || bps < best.bps)) best = { venue, bps };
+  for (const [venue, told] of Object.entries(row)) {
+    if (!isLive(venue)) continue;
+    for (const rates of told.pools.length > 0 ? told.pools : [told]) {
+      const bps = carryBps(rates, side, hours);
+      if (bps !== null && (best === null || bps < best.bps)) best = { venue, pool: rates.pool, bps };
+    }
   }
   return best;
 }

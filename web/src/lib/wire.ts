@@ -142,8 +142,13 @@ export interface FundingRates {
   available_short_usd: string | null;
 }
 
+/** Of its largest pool, with all pools; a book has none. */
+export interface VenueFunding extends FundingRates {
+  pools: FundingRates[];
+}
+
 /** By venue. */
-export type FundingRow = Readonly<Record<string, FundingRates>>;
+export type FundingRow = Readonly<Record<string, VenueFunding>>;
 
 export interface Heartbeat {
   ts_us: number;
