@@ -2,7 +2,7 @@
 
 import { numeric } from './format';
 import { poolName, venueName } from './words';
-import type { LadderRow, Split } from './wire';
+import type { LadderRow, Legs } from './wire';
 
 /** `1000` -> `1k`, `1000000` -> `1M`. */
 export function sizeName(size: string): string {
@@ -61,7 +61,7 @@ export function rowKey(row: Pick<LadderRow, 'venue' | 'pool'>): string {
 }
 
 /** `60% dYdX + 40% GMX, 0x70d9…6336`. */
-export function splitWords(split: Split): string {
+export function splitWords(split: Legs): string {
   return split.legs
     .map((leg) => `${String(Number((leg.share_bps / 100).toFixed(1)))}% ${placeName(leg.venue, leg.pool)}`)
     .join(' + ');
@@ -74,6 +74,8 @@ const UNKNOWN_WORDS: Readonly<Record<string, string>> = {
   NO_SIZE: 'nothing can be traded',
   BELOW_MIN: 'smaller than it takes',
   BELOW_STEP: 'smaller than it takes',
+  IMPACT: 'it would refuse the price',
+  NO_TOUCH: 'not in that direction now',
   ABOVE_MAX: 'larger than it takes',
   BAD_SIZE: 'no size it takes',
   EXPOSURE_LIMITS: 'larger than its limits allow',

@@ -111,10 +111,15 @@ export interface SplitLeg {
   share_bps: number;
 }
 
-export interface Split {
+export interface Legs {
   legs: SplitLeg[];
   all_in_bps: number | null;
   saved_bps: number | null;
+}
+
+/** `two_legs`: the best two where three are better. */
+export interface Split extends Legs {
+  two_legs: Legs | null;
 }
 
 export interface LadderData {
