@@ -38,6 +38,14 @@ class Touch(NamedTuple):
     dropped_asks: int = 0
 
     @property
+    def sides(self) -> tuple[int, int]:
+        """How many sides have a price, and the sum of these in ticks."""
+        bid, ask = self.bid_ticks, self.ask_ticks
+        if bid is None or ask is None:
+            return (bid is not None) + (ask is not None), (bid or 0) + (ask or 0)
+        return 2, bid + ask
+
+    @property
     def crossed(self) -> bool:
         """True when the raw book was crossed under this view."""
         return self.dropped_bids + self.dropped_asks > 0

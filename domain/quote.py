@@ -93,7 +93,7 @@ class BestQuote(NamedTuple):
         mids = [
             quote.bid_e18 + quote.ask_e18
             for quote in self.quotes
-            if quote.eligible and quote.bid_e18 is not None and quote.ask_e18 is not None
+            if quote.state == "live" and quote.bid_e18 is not None and quote.ask_e18 is not None
         ]
         if bid is None or ask is None or len(mids) < 2:
             return None
@@ -103,13 +103,16 @@ class BestQuote(NamedTuple):
     @property
     def age_ms(self) -> Mapping[VenueId, int]:
         """How old the price of each venue was, when what caused this quote arrived."""
-        times = {
-            quote.venue: quote.price_us
+        times = [
+            (quote.venue, quote.price_us)
             for quote in self.quotes
-            if quote.eligible and quote.price_us is not None
+            if quote.state == "live" and quote.price_us is not None
+        ]
+        now_us = self.received_us or max([price_us for _, price_us in times], default=0)
+        return {
+            venue: (now_us - price_us) // 1000 if now_us > price_us else 0
+            for venue, price_us in times
         }
-        now_us = self.received_us or max(times.values(), default=0)
-        return {venue: max(0, now_us - price_us) // 1000 for venue, price_us in times.items()}
 
     @property
     def spread_bps(self) -> float | None:
@@ -131,15 +134,16 @@ def best_of(
 ) -> BestQuote:
     """The consolidated quote. ``quotes`` stands in venue order, which decides equal prices."""
     bid = ask = None
+    highest = lowest = 0
     for quote in quotes:
-        if not quote.eligible:
+        if quote.state != "live":
             continue
-        if quote.bid_e18 is not None and (bid is None or quote.bid_e18 > (bid.bid_e18 or 0)):
-            bid = quote
-        if quote.ask_e18 is not None and (
-            ask is None or ask.ask_e18 is None or quote.ask_e18 < ask.ask_e18
-        ):
-            ask = quote
+        price = quote.bid_e18
+        if price is not None and (bid is None or price > highest):
+            bid, highest = quote, price
+        price = quote.ask_e18
+        if price is not None and (ask is None or price < lowest):
+            ask, lowest = quote, price
     return BestQuote(market, bid, ask, quotes, change_24h, cause, received_us, disagree)
 
 
@@ -153,7 +157,10 @@ def price_data(
     """``data`` of the ``price`` envelope. ``shown``: in place of ``venue_data``, for who has it
     already."""
     shown = shown or venue_data
-    bid, ask = best.bid, best.ask
+    bid, ask, quotes = best.bid, best.ask, best.quotes
+    excluded = [
+        {"venue": quote.venue, "reason": quote.reason} for quote in quotes if quote.state != "live"
+    ]
     return {
         "bid": None if bid is None else _price(bid.bid_e18),
         "bid_venue": None if bid is None else bid.venue,
@@ -165,17 +172,13 @@ def price_data(
         "spread_bps": best.spread_bps,
         "crossed": best.crossed,
         "quality": {
-            "venues": sum([quote.state == "live" for quote in best.quotes]),
-            "excluded": [
-                {"venue": quote.venue, "reason": quote.reason}
-                for quote in best.quotes
-                if quote.state != "live"
-            ],
+            "venues": len(quotes) - len(excluded),
+            "excluded": excluded,
             "disagree": best.disagree,
             "confidence_bps": best.confidence_bps,
             "age_ms": best.age_ms,
         },
-        "venues": {quote.venue: shown(quote) for quote in best.quotes},
+        "venues": {quote.venue: shown(quote) for quote in quotes},
     }
 
 
