@@ -133,11 +133,10 @@ class Row:
 
     def read_touch(self, received_us: int) -> None:
         """Takes the book's touch over; ``price_us`` moves only with the prices or sizes."""
-        if self.market.kind == "book":
-            touch = self.book.touch()
-            if touch is not self.touch and touch != self.touch:
-                self.touch = touch
-                self.price_us = received_us
+        touch = self.book.touch()
+        if touch is not self.touch and touch != self.touch:
+            self.touch = touch
+            self.price_us = received_us
 
     @property
     def funding_shown(self) -> tuple[Funding, ...]:

@@ -91,8 +91,9 @@ class Book:
         self._ask_ticks = sorted(self._asks)
         self._touch = self._cut = None
 
-    def apply(self, is_bid: bool, price_ticks: int, size_steps: int, stamp: int) -> None:
-        """Sets the total at one price; 0 removes the level, which need not exist.
+    def apply(self, is_bid: bool, price_ticks: int, size_steps: int, stamp: int) -> bool:
+        """Sets the total at one price; 0 removes the level, which need not exist. False where that
+        leaves the touch as it is for certain.
 
         Raises VenueProtocolError ``BOOK_TOO_DEEP`` when a side exceeds MAX_LEVELS.
         """
@@ -114,6 +115,7 @@ class Book:
         elif price_ticks in levels:
             del levels[price_ticks]
             del ordered[bisect_left(ordered, price_ticks)]
+        return self._touch is None
 
     @property
     def depth(self) -> tuple[int, int]:

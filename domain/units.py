@@ -66,7 +66,7 @@ def format_decimal(digits: int, decimals: int) -> str:
     return f"{whole}.{fraction}" if fraction else whole
 
 
-# The best price is also that of its venue and of its pool, and mostly of several pools.
+# Most candles of a market have prices in common.
 @lru_cache(maxsize=8192)
 def format_e18(value_e18: int) -> str:
     """An integer of 1e-18 units as a minimal decimal string."""
