@@ -68,6 +68,8 @@ class Consolidator:
         self._rows: dict[tuple[VenueId, MarketId], Row] = {}
         self._markets: dict[MarketId, _Consolidated] = {}
         self._dirty: dict[MarketId, tuple[Cause, int]] = {}
+        # Of others that are dirty only levels behind their touch have changed.
+        self._moved: set[MarketId] = set()
         self._suspects: dict[Row, None] = {}
         self._trades: list[VenueTrade] = []
         self._fundings: dict[tuple[VenueId, MarketId, str | None], Funding] = {}
@@ -93,26 +95,26 @@ class Consolidator:
             row.source = source
             row.invalidate(None)
             source.rows[market.market] = row
-            self._dirty[market.market] = ("status", 0)
+            self._mark(market.market, ("status", 0))
 
     def detach(self, source_id: SourceId, received_us: int) -> None:
         """Forgets a source; its markets stay listed as ``connecting``."""
         source = self._sources.pop(source_id)
         # Rows of other sources may hold an oracle price of this one.
-        source.stale = True
+        self._set_stale(source, stale=True)
         self._forget_funding(source)
         for row in source.rows.values():
             if row.source is source:
                 row.source = None
                 row.invalidate(None)
-                self._dirty[row.market.market] = ("status", received_us)
+                self._mark(row.market.market, ("status", received_us))
 
     def relist(self, venue: VenueId, market: Market) -> None:
         """A listed market with other pools."""
         row = self._rows.get((venue, market.market))
         if row is not None:
             row.relist(market)
-            self._dirty.setdefault(market.market, ("status", 0))
+            self._mark_first(market.market, ("status", 0))
 
     def unlist(self, venue: VenueId, market: MarketId, received_us: int) -> None:
         """The venue does not list the market any more."""
@@ -123,7 +125,7 @@ class Consolidator:
             row.source.rows.pop(market, None)
         self._suspects.pop(row, None)
         self._markets[market].rows.remove(row)
-        self._dirty[market] = ("status", received_us)
+        self._mark(market, ("status", received_us))
 
     def listed(self) -> Mapping[MarketId, Sequence[Market]]:
         """Every market with what each venue says of it."""
@@ -171,7 +173,8 @@ class Consolidator:
                 row = source.rows.get(market)
                 if row is not None and row.trusted:
                     try:
-                        row.book.apply(is_bid, price_ticks, size_steps, stamp)
+                        if row.book.apply(is_bid, price_ticks, size_steps, stamp):
+                            self._moved.add(market)
                         self._dirty[market] = mark
                     except VenueProtocolError as error:
                         self._distrust(row, error.code, wall_us)
@@ -192,7 +195,7 @@ class Consolidator:
         elif isinstance(event, Liveness):
             source.live_ns = mono_ns
             if source.stale:
-                source.stale = False
+                self._set_stale(source, stale=False)
                 self._mark_all(source, "status", wall_us)
         elif isinstance(event, VenueStatus):
             self._on_status(source, event, wall_us)
@@ -211,7 +214,7 @@ class Consolidator:
         row.book.snapshot(event.bids, event.asks, event.stamp)
         row.trusted = True
         row.doubt = None
-        self._dirty[event.market] = ("frame", wall_us)
+        self._mark(event.market, ("frame", wall_us))
 
     def _on_pool(self, source: SourceRecord, event: PoolQuote, mark: tuple[Cause, int]) -> None:
         row = source.rows.get(event.market)
@@ -224,19 +227,19 @@ class Consolidator:
         # What a pool adds to a price does not make the price current: only its own source does.
         if source is row.source or (row.source is not None and row.trusted):
             row.take_pool(event, mark[1])
-            self._dirty[event.market] = mark
+            self._mark(event.market, mark)
 
     def _on_oracle(self, source: SourceRecord, event: OraclePrice, mark: tuple[Cause, int]) -> None:
         row = self._rows.get((source.venue, event.market))
         if row is not None:
             row.oracle_e18, row.oracle_source = event.price_e18, source
-            self._dirty.setdefault(event.market, mark)
+            self._mark_first(event.market, mark)
 
     def _on_status(self, source: SourceRecord, event: VenueStatus, wall_us: int) -> None:
         source.state, source.reason = event.state, event.reason
         if event.state == "connecting":
             # The books go with the connection that numbered them.
-            source.stale = True
+            self._set_stale(source, stale=True)
             source.live_ns = NEVER_NS
             self._forget_funding(source)
         if event.state != "live":
@@ -272,11 +275,11 @@ class Consolidator:
             self._distrust(row, event.reason, wall_us)
         if event.change_24h is not None:
             row.change_24h = event.change_24h
-        self._dirty[event.market] = ("status", wall_us)
+        self._mark(event.market, ("status", wall_us))
 
     def _distrust(self, row: Row, reason: str | None, wall_us: int) -> None:
         row.invalidate(reason)
-        self._dirty[row.market.market] = ("status", wall_us)
+        self._mark(row.market.market, ("status", wall_us))
 
     def _on_audit(self, source: SourceRecord, event: BookAudit, mono_ns: int) -> None:
         row = self._rows.get((source.venue, event.market))
@@ -297,15 +300,29 @@ class Consolidator:
             self.counts.snapshots_asked += 1
             self._snapshots_wanted.append((row.source.source_id, row.market.market))
 
+    def _mark(self, market: MarketId, mark: tuple[Cause, int]) -> None:
+        self._dirty[market] = mark
+        self._moved.add(market)
+
+    def _mark_first(self, market: MarketId, mark: tuple[Cause, int]) -> None:
+        """What else is to be said of the market keeps its own cause."""
+        self._dirty.setdefault(market, mark)
+        self._moved.add(market)
+
     def _mark_all(self, source: SourceRecord, cause: Cause, wall_us: int) -> None:
-        for market in source.rows.values():
-            self._dirty[market.market.market] = (cause, wall_us)
+        for row in source.rows.values():
+            self._mark(row.market.market, (cause, wall_us))
+
+    def _set_stale(self, source: SourceRecord, *, stale: bool) -> None:
+        """Rows of other sources may be judged by an oracle price of this one."""
+        source.stale = stale
+        self._moved.update([row.market.market for row in self.rows_of(source.venue)])
 
     def advance(self, wall_us: int, mono_ns: int) -> None:
         """The passing of time: sources grow stale, quarantines begin and end."""
         for source in self._sources.values():
             if not source.stale and source.age_exceeded(mono_ns):
-                source.stale = True
+                self._set_stale(source, stale=True)
                 self._mark_all(source, "timer", wall_us)
         for row in list(self._suspects):
             was = row.cross_quarantined, row.outlier
@@ -315,7 +332,7 @@ class Consolidator:
                 self._want_snapshot(row)
             if (row.cross_quarantined, row.outlier) != was:
                 self.counts.quarantines += row.cross_quarantined and not was[0]
-                self._dirty.setdefault(row.market.market, ("timer", wall_us))
+                self._mark_first(row.market.market, ("timer", wall_us))
             if not row.cross_score_ns and not row.outlier and not self._crossed(row):
                 del self._suspects[row]
 
@@ -342,8 +359,12 @@ class Consolidator:
         for market, (cause, received_us) in dirty.items():
             consolidated = self._markets[market]
             rows = consolidated.rows
+            if market in self._moved:
+                self._moved.remove(market)
+            elif not any([row.outlier for row in rows]):
+                continue
             for row in rows:
-                if row.trusted:
+                if row.trusted and row.market.kind == "book":
                     row.read_touch(received_us)
             disagree = len(rows) > 1 and compare_venues(rows)
             for row in rows:
@@ -364,7 +385,7 @@ class Consolidator:
             row.judge_outlier(mono_ns)
             if row.outlier and not was_outlier:
                 self.counts.quarantines += 1
-        if row not in self._suspects and (row.outlier or self._crossed(row)):
+        if (row.outlier or self._crossed(row)) and row not in self._suspects:
             row.cross_seen_ns = mono_ns
             self._suspects[row] = None
         quote = row.venue_quote()
@@ -375,7 +396,7 @@ class Consolidator:
         """The next flush tells everything again."""
         for market, consolidated in self._markets.items():
             consolidated.said = None
-            self._dirty.setdefault(market, ("status", 0))
+            self._mark_first(market, ("status", 0))
 
     def trades(self) -> list[VenueTrade]:
         drained, self._trades = self._trades, []
@@ -383,6 +404,8 @@ class Consolidator:
 
     def fundings(self) -> list[tuple[VenueId, Funding]]:
         """What was told of funding since the last time, the newest of each pool."""
+        if not self._fundings:
+            return []
         drained, self._fundings = self._fundings, {}
         return [(venue, funding) for (venue, _, _), funding in drained.items()]
 

@@ -133,11 +133,10 @@ class Row:
 
     def read_touch(self, received_us: int) -> None:
         """Takes the book's touch over; ``price_us`` moves only with the prices or sizes."""
-        if self.market.kind == "book":
-            touch = self.book.touch()
-            if touch != self.touch:
-                self.touch = touch
-                self.price_us = received_us
+        touch = self.book.touch()
+        if touch is not self.touch and touch != self.touch:
+            self.touch = touch
+            self.price_us = received_us
 
     @property
     def funding_shown(self) -> tuple[Funding, ...]:
@@ -169,10 +168,11 @@ class Row:
                 return None
             sides = [price for price in (pool.bid_e18, pool.ask_e18) if price is not None]
             return sum(sides) // len(sides)
-        if self.cross_quarantined or self.touch is None:
+        touch = self.touch
+        if self.cross_quarantined or touch is None:
             return None
-        ticks = [side for side in (self.touch.bid_ticks, self.touch.ask_ticks) if side is not None]
-        return sum(ticks) * self.market.tick.unit_e18 // len(ticks) if ticks else None
+        count, total = touch.sides
+        return total * self.market.tick.unit_e18 // count if count else None
 
     @property
     def best_pool(self) -> PoolQuote | None:
@@ -202,7 +202,7 @@ class Row:
 
     def judge_outlier(self, mono_ns: int) -> None:
         """``apart`` from the other venues, or a book from its own oracle."""
-        deviates = self._deviates()
+        deviates = None if self.touch is None else self._deviates()
         if deviates is None:
             deviates = self.apart
         elif self.apart:
@@ -225,10 +225,10 @@ class Row:
         touch, oracle, source = self.touch, self.oracle_e18, self.oracle_source
         if not self.trusted or touch is None or oracle is None or source is None or source.stale:
             return None
-        sides = [ticks for ticks in (touch.bid_ticks, touch.ask_ticks) if ticks is not None]
-        if not sides:
+        count, total = touch.sides
+        if not count:
             return None
-        total, expected = sum(sides) * self.market.tick.unit_e18, len(sides) * oracle
+        total, expected = total * self.market.tick.unit_e18, count * oracle
         return abs(total - expected) * ORACLE_BAND_DIVISOR > expected
 
     def judge_cross(self, mono_ns: int) -> None:

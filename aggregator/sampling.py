@@ -93,11 +93,12 @@ class Sampler:
 
 def _mids(best: BestQuote) -> dict[str, int]:
     """Half of bid + ask where both sides are there, as the ``price`` envelope says it."""
-    mids = {}
+    mids: dict[str, int] = {}
     bid, ask = best.bid_e18, best.ask_e18
-    if bid is not None and ask is not None:
+    if bid is not None and ask is not None and bid + ask > 1:
         mids[BEST] = (bid + ask) // 2
     for quote in best.quotes:
-        if quote.eligible and quote.bid_e18 is not None and quote.ask_e18 is not None:
-            mids[str(quote.venue)] = (quote.bid_e18 + quote.ask_e18) // 2
-    return {venue: mid for venue, mid in mids.items() if mid > 0}
+        bid, ask = quote.bid_e18, quote.ask_e18
+        if quote.state == "live" and bid is not None and ask is not None and bid + ask > 1:
+            mids[quote.venue] = (bid + ask) // 2
+    return mids

@@ -38,6 +38,14 @@ class Touch(NamedTuple):
     dropped_asks: int = 0
 
     @property
+    def sides(self) -> tuple[int, int]:
+        """How many sides have a price, and the sum of these in ticks."""
+        bid, ask = self.bid_ticks, self.ask_ticks
+        if bid is None or ask is None:
+            return (bid is not None) + (ask is not None), (bid or 0) + (ask or 0)
+        return 2, bid + ask
+
+    @property
     def crossed(self) -> bool:
         """True when the raw book was crossed under this view."""
         return self.dropped_bids + self.dropped_asks > 0
@@ -83,8 +91,9 @@ class Book:
         self._ask_ticks = sorted(self._asks)
         self._touch = self._cut = None
 
-    def apply(self, is_bid: bool, price_ticks: int, size_steps: int, stamp: int) -> None:
-        """Sets the total at one price; 0 removes the level, which need not exist.
+    def apply(self, is_bid: bool, price_ticks: int, size_steps: int, stamp: int) -> bool:
+        """Sets the total at one price; 0 removes the level, which need not exist. False where that
+        leaves the touch as it is for certain.
 
         Raises VenueProtocolError ``BOOK_TOO_DEEP`` when a side exceeds MAX_LEVELS.
         """
@@ -106,6 +115,7 @@ class Book:
         elif price_ticks in levels:
             del levels[price_ticks]
             del ordered[bisect_left(ordered, price_ticks)]
+        return self._touch is None
 
     @property
     def depth(self) -> tuple[int, int]:

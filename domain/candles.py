@@ -68,8 +68,13 @@ def extended(candle: Candle | None, t_us: int, price_e18: int) -> Candle:
     """The candle with one later tick of its bucket, which begins at ``t_us``."""
     if candle is None:
         return Candle(t_us, price_e18, price_e18, price_e18, price_e18, 1)
-    high, low = max(candle.high_e18, price_e18), min(candle.low_e18, price_e18)
-    return Candle(t_us, candle.open_e18, high, low, price_e18, candle.ticks + 1)
+    _, open_e18, high, low, _, ticks = candle
+    if price_e18 > high:
+        high = price_e18
+    elif price_e18 < low:
+        low = price_e18
+    # Half the time of calling the class: every tick makes one for each period.
+    return tuple.__new__(Candle, (t_us, open_e18, high, low, price_e18, ticks + 1))
 
 
 def joined(earlier: Candle, later: Candle) -> Candle:

@@ -8,7 +8,7 @@ beat is a batch without envelopes.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
@@ -23,8 +23,7 @@ DEPTH_VERSION: Final = 1
 _ENVELOPES: Final = b',"envelopes":['
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """One message of a room: its name, its ``seq`` and its JSON bytes."""
 
     room: str

@@ -25,6 +25,7 @@ MAX_BLOCK_BYTES: Final = 64 * 1024 * 1024
 _HEAD: Final = struct.Struct("<BHqqI")
 _BLOCK: Final = struct.Struct("<II")
 _PATH: Final = struct.Struct("<H")
+_HEAD_BYTES: Final = _HEAD.size
 
 
 class Kind(IntEnum):
@@ -95,14 +96,17 @@ class Reader:
 
     def __iter__(self) -> Iterator[Entry]:
         self.torn = True
+        head, new, end = _HEAD.unpack_from, tuple.__new__, int(Kind.END)
         while (entries := self._next_block()) is not None:
-            at = 0
-            while at < len(entries):
-                kind, source, wall_us, mono_ns, size = _HEAD.unpack_from(entries, at)
-                at += _HEAD.size + size
-                if kind == Kind.END:
+            at, length = 0, len(entries)
+            while at < length:
+                kind, source, wall_us, mono_ns, size = head(entries, at)
+                start = at + _HEAD_BYTES
+                at = start + size
+                if kind == end:
                     self.torn = False
-                yield Entry(kind, source, wall_us, mono_ns, entries[at - size : at])
+                # Half the time of calling the class.
+                yield new(Entry, (kind, source, wall_us, mono_ns, entries[start:at]))
 
     def _next_block(self) -> bytes | None:
         head = self._file.read(_BLOCK.size)

@@ -77,8 +77,8 @@ class Player:
             Kind.UNLIST: self._on_unlist,
             Kind.OPEN: self._on_open,
             Kind.FRAME: self._on_frame,
-            Kind.REPLY: self._on_frame,
-            Kind.LONG: self._on_frame,
+            Kind.REPLY: self._on_reply,
+            Kind.LONG: self._on_long,
             Kind.TICK: self._on_tick,
             Kind.RESYNC: self._on_resync,
             Kind.TAKEN: self._on_taken,
@@ -178,40 +178,47 @@ class Player:
 
     def _on_frame(self, entry: Entry) -> None:
         played = self._played.get(entry.source)
-        if played is None or played.session is None:
-            return
-        frame: Frame = entry.body
-        if entry.kind == Kind.REPLY:
-            frame = HttpReply(*reply(entry.body))
-        elif entry.kind == Kind.LONG:
+        if played is not None and played.session is not None:
+            self._receive(played, played.session, entry.body, entry)
+
+    def _on_reply(self, entry: Entry) -> None:
+        played = self._played.get(entry.source)
+        if played is not None and played.session is not None:
+            self._receive(played, played.session, HttpReply(*reply(entry.body)), entry)
+
+    def _on_long(self, entry: Entry) -> None:
+        played = self._played.get(entry.source)
+        if played is not None and played.session is not None:
             decode = None if played.source is None else played.source.decode
             frame = entry.body if decode is None else decoded(decode, entry.body)
+            self._receive(played, played.session, frame, entry)
+
+    def _receive(self, played: _Played, session: Session, frame: Frame, entry: Entry) -> None:
         self.frames += 1
-        session = played.session
-        self._do(played, lambda: session.receive(frame, entry.wall_us, entry.mono_ns))
+        self._do(played, session, session.receive, frame, entry.wall_us, entry.mono_ns)
 
     def _on_tick(self, entry: Entry) -> None:
         played = self._played.get(entry.source)
         if played is not None and played.session is not None:
-            session = played.session
-            self._do(played, lambda: session.advance(entry.mono_ns))
+            self._do(played, played.session, played.session.advance, entry.mono_ns)
 
     def _on_resync(self, entry: Entry) -> None:
         played = self._played.get(entry.source)
         if played is not None and played.session is not None:
             session, name = played.session, MarketId(entry.body.decode())
-            self._do(played, lambda: session.resync(name, entry.mono_ns))
+            self._do(played, session, session.resync, name, entry.mono_ns)
 
-    def _do(self, played: _Played, call: Callable[[], None]) -> None:
+    def _do(
+        self, played: _Played, session: Session, call: Callable[..., None], *arguments: Any
+    ) -> None:
         """What a session asks for is not sent: the answers are in the recording."""
         try:
-            call()
+            call(*arguments)
         except Exception:
             self.crashes += 1
             played.session = None
         else:
-            if played.session is not None:
-                played.session.outgoing()
+            session.outgoing()
 
     def _on_taken(self, entry: Entry) -> None:
         played = self._played.get(entry.source)

@@ -3,6 +3,7 @@ which they are given it. A feed that is not recorded has none of this."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -72,6 +73,11 @@ class _Kept:
 
     body: bytes
     decoded: Decoded
+
+
+def _decode_and_keep(decode: Callable[[bytes], Any], body: bytes) -> _Kept:
+    """In the process that reads long frames, which knows it by its name."""
+    return _Kept(body, decoded(decode, body))
 
 
 class RecordedSession:
@@ -162,12 +168,10 @@ class RecordedConnector:
             journal.add(Kind.OPEN, number, mono=mono_ns)
             return RecordedSession(source.new_session(mono_ns), number, journal)
 
-        def decode_and_keep(body: bytes) -> _Kept:
-            assert decode is not None
-            return _Kept(body, decoded(decode, body))
-
         return replace(
-            source, new_session=new_session, decode=None if decode is None else decode_and_keep
+            source,
+            new_session=new_session,
+            decode=None if decode is None else partial(_decode_and_keep, decode),
         )
 
 

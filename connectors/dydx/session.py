@@ -323,8 +323,9 @@ class DydxSession:
             late, lost = self._subs.expire(mono_ns, lossy=bool(self._missing))
             for missing in list(self._missing)[: max(0, lost - self._nameless)]:
                 del self._missing[missing]
-            left = max(0, self._nameless - lost)
-            self._nameless = min(left, self._subs.awaiting_snapshot(mono_ns))
+            if self._nameless:
+                left = max(0, self._nameless - lost)
+                self._nameless = min(left, self._subs.awaiting_snapshot(mono_ns))
             for subscription in late:
                 if subscription.channel == "v4_orderbook" and subscription.has_snapshot:
                     self._doubt(subscription, "NO_SNAPSHOT")
