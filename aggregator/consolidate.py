@@ -361,7 +361,7 @@ class Consolidator:
             rows = consolidated.rows
             if market in self._moved:
                 self._moved.remove(market)
-            elif not any([row.outlier for row in rows]):
+            elif not any(row.outlier for row in rows):
                 continue
             for row in rows:
                 if row.trusted and row.market.kind == "book":

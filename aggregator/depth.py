@@ -10,10 +10,7 @@ from connectors.base.economics import PoolDepth
 from connectors.base.ladders import NO_TOUCH, OpenPool
 from connectors.base.protocol import VenueConnector
 from domain.ids import MarketId, VenueId
-from domain.ladder import (
-    MAX_DECIMALS,
-    Place,
-)
+from domain.ladder import MAX_DECIMALS, Place
 from domain.quote import BestQuote
 from domain.units import E18
 
@@ -51,13 +48,14 @@ class Known(NamedTuple):
 
 class Depths:
     """``collect`` the markets that are ``due``, in ``slices`` a round, which has every market once;
-    ``take`` what then has to be priced."""
+    ``take`` what then has to be priced, and again when that is done."""
 
     def __init__(self, core: Consolidator, connectors: Sequence[VenueConnector]) -> None:
         self._core = core
         self._connectors = {connector.venue: connector for connector in connectors}
         self._known: dict[MarketId, Known] = {}
         self._waiting: dict[MarketId, Known] = {}
+        self._taken: dict[MarketId, Known] = {}
         self.slices = 1
         self._left: list[MarketId] = []
         self._places: dict[tuple[VenueId, str | None, int], Place] = {}
@@ -91,12 +89,12 @@ class Depths:
     # What -----------------------------------------------------------------------------------------
 
     def collect(self, markets: Sequence[MarketId], mono_ns: int) -> list[MarketId]:
-        """Takes down what can be known of them now; returns those that stand as they are."""
+        """Takes down what can be known of them now; returns those whose ladder stands as it is."""
         standing = []
         for name in markets:
             known = self._collect(name, mono_ns)
             if known.same(self._known.get(name)):
-                if name not in self._waiting:
+                if name not in self._waiting and name not in self._taken:
                     standing.append(name)
             else:
                 self._known[name] = self._waiting[name] = known
@@ -105,7 +103,8 @@ class Depths:
     def take(self) -> dict[MarketId, Known]:
         """What was collected of some markets and not yet taken, the newest of each."""
         names = list(self._waiting)[:TOGETHER]
-        return {name: self._waiting.pop(name) for name in names}
+        self._taken = {name: self._waiting.pop(name) for name in names}
+        return self._taken
 
     # From the rows --------------------------------------------------------------------------------
 

@@ -75,6 +75,7 @@ class Rig(World):
         """The ladder of a market, None where it stands as it is."""
         standing = self.depths.collect([name], self.now_ns)
         made = price(PRICED_BY, self.depths.take())
+        self.depths.take()
         assert [ladder.market for ladder in made] + standing == [name]
         self.depth: Any = orjson.loads(made[0].depth) if made else None
         return orjson.loads(made[0].data) if made else None
@@ -259,3 +260,13 @@ def test_of_two_moments_the_newer_one_is_said() -> None:
     assert rig.depths.collect([BTC], rig.now_ns) == []
     (ladder,) = price(PRICED_BY, rig.depths.take())
     assert 77 in orjson.loads(ladder.depth)["pools"][0]["inputs"]["bids"]
+
+
+def test_a_ladder_that_is_being_made_is_not_the_one_that_stands() -> None:
+    rig = Rig()
+    rig.up()
+    rig.depths.collect([BTC], rig.now_ns)
+    assert list(rig.depths.take()) == [BTC]
+    assert rig.depths.collect([BTC], rig.now_ns) == []
+    assert rig.depths.take() == {}
+    assert rig.depths.collect([BTC], rig.now_ns) == [BTC]
