@@ -161,7 +161,7 @@ class Publisher:
         """Changed rows to the tape and all rows of the share to its key; of no change the same
         key again."""
         key = channels.funding_key(share)
-        if changed or key not in self._keeper:
+        if changed:
             now_us = wall_us()
             envelope = self._said.room(channels.FUNDING_ROOM, "timer", 0, now_us, changed)
             body = encode_envelope(

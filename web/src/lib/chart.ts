@@ -49,9 +49,10 @@ export class CandleChart {
 
   static async create(element: HTMLElement, events: ChartEvents): Promise<CandleChart> {
     const { CandlestickSeries, CrosshairMode, createChart } = await import('lightweight-charts');
+    // The logo would bring a style element, which a strict content policy forbids: a line says it.
     const chart = createChart(element, {
       autoSize: true,
-      layout: { background: { color: 'transparent' }, fontSize: 11, attributionLogo: true },
+      layout: { background: { color: 'transparent' }, fontSize: 11, attributionLogo: false },
       crosshair: { mode: CrosshairMode.Normal },
       timeScale: { timeVisible: true, rightOffset: 3 },
       localization: { locale: 'en-GB' },
