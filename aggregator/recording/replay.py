@@ -1,6 +1,6 @@
-"""Plays a recording in several processes. Each plays all of it, because books and sessions depend on
-everything that came before, and makes the envelopes of its share of the markets; put together they
-are those of a single process, byte for byte."""
+"""Plays a recording in several processes. Each plays all of it, because books and sessions depend
+on everything that came before, and makes the envelopes of its share of the markets; put together
+they are those of a single process, byte for byte."""
 
 import heapq
 import multiprocessing
@@ -64,7 +64,9 @@ def _started(beside: ExitStack, path: Path, share: int, shares: int) -> Connecti
     """A process that plays the file as well, and what it says. It ends with ``beside``."""
     ours, theirs = multiprocessing.Pipe(duplex=False)
     beside.enter_context(ours)
-    process = multiprocessing.Process(target=_serve, args=(path, share, shares, theirs), daemon=True)
+    process = multiprocessing.Process(
+        target=_serve, args=(path, share, shares, theirs), daemon=True
+    )
     with theirs:
         process.start()
     beside.callback(process.join)
