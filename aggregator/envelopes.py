@@ -5,7 +5,6 @@ from typing import Any
 
 import orjson
 
-from aggregator.ladders import Ladder
 from domain.ids import MarketId, VenueId
 from domain.quote import BestQuote, Cause, VenueQuote, price_data, venue_data
 from runtime import channels
@@ -70,10 +69,10 @@ class Envelopes:
         )
         return Envelope(room, seq, body)
 
-    def ladder(self, ladder: Ladder, now_us: int) -> Envelope:
-        """The ``ladder`` envelope."""
-        room, data = channels.ladder_room(ladder.market), orjson.Fragment(ladder.data)
-        return self.room(room, "timer", 0, now_us, data)
+    def ladder(self, market: MarketId, data: bytes, now_us: int) -> Envelope:
+        """The ``ladder`` envelope. ``data``: JSON."""
+        room = channels.ladder_room(market)
+        return self.room(room, "timer", 0, now_us, orjson.Fragment(data))
 
     def stamp(self, room: str, now_us: int) -> Stamp:
         """Of the envelope that a timer has just made in a room."""

@@ -30,14 +30,25 @@ class Ladder(NamedTuple):
     depth: bytes
 
 
-def price(economics: Mapping[VenueId, Economics], found: Mapping[MarketId, Known]) -> list[Ladder]:
-    """All in one pass: what numpy takes for a call is the same for one market and for forty."""
+def ladders(
+    economics: Mapping[VenueId, Economics], found: Mapping[MarketId, Known]
+) -> list[Ladder]:
+    """Of some markets."""
+    made = price(economics, found)
+    return [Ladder(market, made[market], _depth(economics, found[market])) for market in found]
+
+
+def price(
+    economics: Mapping[VenueId, Economics], found: Mapping[MarketId, Known]
+) -> dict[MarketId, bytes]:
+    """``data`` of their envelopes, all in one pass: what numpy takes for a call is the same for one
+    market and for forty."""
     open_ = {market: known for market, known in found.items() if known.pools}
     made = _priced(economics, open_) if open_ else {}
     for market, known in found.items():
         if not known.pools:
             made[market] = _data(known, ([], []), (_NO_SPLITS, _NO_SPLITS))
-    return [Ladder(market, made[market], _depth(economics, found[market])) for market in found]
+    return made
 
 
 def _priced(

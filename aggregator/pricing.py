@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from aggregator.depth import Known
-from aggregator.ladders import Ladder, price
+from aggregator.ladders import Ladder, ladders
 from connectors.registry import ECONOMICS
 from domain.ids import MarketId
 from runtime import beside
@@ -15,4 +15,4 @@ async def price_beside(found: Mapping[MarketId, Known]) -> Sequence[Ladder]:
 
 
 def _price(found: Mapping[MarketId, Known]) -> list[Ladder]:
-    return price(ECONOMICS, found)
+    return ladders(ECONOMICS, found)

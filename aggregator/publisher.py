@@ -144,7 +144,7 @@ class Publisher:
     def publish_ladder(self, ladder: Ladder) -> None:
         """The ``ladder`` envelope to the tape, and both keys behind it."""
         market, now_us = ladder.market, wall_us()
-        envelope = self._said.ladder(ladder, now_us)
+        envelope = self._said.ladder(market, ladder.data, now_us)
         inputs = encode_depth(market, self._said.stamp(envelope.room, now_us), ladder.depth)
         keys = {channels.ladder_key(market): envelope.body, channels.depth_key(market): inputs}
         self._keeper.keep(envelope.room, keys, channels.LADDER_TTL_MS, envelope)

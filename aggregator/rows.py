@@ -231,11 +231,17 @@ class Row:
         total, expected = total * self.market.tick.unit_e18, count * oracle
         return abs(total - expected) * ORACLE_BAND_DIVISOR > expected
 
+    @property
+    def crossed(self) -> bool:
+        """Whether its book was crossed under the touch."""
+        touch = self.touch
+        return touch is not None and touch.dropped_bids + touch.dropped_asks > 0
+
     def judge_cross(self, mono_ns: int) -> None:
         """Moves the score on by the time since it was last looked at."""
         elapsed = mono_ns - self.cross_seen_ns
         self.cross_seen_ns = mono_ns
-        if self.trusted and self.touch is not None and self.touch.crossed:
+        if self.trusted and self.crossed:
             self.cross_score_ns = min(CROSS_QUARANTINE_NS, self.cross_score_ns + elapsed)
         else:
             self.cross_score_ns = max(0, self.cross_score_ns - CROSS_DECAY * elapsed)

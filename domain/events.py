@@ -104,8 +104,7 @@ class MarketState:
     change_24h: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Funding:
+class Funding(NamedTuple):
     """What holding a position costs or brings at one pool of the venue, told when it changes.
 
     Rates are fractions of the notional for ``interval_hours`` as minimal decimal strings. ``raw``:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn
 
 from domain.errors import InputError
 from perptape.console import show
@@ -19,8 +19,13 @@ from runtime.clock import mono_ns
 from runtime.settings import Settings, load_settings
 from runtime.tasks import end_all, run_role, tune_interpreter
 
+if TYPE_CHECKING:
+    from aggregator.recording.replay import Replay
+
 MEGABYTE: Final = 1024 * 1024
 DEFAULT_MEGABYTES: Final = 1024
+MAX_PROCESSES: Final = 4
+"""Unless asked for more: each plays everything and only makes fewer envelopes."""
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -36,6 +41,13 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     replay = commands.add_parser("replay", help="play a recording, on its own clock")
     replay.add_argument("file", type=Path)
     replay.add_argument("--out", type=Path, help="file for the envelopes; default: stdout")
+    cores = min(MAX_PROCESSES, os.cpu_count() or 1)
+    replay.add_argument(
+        "--processes",
+        type=_positive,
+        default=cores,
+        help=f"that share the work, the output is the same; default {cores}: one a core",
+    )
 
 
 def _positive(text: str) -> int:
@@ -83,12 +95,17 @@ def run_record(options: argparse.Namespace) -> NoReturn:
 
 def run_replay(options: argparse.Namespace) -> int:
     """Envelopes to a file or stdout, what it took to stderr. Raises StartError or OSError."""
+    from aggregator.recording.replay import Replay
+
     tune_interpreter()
-    with options.file.open("rb") as file, _output(options.out) as output:
-        try:
-            show(_replay(file, output))
-        except InputError as error:
-            raise StartError(f"{options.file}: {error.message}") from None
+    try:
+        replay = Replay(options.file, shares=options.processes)
+        with _output(options.out) as output:
+            show(_replay(replay, output))
+    except InputError as error:
+        raise StartError(f"{options.file}: {error.message}") from None
+    except EOFError:
+        raise StartError("a process of the replay was lost") from None
     return 0
 
 
@@ -102,25 +119,16 @@ def _output(path: Path | None) -> Iterator[BinaryIO]:
         yield output
 
 
-def _replay(file: BinaryIO, output: BinaryIO) -> str:
-    from aggregator.recording.format import Reader
-    from aggregator.recording.player import Player
-
+def _replay(replay: "Replay", output: BinaryIO) -> str:
     started_ns = mono_ns()
     digest = hashlib.sha256()
-    reader = Reader(file)
-    entries = iter(reader)
-    beginning = next(entries, None)
-    if beginning is None:
-        raise InputError("NOT_A_RECORDING", "it is empty")
-    player = Player(beginning)
     count = 0
-    for entry in entries:
-        for envelope in player.play(entry):
-            line = envelope.body + b"\n"
-            digest.update(line)
-            output.write(line)
-            count += 1
+    for body in replay.bodies():
+        line = body + b"\n"
+        digest.update(line)
+        output.write(line)
+        count += 1
+    player = replay.player
     took_s = max(1e-9, (mono_ns() - started_ns) / 1e9)
     told = (
         f"{player.seconds:.1f} s with {player.frames} frames played in {took_s:.2f} s:"
@@ -131,6 +139,6 @@ def _replay(file: BinaryIO, output: BinaryIO) -> str:
         told += f"\n{player.missing} entries are missing: the recorder could not keep up"
     if player.crashes:
         told += f"\n{player.crashes} times a session crashed"
-    if reader.torn:
+    if replay.torn:
         told += "\nthe recording is torn: its writer did not finish it"
     return told

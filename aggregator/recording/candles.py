@@ -22,8 +22,9 @@ class ReplayedCandles:
     def offer(self, best: BestQuote, now_us: int) -> None:
         self._sampler.offer(best, now_us)
 
-    def due(self, now_us: int) -> Iterator[tuple[MarketId, Mapping[str, Any]]]:
-        """The newest candles of a market by period, as the feed says them once a second."""
+    def due(self, now_us: int) -> Iterator[MarketId]:
+        """The markets whose candles the feed says now, once a second; take ``shown`` of each at
+        once."""
         for slot in self._sampler.close(now_us):
             for market, mids in self._sampler.samples(slot):
                 if BEST in mids:
@@ -31,11 +32,11 @@ class ReplayedCandles:
             end_us = bucket(slot.at_us + SAMPLE_US, SECOND_US)
             if end_us != self._said_us:
                 self._said_us = end_us
-                for market in self._forming.due(end_us):
-                    yield market, self._shown(market, end_us)
+                yield from self._forming.due(end_us)
 
-    def _shown(self, market: MarketId, now_us: int) -> Mapping[str, Any]:
+    def shown(self, market: MarketId) -> Mapping[str, Any]:
+        """Its newest candles by period."""
         return {
-            period: candle_data(candle, PERIODS[period], now_us)
+            period: candle_data(candle, PERIODS[period], self._said_us)
             for period, candle in self._forming.shown(market).items()
         }

@@ -4,15 +4,16 @@ Nothing here waits or reads a clock. What the driver and the feed did is in the 
 call, and is done again in that order; so the same file gives the same bytes.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import orjson
 
 from aggregator import rooms
 from aggregator.consolidate import Consolidator
-from aggregator.depth import Depths
+from aggregator.depth import TOGETHER, Depths
 from aggregator.envelopes import Envelopes
 from aggregator.ladders import price
 from aggregator.recording.candles import ReplayedCandles
@@ -28,6 +29,22 @@ from runtime import channels
 from runtime.wire import Envelope
 
 
+class Said(NamedTuple):
+    """``place``: the number of the entry that caused it, and what tells it from others of that
+    entry; the same whoever plays the recording."""
+
+    place: tuple[int, int, int]
+    envelope: Envelope
+
+
+class _Asked(NamedTuple):
+    """A ladder that is still to be priced: of which entry, where in it, and its time."""
+
+    number: int
+    at: int
+    wall_us: int
+
+
 @dataclass(slots=True)
 class _Played:
     """A source by its number. ``source`` is None while it is not attached."""
@@ -38,14 +55,15 @@ class _Played:
 
 
 class Player:
-    """One recording, entry by entry. ``frames``: given to sessions; ``missing``: entries the
-    recording does not have; ``crashes``: sessions that raised, as they did when it was made.
+    """One recording, some entries at a time. ``frames``: given to sessions; ``missing``: entries
+    the recording does not have; ``crashes``: sessions that raised, as they did when it was made.
 
+    Of ``shares`` players that are given the same entries each says another part of the markets.
     After a gap every source counts as lost until it is connected anew: what was in between may
     have changed its books.
     """
 
-    def __init__(self, beginning: Entry) -> None:
+    def __init__(self, beginning: Entry, share: int = 0, shares: int = 1) -> None:
         """Raises InputError when this is no beginning that can be read."""
         made = registry.build(offline_settings(header(beginning)["facts"]))
         self._connectors: Mapping[VenueId, VenueConnector] = {c.venue: c for c in made}
@@ -61,11 +79,11 @@ class Player:
         self._wall_us, self._mono_ns = beginning.wall_us, beginning.mono_ns
         self.first_ns = beginning.mono_ns
         self.frames = self.missing = self.crashes = 0
-        self._says: Mapping[int, Callable[[Entry], Iterator[Envelope]]] = {
-            Kind.FLUSH: self._flush,
-            Kind.LADDERS: self._price,
-            Kind.TIME: self._pass_time,
-        }
+        self._share, self._shares = share, shares
+        self._mine: dict[MarketId, bool] = {}
+        self._number = 0
+        self._told: list[Said] = []
+        self._asked: dict[MarketId, _Asked] = {}
         self._does: Mapping[int, Callable[[Entry], None]] = {
             Kind.GAP: self._on_gap,
             Kind.NAME: self._on_name,
@@ -83,6 +101,9 @@ class Player:
             Kind.RESYNC: self._on_resync,
             Kind.TAKEN: self._on_taken,
             Kind.STATUS: self._on_status,
+            Kind.TIME: self._on_time,
+            Kind.FLUSH: self._on_flush,
+            Kind.LADDERS: self._on_ladders,
             Kind.ANEW: self._on_anew,
             Kind.END: self._on_end,
         }
@@ -92,33 +113,65 @@ class Player:
         """How long the part took to record that was played so far."""
         return (self._mono_ns - self.first_ns) / 1e9
 
-    def play(self, entry: Entry) -> Sequence[Envelope]:
-        """What was said because of one entry. Raises KeyError for a kind that there is not."""
-        if entry.mono_ns:
-            self._mono_ns = entry.mono_ns
-        if entry.wall_us:
-            self._wall_us = entry.wall_us
-        says = self._says.get(entry.kind)
-        if says is not None:
-            return list(says(entry))
-        self._does[entry.kind](entry)
-        return ()
+    def play(self, entries: Iterable[Entry]) -> list[Said]:
+        """What was said because of some entries, in order. Raises KeyError for a kind that there
+        is not."""
+        does = self._does
+        for entry in entries:
+            self._number += 1
+            if entry.mono_ns:
+                self._mono_ns = entry.mono_ns
+            if entry.wall_us:
+                self._wall_us = entry.wall_us
+            does[entry.kind](entry)
+        self._price()
+        told, self._told = self._told, []
+        told.sort(key=attrgetter("place"))
+        return told
 
-    def _flush(self, entry: Entry) -> Iterator[Envelope]:
-        for best in self._core.flush(entry.mono_ns, entry.source or None):
-            yield self._said.quote(best, entry.wall_us)
-            self._candles.offer(best, entry.wall_us)
-        for name, rows in rooms.trade_rows(self._core.trades()).items():
-            yield self._said.room(channels.trades_room(name), "frame", 0, entry.wall_us, rows)
+    def _is_mine(self, market: MarketId) -> bool:
+        mine = self._mine.get(market)
+        if mine is None:
+            mine = channels.share_of(market, self._shares) == self._share
+            self._mine[market] = mine
+        return mine
+
+    def _on_flush(self, entry: Entry) -> None:
+        """What is due next depends on all markets: they are only told apart when it is said."""
+        number, wall_us, told = self._number, entry.wall_us, self._told
+        for at, best in enumerate(self._core.flush(entry.mono_ns, entry.source or None)):
+            self._candles.offer(best, wall_us)
+            if self._is_mine(best.market):
+                told.append(Said((number, 0, at), self._said.quote(best, wall_us)))
+        trades = self._core.trades()
+        if trades:
+            for at, (name, rows) in enumerate(rooms.trade_rows(trades).items()):
+                if self._is_mine(name):
+                    room = channels.trades_room(name)
+                    envelope = self._said.room(room, "frame", 0, wall_us, rows)
+                    told.append(Said((number, 1, at), envelope))
         # What was asked for again is in the recording as well.
         self._core.snapshots_wanted()
         self._core.fundings()
 
-    def _price(self, entry: Entry) -> Iterator[Envelope]:
-        markets = [MarketId(name) for name in entry.body.decode().split(",")]
-        self._depths.collect(markets, entry.mono_ns)
-        for ladder in price(registry.ECONOMICS, self._depths.take()):
-            yield self._said.ladder(ladder, entry.wall_us)
+    def _on_ladders(self, entry: Entry) -> None:
+        """Prices them with those of other entries: forty take little longer than five."""
+        names = [MarketId(name) for name in entry.body.decode().split(",")]
+        mine = [name for name in names if self._is_mine(name)]
+        if len(self._asked) >= TOGETHER or any(name in self._asked for name in mine):
+            self._price()
+        self._depths.collect(mine, entry.mono_ns)
+        for at, name in enumerate(names):
+            if self._is_mine(name):
+                self._asked[name] = _Asked(self._number, at, entry.wall_us)
+
+    def _price(self) -> None:
+        asked, self._asked = self._asked, {}
+        while found := self._depths.take():
+            for name, data in price(registry.ECONOMICS, found).items():
+                number, at, wall_us = asked[name]
+                envelope = self._said.ladder(name, data, wall_us)
+                self._told.append(Said((number, 0, at), envelope))
 
     # Markets and sources --------------------------------------------------------------------------
 
@@ -234,11 +287,13 @@ class Player:
 
     # Time -----------------------------------------------------------------------------------------
 
-    def _pass_time(self, entry: Entry) -> Iterator[Envelope]:
+    def _on_time(self, entry: Entry) -> None:
         self._core.advance(entry.wall_us, entry.mono_ns)
-        for name, candles in self._candles.due(entry.wall_us):
-            room = channels.candles_tape_room(name)
-            yield self._said.room(room, "timer", 0, entry.wall_us, candles)
+        for at, name in enumerate(self._candles.due(entry.wall_us)):
+            if self._is_mine(name):
+                room, candles = channels.candles_tape_room(name), self._candles.shown(name)
+                envelope = self._said.room(room, "timer", 0, entry.wall_us, candles)
+                self._told.append(Said((self._number, 0, at), envelope))
 
     def _on_anew(self, entry: Entry) -> None:
         self._core.forget_said()

@@ -59,7 +59,7 @@ def replayed(path: Path) -> tuple[Player, list[Envelope]]:
         reader = Reader(file)
         entries = iter(reader)
         player = Player(next(entries))
-        said = [envelope for entry in entries for envelope in player.play(entry)]
+        said = [item.envelope for item in player.play(entries)]
         assert not reader.torn
     return player, said
 

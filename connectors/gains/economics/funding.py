@@ -28,8 +28,7 @@ class FundingTerms:
     apr_multiplier: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Funding:
+class Funding(NamedTuple):
     """Accumulators are percent times price, ``rate_p_e18`` percent a second."""
 
     long_p_e20: int

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from aggregator.depth import AT_ONCE, TOGETHER, Depths
-from aggregator.ladders import price
+from aggregator.ladders import ladders
 from connectors.base.economics import PoolDepth
 from connectors.dydx.economics.pricing import ECONOMICS, BookInputs
 from connectors.dydx.economics.quote import scale_of
@@ -74,7 +74,7 @@ class Rig(World):
     def priced(self, name: MarketId = BTC) -> Any:
         """The ladder of a market, None where it stands as it is."""
         standing = self.depths.collect([name], self.now_ns)
-        made = price(PRICED_BY, self.depths.take())
+        made = ladders(PRICED_BY, self.depths.take())
         self.depths.take()
         assert [ladder.market for ladder in made] + standing == [name]
         self.depth: Any = orjson.loads(made[0].depth) if made else None
@@ -239,14 +239,14 @@ def test_many_are_priced_in_one_pass_as_if_alone() -> None:
     alone = {}
     for name in names:
         rig.depths.collect([name], rig.now_ns)
-        (ladder,) = price(PRICED_BY, rig.depths.take())
+        (ladder,) = ladders(PRICED_BY, rig.depths.take())
         alone[name] = ladder
     rig.depths.forget_said()
     rig.depths.collect(names, rig.now_ns)
     first, second = rig.depths.take(), rig.depths.take()
     assert (len(first), len(second)) == (TOGETHER, 3)
     assert rig.depths.take() == {}
-    together = price(PRICED_BY, first) + price(PRICED_BY, second)
+    together = ladders(PRICED_BY, first) + ladders(PRICED_BY, second)
     assert {ladder.market: ladder for ladder in together} == alone
 
 
@@ -258,7 +258,7 @@ def test_of_two_moments_the_newer_one_is_said() -> None:
     rig.flush()
     assert rig.depths.collect([BTC], rig.now_ns) == []
     assert rig.depths.collect([BTC], rig.now_ns) == []
-    (ladder,) = price(PRICED_BY, rig.depths.take())
+    (ladder,) = ladders(PRICED_BY, rig.depths.take())
     assert 77 in orjson.loads(ladder.depth)["pools"][0]["inputs"]["bids"]
 
 

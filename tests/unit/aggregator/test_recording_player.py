@@ -28,7 +28,7 @@ def recorded() -> list[Entry]:
 
 def played(entries: Sequence[Entry]) -> tuple[Player, list[bytes]]:
     player = Player(entries[0])
-    return player, [item.body for entry in entries[1:] for item in player.play(entry)]
+    return player, [said.envelope.body for said in player.play(entries[1:])]
 
 
 def newest(bodies: Sequence[bytes]) -> dict[str, Any]:
