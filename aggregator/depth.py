@@ -57,7 +57,8 @@ class Depths:
         self._waiting: dict[MarketId, Known] = {}
         self._taken: dict[MarketId, Known] = {}
         self.slices = 1
-        self._left: list[MarketId] = []
+        self._turns: list[list[MarketId]] = []
+        self._turn = 0
         self._places: dict[tuple[VenueId, str | None, int], Place] = {}
         self._hurried: dict[MarketId, None] = {}
 
@@ -65,14 +66,24 @@ class Depths:
 
     def due(self) -> list[MarketId]:
         """The markets of the next slice."""
-        if not self._left:
-            self._left = self._core.market_names()
-            self.slices = max(1, -(-len(self._left) // AT_ONCE))
-        turn, self._left = self._left[:AT_ONCE], self._left[AT_ONCE:]
+        self._turn += 1
+        if self._turn >= len(self._turns):
+            names, self._turn = self._core.market_names(), 0
+            self._turns = [names[at : at + AT_ONCE] for at in range(0, len(names), AT_ONCE)]
+            self.slices = max(1, len(self._turns))
+        turn = self._turns[self._turn] if self._turns else []
         hurried = [name for name in self._hurried if name not in turn][:MOST_HURRIED]
         for name in (*hurried, *turn):
             self._hurried.pop(name, None)
         return hurried + turn
+
+    def halfway(self) -> list[MarketId]:
+        """Markets that were due half a round ago and whose ladder stands: it has to live until
+        another is made."""
+        if not self._turns:
+            return []
+        names = self._turns[self._turn - len(self._turns) // 2]
+        return [name for name in names if name in self._known and not self._is_being_made(name)]
 
     def notice(self, best: BestQuote) -> None:
         """A venue that is no longer live does not stay in a ladder until its turn comes."""
@@ -94,11 +105,14 @@ class Depths:
         for name in markets:
             known = self._collect(name, mono_ns)
             if known.same(self._known.get(name)):
-                if name not in self._waiting and name not in self._taken:
+                if not self._is_being_made(name):
                     standing.append(name)
             else:
                 self._known[name] = self._waiting[name] = known
         return standing
+
+    def _is_being_made(self, name: MarketId) -> bool:
+        return name in self._waiting or name in self._taken
 
     def take(self) -> dict[MarketId, Known]:
         """What was collected of some markets and not yet taken, the newest of each."""

@@ -13,7 +13,7 @@ from aggregator.depth import Depths, Known
 from aggregator.funding import FundingBoard
 from aggregator.history import History, SayCandles
 from aggregator.ladders import Ladder
-from aggregator.pricing import price_beside
+from aggregator.pricing import Pricer
 from aggregator.publisher import Publisher
 from aggregator.venue_runner import VenueRunner
 from connectors import registry
@@ -229,7 +229,8 @@ class Feed:
         while True:
             started_ns = mono_ns()
             markets = self._depths.due()
-            for market in self._depths.collect(markets, started_ns):
+            standing = self._depths.collect(markets, started_ns)
+            for market in (*standing, *self._depths.halfway()):
                 self._publisher.repeat_ladder(market)
             COLLECT_SECONDS.observe((mono_ns() - started_ns) / 1e9)
             # Before any market is listed there is no round.
@@ -324,7 +325,9 @@ def publishing(connectors: Sequence[VenueConnector], settings: Settings) -> Feed
     core = Consolidator({c.venue: c.rules.max_age_ns for c in connectors})
     depths = Depths(core, connectors)
     history = partial(History, settings)
-    return Feed(connectors, core, depths, publisher, settings.market_filter, history, price_beside)
+    return Feed(
+        connectors, core, depths, publisher, settings.market_filter, history, Pricer().price
+    )
 
 
 async def main(settings: Settings, stop: asyncio.Event) -> None:

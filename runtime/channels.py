@@ -40,8 +40,8 @@ STATE_TTL_MS: Final = 1_000
 STATE_REWRITE_MS: Final = 300
 """What lives ``STATE_TTL_MS`` is written again this often."""
 LADDER_TTL_MS: Final = 1_000
-"""Of ``ladder:*`` and ``depth:*``, which are written again every ``LADDER_MS``."""
-LADDER_MS: Final = 500
+"""Of ``ladder:*`` and ``depth:*``, which are made every ``LADDER_MS`` and extended in between."""
+LADDER_MS: Final = 1_000
 FUNDING_SHARES: Final = 8
 """Funding is told and written in shares, one after the other."""
 FUNDING_MS: Final = 1_000

@@ -9,6 +9,12 @@ from typing import Any, NamedTuple, Protocol
 from domain.costs import Codes, Floats, OrderSide, PoolCost
 
 
+class Durable:
+    """A part of inputs that stays the very same object for long. Immutable."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class PoolDepth:
     """All that is needed to price one pool at one moment. ``pool``: None at an order book.

@@ -79,7 +79,7 @@ OUTDATED_SPACING_NS: Final = 10_000_000_000
 STATE_MAX_AGE_NS: Final = 90_000_000_000
 """Older state of a chain prices nothing: three polls were missed."""
 
-HOLDING_NS: Final = 5_000_000_000
+HOLDING_NS: Final = 10_000_000_000
 HOLDING_AT_ONCE: Final = 3
 """Costs of holding are told this often a market, or as often as so many markets at each timer
 allow: one with eight pools takes some 0.4 ms."""

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
-from aggregator.pricing import price_beside
+from aggregator.pricing import Pricer
 from aggregator.publisher import Publisher
 from aggregator.recording import service
 from aggregator.recording.facts import facts
@@ -86,7 +86,7 @@ async def recorded_and_published(settings: Settings, folder: Folder) -> tuple[Pa
     core, stop = RecordedConsolidator(connectors, journal), asyncio.Event()
     depths = RecordedDepths(core, connectors, journal)
     publisher = partial(Publisher, settings.require_redis_url())
-    feed = Feed(connectors, core, depths, publisher, settings.market_filter, pricing=price_beside)
+    feed = Feed(connectors, core, depths, publisher, settings.market_filter, pricing=Pricer().price)
     async with listening(settings.require_redis_url()) as (tape, redis):
         task = asyncio.create_task(feed.run(stop))
         await until(lambda: all_live(redis), "live quotes")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from connectors.base.economics import Durable
 from connectors.gains.constants import PRICE_MAX_E10
 from connectors.gains.economics.borrowing import OpenInterest
 from connectors.gains.economics.depth import Side, decode_side, encode_side
@@ -19,7 +20,7 @@ _MAX_DIGITS: Final = 78
 
 
 @dataclass(frozen=True)
-class PoolState:
+class PoolState(Durable):
     """One pair in one collateral on one chain: everything but the price of the pair.
 
     What is made of it is kept, because most of the time only the price changes.

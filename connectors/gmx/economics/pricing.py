@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
-from connectors.base.economics import LadderArrays
+from connectors.base.economics import Durable, LadderArrays
 from connectors.gmx.constants import VENUE
 from connectors.gmx.economics import codec
 from connectors.gmx.economics.fixed import FACTOR_ONE
@@ -43,7 +43,7 @@ _REASONS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class PoolTerms:
+class PoolTerms(Durable):
     """What a pool says of itself. ``decimals``: of its index token. ``row``: the same as floats."""
 
     decimals: int

@@ -270,3 +270,23 @@ def test_a_ladder_that_is_being_made_is_not_the_one_that_stands() -> None:
     assert rig.depths.collect([BTC], rig.now_ns) == []
     assert rig.depths.take() == {}
     assert rig.depths.collect([BTC], rig.now_ns) == [BTC]
+
+
+def test_a_ladder_lives_on_halfway_to_the_next_turn() -> None:
+    names = [MarketId(f"M{number}-USD") for number in range(4 * AT_ONCE)]
+    rig = Rig(*names)
+    rig.up(*names)
+    for turn in range(8):
+        due = rig.depths.due()
+        rig.depths.collect(due, rig.now_ns)
+        # None is there yet in the first round; then those of two turns ago.
+        before = names[(turn % 4 - 2) * AT_ONCE :][:AT_ONCE]
+        assert rig.depths.halfway() == ([] if turn < 2 else before)
+        rig.depths.take()
+        rig.depths.take()
+    rig.depths.due()
+    assert rig.depths.collect(names, rig.now_ns) == names
+    rig.depths.forget_said()
+    assert rig.depths.halfway() == []
+    rig.depths.collect(names, rig.now_ns)
+    assert rig.depths.halfway() == []
