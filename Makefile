@@ -35,6 +35,8 @@ test: check
 bench: install
 	$(BIN)/python benchmarks/feed.py
 	$(BIN)/python benchmarks/latency.py
+	$(BIN)/python benchmarks/ladder.py
+	$(BIN)/python benchmarks/history.py
 
 # After a change of the dependencies in pyproject.toml. Versions that still fit stay.
 lock: install

@@ -11,7 +11,18 @@ from api.edge import Edge
 from api.realtime import handshake
 from api.realtime.engine import Engine
 from api.realtime.polling import PollingEndpoint
-from api.routes import health, markets, page, quotes, trades, venues
+from api.routes import (
+    candles,
+    funding,
+    health,
+    history,
+    ladders,
+    markets,
+    page,
+    quotes,
+    trades,
+    venues,
+)
 from domain.errors import PerpError
 
 
@@ -23,8 +34,12 @@ def build_app(context: Context, engine: Engine) -> Starlette:
             Route(handshake.PATH + "/", polling),
             *markets.ROUTES,
             *quotes.ROUTES,
+            *ladders.ROUTES,
+            *funding.ROUTES,
             *venues.ROUTES,
             *trades.ROUTES,
+            *candles.ROUTES,
+            *history.ROUTES,
             *health.ROUTES,
             *page.routes(),
         ],

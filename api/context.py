@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from api.health import Health
+from api.history import PriceHistory
+from api.ladders import LadderPricer
 from api.quotes import QuoteReader
 from api.tape.board import Board
 
@@ -15,7 +17,9 @@ class Context:
 
     board: Board
     quotes: QuoteReader
+    ladders: LadderPricer
     health: Health
+    history: PriceHistory
 
 
 def context_of(request: Request) -> Context:

@@ -39,6 +39,7 @@ SPECS: Final[Mapping[str, Spec]] = {
     "FEED_UNAVAILABLE": Spec(503, "Nothing is known from the feed yet", None, 1),
     "REDIS_UNAVAILABLE": Spec(503, "Redis does not answer", None, 1),
     "DATABASE_UNAVAILABLE": Spec(503, "Postgres does not answer", None, 1),
+    "BUSY": Spec(503, "Too much is asked for at once", None, 1),
     "NOT_READY": Spec(503, "Not ready", "issues name what is missing", 1),
     "INTERNAL": Spec(500, "The server failed", "quote the request_id in a report"),
 }

@@ -11,6 +11,8 @@ import uvicorn
 from api.app import build_app
 from api.context import Context
 from api.health import Health
+from api.history import PriceHistory
+from api.ladders import LadderPricer
 from api.quotes import QuoteReader
 from api.realtime.engine import LIMITS, Engine, Limits
 from api.realtime.hub import Hub
@@ -19,6 +21,7 @@ from api.realtime.subscriptions import Subscriptions
 from api.realtime.websocket import WebSocketTransport
 from api.tape.board import Board
 from api.tape.reader import TapeReader
+from connectors import registry
 from db.pool import Database
 from runtime.logs import get_logger
 from runtime.redis import fast_client
@@ -101,7 +104,9 @@ class Gateway:
     async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
         """Serves until ``stop`` is set, then says goodbye."""
         engine = self._server.eio
-        context = Context(self._board, QuoteReader(self._redis), self._health)
+        quotes, history = QuoteReader(self._redis), PriceHistory(self._database)
+        ladders = LadderPricer(registry.ECONOMICS)
+        context = Context(self._board, quotes, ladders, self._health, history)
         http = HttpServer(http_config(build_app(context, engine), engine), engine)
         await self._reader.prime()
         loops = [

@@ -1,6 +1,7 @@
 """Quotes: what one venue shows of a market now, and the best over all venues."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from domain.events import PoolQuote
@@ -73,25 +74,28 @@ class BestQuote(NamedTuple):
     @property
     def crossed(self) -> bool:
         """The best bid is above the best ask. Equal is no error: an oracle may have no width."""
-        bid, ask = self.bid_e18, self.ask_e18
-        return bid is not None and ask is not None and bid > ask
+        return _crossed(self.bid_e18, self.ask_e18)
 
     @property
     def mid(self) -> str | None:
         """Exact decimal string; None unless both sides exist."""
-        bid, ask = self.bid_e18, self.ask_e18
-        if bid is None or ask is None:
-            return None
-        # The half of an odd sum needs one digit more than 1e-18; venues' ticks never reach it.
-        return format_e18((bid + ask) // 2)
+        return _mid(self.bid_e18, self.ask_e18)
+
+    @property
+    def confidence_bps(self) -> float | None:
+        """Half the width, in bps of ``mid``, of what around it holds the mid of every venue the
+        price is made of; 4 decimals. None where fewer than two venues have both sides."""
+        return _confidence_bps(self.quotes, self.bid_e18, self.ask_e18)
+
+    @property
+    def age_ms(self) -> Mapping[VenueId, int]:
+        """How old the price of each venue was, when what caused this quote arrived."""
+        return _age_ms(self.quotes, self.received_us)
 
     @property
     def spread_bps(self) -> float | None:
         """(ask - bid) / mid in bps, 4 decimals; negative when crossed."""
-        bid, ask = self.bid_e18, self.ask_e18
-        if bid is None or ask is None:
-            return None
-        return round((ask - bid) / (ask + bid) * 20_000, 4)
+        return _spread_bps(self.bid_e18, self.ask_e18)
 
 
 def best_of(
@@ -105,20 +109,67 @@ def best_of(
 ) -> BestQuote:
     """The consolidated quote. ``quotes`` stands in venue order, which decides equal prices."""
     bid = ask = None
+    highest = lowest = 0
     for quote in quotes:
-        if not quote.eligible:
+        if quote.state != "live":
             continue
-        if quote.bid_e18 is not None and (bid is None or quote.bid_e18 > (bid.bid_e18 or 0)):
-            bid = quote
-        if quote.ask_e18 is not None and (
-            ask is None or ask.ask_e18 is None or quote.ask_e18 < ask.ask_e18
-        ):
-            ask = quote
+        price = quote.bid_e18
+        if price is not None and (bid is None or price > highest):
+            bid, highest = quote, price
+        price = quote.ask_e18
+        if price is not None and (ask is None or price < lowest):
+            ask, lowest = quote, price
     return BestQuote(market, bid, ask, quotes, change_24h, cause, received_us, disagree)
 
 
+# The best price is also that of its venue and of its pool, and mostly of several pools.
+@lru_cache(maxsize=8192)
 def _price(value_e18: int | None) -> str | None:
     return None if value_e18 is None else format_e18(value_e18)
+
+
+def _crossed(bid: int | None, ask: int | None) -> bool:
+    return bid is not None and ask is not None and bid > ask
+
+
+def _mid(bid: int | None, ask: int | None) -> str | None:
+    # The half of an odd sum needs one digit more than 1e-18; venues' ticks never reach it.
+    return None if bid is None or ask is None else _price((bid + ask) // 2)
+
+
+def _spread_bps(bid: int | None, ask: int | None) -> float | None:
+    if bid is None or ask is None:
+        return None
+    return round((ask - bid) / (ask + bid) * 20_000, 4)
+
+
+def _confidence_bps(
+    quotes: tuple[VenueQuote, ...], bid: int | None, ask: int | None
+) -> float | None:
+    if bid is None or ask is None or len(quotes) < 2:
+        return None
+    middle = bid + ask
+    offsets = [
+        quote.bid_e18 + quote.ask_e18 - middle
+        for quote in quotes
+        if quote.state == "live" and quote.bid_e18 is not None and quote.ask_e18 is not None
+    ]
+    if len(offsets) < 2:
+        return None
+    return round(max(max(offsets), -min(offsets)) / middle * 10_000, 4)
+
+
+def _age_ms(quotes: tuple[VenueQuote, ...], received_us: int) -> Mapping[VenueId, int]:
+    times = {
+        quote.venue: quote.price_us
+        for quote in quotes
+        if quote.state == "live" and quote.price_us is not None
+    }
+    now_us = received_us or max(times.values(), default=0)
+    return {
+        venue: (now_us - price_us) // 1000 if now_us > price_us else 0
+        for venue, price_us in times.items()
+    }
 
 
 def price_data(
@@ -127,27 +178,29 @@ def price_data(
     """``data`` of the ``price`` envelope. ``shown``: in place of ``venue_data``, for who has it
     already."""
     shown = shown or venue_data
-    bid, ask = best.bid, best.ask
+    bid, ask, quotes = best.bid, best.ask, best.quotes
+    bid_e18, ask_e18 = best.bid_e18, best.ask_e18
+    excluded = [
+        {"venue": quote.venue, "reason": quote.reason} for quote in quotes if quote.state != "live"
+    ]
     return {
-        "bid": None if bid is None else _price(bid.bid_e18),
+        "bid": _price(bid_e18),
         "bid_venue": None if bid is None else bid.venue,
         "bid_size": None if bid is None else bid.bid_size,
-        "ask": None if ask is None else _price(ask.ask_e18),
+        "ask": _price(ask_e18),
         "ask_venue": None if ask is None else ask.venue,
         "ask_size": None if ask is None else ask.ask_size,
-        "mid": best.mid,
-        "spread_bps": best.spread_bps,
-        "crossed": best.crossed,
+        "mid": _mid(bid_e18, ask_e18),
+        "spread_bps": _spread_bps(bid_e18, ask_e18),
+        "crossed": _crossed(bid_e18, ask_e18),
         "quality": {
-            "venues": sum([quote.state == "live" for quote in best.quotes]),
-            "excluded": [
-                {"venue": quote.venue, "reason": quote.reason}
-                for quote in best.quotes
-                if quote.state != "live"
-            ],
+            "venues": len(quotes) - len(excluded),
+            "excluded": excluded,
             "disagree": best.disagree,
+            "confidence_bps": _confidence_bps(quotes, bid_e18, ask_e18),
+            "age_ms": _age_ms(quotes, best.received_us),
         },
-        "venues": {quote.venue: shown(quote) for quote in best.quotes},
+        "venues": {quote.venue: shown(quote) for quote in quotes},
     }
 
 
@@ -166,13 +219,13 @@ def venue_data(quote: VenueQuote) -> Mapping[str, object]:
     else:
         data["pools"] = [
             {
-                "pool": pool.pool,
-                "bid": _price(pool.bid_e18),
-                "ask": _price(pool.ask_e18),
-                "bid_size": pool.bid_size,
-                "ask_size": pool.ask_size,
+                "pool": pool,
+                "bid": _price(bid),
+                "ask": _price(ask),
+                "bid_size": bid_size,
+                "ask_size": ask_size,
             }
-            for pool in quote.pools
+            for _, pool, bid, ask, bid_size, ask_size, _ in quote.pools
         ]
     return data
 

@@ -13,7 +13,7 @@ from typing import Final
 from perptape import loopback_http
 from perptape.embedded import server_environment
 from perptape.errors import StartError
-from perptape.process import Launch
+from perptape.process import STAND_IN_NICENESS, Launch
 from perptape.service_user import ServiceUser, runnable
 from sandbox.chain.genesis import genesis
 
@@ -63,7 +63,10 @@ class EmbeddedAnvil:
         # It keeps a folder of its own below its home.
         env = server_environment(self._data_dir) | {"HOME": str(self._folder)}
         return Launch(
-            argv=(str(self._program), *words, *_OPTIONS, "--silent"), env=env, user=self._user
+            argv=(str(self._program), *words, *_OPTIONS, "--silent"),
+            env=env,
+            user=self._user,
+            niceness=STAND_IN_NICENESS,
         )
 
     async def answers(self) -> bool:

@@ -92,7 +92,7 @@ class Layout:
     sandbox: Mapping[str, int] | None
     chains: Mapping[int, str]
 
-    def launch_role(self, name: str, metrics_port: int) -> Launch:
+    def launch_role(self, name: str, metrics_port: int, niceness: int = 0) -> Launch:
         env = os.environ | {
             "REDIS_URL": self.redis_url,
             "DATABASE_URL": self.database_url,
@@ -104,7 +104,8 @@ class Layout:
         }
         if self.sandbox is not None:
             env = sandbox_venues(self.sandbox) | env | sandbox_listens(self.sandbox)
-        return Launch(argv=(sys.executable, "-P", "-m", "perptape", name), env=env)
+        argv = (sys.executable, "-P", "-m", "perptape", name)
+        return Launch(argv=argv, env=env, niceness=niceness)
 
     def runtime_content(self, pids: Mapping[str, list[int]]) -> dict[str, Any]:
         """What ``runtime.json`` says; a published contract."""

@@ -28,6 +28,7 @@ from perptape.leftovers import end_leftovers
 from perptape.log_files import BoundedFile, ChildLog
 from perptape.metrics_page import CONTENT_TYPE, metrics_page
 from perptape.ports import free_ports, require_free
+from perptape.process import STAND_IN_NICENESS
 from perptape.roles import ROLES, Role
 from perptape.runtime_file import remove_runtime_file, write_runtime_file
 from perptape.service_user import ServiceUser, make_services_home, service_user
@@ -201,7 +202,9 @@ class Supervisor:
     def _start_role(self, layout: Layout, role: Role, worker: str, metrics_port: int) -> None:
         child = Child(
             role.name,
-            layout.launch_role(role.name, metrics_port),
+            layout.launch_role(
+                role.name, metrics_port, STAND_IN_NICENESS if role.sandbox_only else 0
+            ),
             self._log(f"{role.name}-{worker}" if worker else role.name, json=True),
             stop_grace_s=role.stop_grace_s,
             say=self._console.say,

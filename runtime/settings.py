@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     gains_backend_urls: Mapping[int, str] = {}
     gains_backend_ws_urls: Mapping[int, str] = {}
     rpc_urls: Mapping[int, str] = {}
+    history_tick_days: int = Field(default=2, ge=1, le=3650)
+    history_minute_days: int = Field(default=30, ge=2, le=3650)
+    history_candle_days: int = Field(default=730, ge=8, le=36500)
     sandbox_control_port: int = Field(default=8100, ge=1, le=65535)
     sandbox_dydx_port: int = Field(default=8101, ge=1, le=65535)
     sandbox_gmx_port: int = Field(default=8102, ge=1, le=65535)
@@ -107,6 +110,17 @@ class Settings(BaseSettings):
     @property
     def venue_filter(self) -> frozenset[str] | None:
         return _comma_list(self.venues)
+
+    @property
+    def history_kept_days(self) -> Mapping[str, int | None]:
+        """By period of candles, None for ever; ticks are kept as long as ``1s``."""
+        wide = self.history_candle_days
+        return {
+            "1s": self.history_tick_days,
+            "1m": self.history_minute_days,
+            **dict.fromkeys(("5m", "15m", "1h"), wide),
+            **dict.fromkeys(("4h", "1d")),
+        }
 
     def require_redis_url(self) -> str:
         if self.redis_url is None:

@@ -5,12 +5,11 @@ joins or fell behind. Pure.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, Protocol
 
 from api.tape import envelopes
-from api.tape.envelopes import Blank, Parsed
-from runtime.wire import Cause, encode_envelope
+from api.tape.envelopes import Blank
+from runtime.wire import encode_envelope
 
 Kind = Literal["snapshot", "update"]
 
@@ -49,7 +48,7 @@ class Room(Protocol):
 
 
 class StateRoom:
-    """Every envelope carries the whole state: ``price`` and ``venues`` rooms."""
+    """Every envelope carries the whole state: ``price``, ``ladder`` and ``venues`` rooms."""
 
     __slots__ = ("_blank", "_priced", "_truth", "name", "seq", "shown", "stale", "version")
     stream = False
@@ -86,6 +85,11 @@ class StateRoom:
         return True
 
     @property
+    def is_known(self) -> bool:
+        """Whether it shows what the feed said last."""
+        return not self.stale and bool(self._truth)
+
+    @property
     def is_priced(self) -> bool:
         """Whether a ``price`` room shows a price."""
         return not self.stale and bool(self._truth) and self._truth is self._priced
@@ -119,93 +123,6 @@ class StateRoom:
         last = envelopes.parse(self._truth)
         return envelopes.status(
             self.name, last.seq, last.epoch, now_us, self._blank(last.data, now_us)
-        )
-
-
-class PricesRoom:
-    """The ``prices`` room: envelopes carry only the rows that changed."""
-
-    stream = False
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.seq = 0
-        self.version = 0
-        self.shown = b""
-        self._rows: dict[str, dict[str, Any]] = {}
-        self._changed: dict[str, int] = {}
-        self._stale: set[str] = set()
-        self._head: tuple[int, Cause, int, int] = (0, "status", 0, 0)
-        self._whole: tuple[int, bytes] | None = None
-
-    def accept(self, seq: int, body: bytes) -> bool:
-        if seq <= self.seq:
-            return False
-        envelope = envelopes.parse(body)
-        # Rows found in Redis before the tape was first heard were sent without a seq of their own.
-        unnumbered = self.seq == 0 and bool(self._rows)
-        self.seq = seq
-        self._head = envelope.epoch, envelope.cause, envelope.received_us, envelope.published_us
-        self._change(envelope.data)
-        self._stale -= envelope.data.keys()
-        self.shown = self._encode("snapshot", list(self._rows)) if unnumbered else body
-        return True
-
-    def markets(self) -> list[str]:
-        return list(self._rows)
-
-    def revive(self, quotes: Mapping[str, Parsed]) -> None:
-        """Quotes were found to be current although the tape said nothing of them."""
-        rows = {}
-        for market, quote in quotes.items():
-            change_24h = self._rows.get(market, {}).get("change_24h")
-            rows[market] = envelopes.board_row(quote.data, change_24h)
-        newest = max(quotes.values(), key=lambda quote: quote.published_us)
-        self._head = newest.epoch, newest.cause, newest.received_us, newest.published_us
-        self._change(rows)
-        self._stale -= rows.keys()
-        self.shown = self._encode("snapshot", list(self._rows))
-
-    def go_stale(self, markets: Iterable[str], epoch: int, now_us: int) -> bool:
-        """False when there was nothing to become stale."""
-        fresh = [market for market in markets if market in self._rows.keys() - self._stale]
-        if not fresh:
-            return False
-        self._head = epoch, "status", now_us, now_us
-        self._change({market: self._rows[market] for market in fresh})
-        self._stale.update(fresh)
-        self.shown = self._encode("update", fresh)
-        return True
-
-    def snapshot(self, epoch: int, now_us: int) -> bytes:
-        if not self._rows:
-            return encode_envelope("snapshot", self.name, 0, epoch, "status", now_us, now_us, {})
-        return self.catch_up()
-
-    def catch_up(self) -> bytes:
-        if self._whole is None or self._whole[0] != self.version:
-            self._whole = (self.version, self._encode("snapshot", list(self._rows)))
-        return self._whole[1]
-
-    def since(self, version: int) -> bytes:
-        changed = [market for market, at in self._changed.items() if at > version]
-        return self._encode("update", changed)
-
-    def _change(self, rows: dict[str, dict[str, Any]]) -> None:
-        self.version += 1
-        self._rows.update(rows)
-        self._changed.update(dict.fromkeys(rows, self.version))
-
-    def _encode(self, kind: Kind, markets: list[str]) -> bytes:
-        epoch, cause, received_us, published_us = self._head
-        data = {
-            market: envelopes.blank_board_row(self._rows[market])
-            if market in self._stale
-            else self._rows[market]
-            for market in markets
-        }
-        return encode_envelope(
-            kind, self.name, self.seq, epoch, cause, received_us, published_us, data
         )
 
 

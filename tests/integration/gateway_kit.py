@@ -16,6 +16,10 @@ from redis.exceptions import RedisError
 from api.realtime.engine import Limits
 from api.service import Gateway, listen
 from runtime.channels import (
+    FUNDING_ROOM,
+    FUNDING_SHARES,
+    FUNDING_TTL_MS,
+    LADDER_TTL_MS,
     MARKETS_STATE,
     PRICES_ROOM,
     QUOTE_TTL_MS,
@@ -24,15 +28,23 @@ from runtime.channels import (
     UNPRICED_STATE,
     VENUES_ROOM,
     VENUES_STATE,
+    depth_key,
+    funding_key,
+    ladder_key,
+    ladder_room,
     price_room,
     quote_key,
+    share_of,
     trades_room,
 )
 from runtime.clock import wall_us
-from runtime.wire import Cause, Envelope, encode_batch, encode_envelope
+from runtime.wire import Cause, Envelope, Stamp, encode_batch, encode_depth, encode_envelope
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
 BEAT_S = 0.04
+EVENTS = (
+    "price", "prices", "venues", "trades", "candles", "ladder", "funding", "heartbeat",
+)  # fmt: skip
 
 
 def price_of(bid: str, ask: str) -> dict[str, Any]:
@@ -116,6 +128,7 @@ class Feed:
     _quotes: dict[str, bytes] = field(default_factory=dict)
     _unpriced: dict[str, Envelope] = field(default_factory=dict)
     _venues: bytes = b""
+    _later: dict[str, tuple[bytes, int]] = field(default_factory=dict)
     _sending: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def envelope(self, room: str, data: Any, cause: Cause = "frame") -> Envelope:
@@ -147,6 +160,8 @@ class Feed:
         pipe.set(UNPRICED_STATE, unpriced, px=STATE_TTL_MS)
         if self._venues:
             pipe.set(VENUES_STATE, self._venues, px=STATE_TTL_MS)
+        for key, (body, ttl_ms) in self._later.items():
+            pipe.set(key, body, px=ttl_ms)
         rows = orjson.dumps([market_row(market) for market in self.markets])
         pipe.set(MARKETS_STATE, rows, px=STATE_TTL_MS)
         await pipe.execute()
@@ -173,6 +188,29 @@ class Feed:
     async def trades(self, *numbers: int, market: str = "BTC-USD") -> None:
         await self.send(self.envelope(trades_room(market), [trade_of(n) for n in numbers]))
 
+    async def ladder(self, data: Any, depth: Any, market: str = "BTC-USD") -> Envelope:
+        """Publishes a ladder and what it was made of."""
+        envelope = self.envelope(ladder_room(market), data, "timer")
+        now_us = wall_us()
+        stamp = Stamp(envelope.seq, self.epoch, "timer", now_us, now_us)
+        inputs = encode_depth(market, stamp, orjson.dumps(depth))
+        self._later[ladder_key(market)] = envelope.body, LADDER_TTL_MS
+        self._later[depth_key(market)] = inputs, LADDER_TTL_MS
+        await self.send(envelope)
+        return envelope
+
+    async def drop_ladder(self, market: str = "BTC-USD") -> None:
+        for key in (ladder_key(market), depth_key(market)):
+            self._later.pop(key, None)
+            await self.redis.delete(key)
+
+    async def funding(self, rows: dict[str, Any]) -> None:
+        """Publishes rows of one share, and that they are all of it."""
+        (share,) = {share_of(market, FUNDING_SHARES) for market in rows}
+        envelope = self.envelope(FUNDING_ROOM, rows, "timer")
+        self._later[funding_key(share)] = envelope.body, FUNDING_TTL_MS
+        await self.send(envelope)
+
     async def venues(self, state: str = "live") -> None:
         row = {
             "state": state,
@@ -188,6 +226,7 @@ class Feed:
         self.epoch += 100
         self._seqs.clear()
         self._quotes.clear()
+        self._later.clear()
         self._venues = b""
 
     async def run(self) -> None:
@@ -276,7 +315,7 @@ class Client:
         self.received: dict[str, asyncio.Queue[dict[str, Any]]] = {}
         self.history: dict[str, list[dict[str, Any]]] = {}
         self.sio = socketio.AsyncClient(reconnection=False)
-        for name in ("price", "prices", "venues", "trades", "heartbeat"):
+        for name in EVENTS:
             self.received[name] = asyncio.Queue()
             self.history[name] = []
             self.sio.on(name, functools.partial(self._take, name))

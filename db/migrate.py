@@ -1,0 +1,105 @@
+"""Brings the schema up to date. Files are applied in the order of their numbers, each in one
+transaction, and never change afterwards: their checksums are kept."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import asyncpg
+
+from db import timescale
+from domain.errors import PerpError
+
+FOLDER: Final = Path(__file__).resolve().parent.parent / "migrations"
+LOCK: Final = 0x70657270_0001
+"""Advisory: one process at a time."""
+
+_NAME: Final = re.compile(r"(\d{4})_[a-z0-9_]+(\.timescale)?\.sql")
+_APPLIED: Final = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    version    integer PRIMARY KEY,
+    name       text NOT NULL,
+    sha256     text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+
+class MigrationError(PerpError):
+    """The database does not hold what these files made."""
+
+
+class Migration(NamedTuple):
+    """One file. Of two with a number the one for TimescaleDB is taken where that is available."""
+
+    version: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def load(folder: Path = FOLDER) -> Mapping[int, list[Migration]]:
+    """By number, plain variant first. Raises MigrationError ``BAD_MIGRATIONS``."""
+    found: dict[int, list[Migration]] = {}
+    for path in sorted(folder.glob("*.sql"), key=lambda path: (len(path.suffixes), path.name)):
+        match = _NAME.fullmatch(path.name)
+        if match is None:
+            raise MigrationError("BAD_MIGRATIONS", f"no name of a migration: {path.name}")
+        migration = Migration(int(match[1]), path.name, path.read_text())
+        found.setdefault(migration.version, []).append(migration)
+    if sorted(found) != list(range(1, len(found) + 1)):
+        raise MigrationError("BAD_MIGRATIONS", f"numbers are missing in {folder.name}")
+    for variants in found.values():
+        plain = [item for item in variants if not item.name.endswith(".timescale.sql")]
+        if len(plain) != 1 or len(variants) > 2:
+            raise MigrationError("BAD_MIGRATIONS", f"one plain file a number: {variants[0].name}")
+    return dict(sorted(found.items()))
+
+
+async def migrate(connection: asyncpg.Connection, folder: Path = FOLDER) -> list[str]:
+    """Applies what is missing and returns its names. The connection needs a long time limit.
+
+    Raises MigrationError ``MIGRATION_CHANGED`` or ``DATABASE_NEWER``, and what asyncpg raises.
+    """
+    files = load(folder)
+    await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+    try:
+        await connection.execute(_APPLIED)
+        rows = await connection.fetch("SELECT version, name, sha256 FROM schema_migrations")
+        applied = {row["version"]: (row["name"], row["sha256"]) for row in rows}
+        for version, (name, sha256) in applied.items():
+            if version not in files:
+                raise MigrationError("DATABASE_NEWER", f"{name} is of a newer version")
+            if (name, sha256) not in [(item.name, item.sha256) for item in files[version]]:
+                raise MigrationError("MIGRATION_CHANGED", f"{name} is not what was applied")
+        missing = [variants for version, variants in files.items() if version not in applied]
+        timescale = bool(missing) and await _has_timescale(connection, applied.values())
+        done = []
+        for variants in missing:
+            chosen = variants[-1] if timescale else variants[0]
+            async with connection.transaction():
+                await connection.execute(chosen.sql)
+                await connection.execute(
+                    "INSERT INTO schema_migrations (version, name, sha256) VALUES ($1, $2, $3)",
+                    chosen.version, chosen.name, chosen.sha256,
+                )  # fmt: skip
+            done.append(chosen.name)
+        return done
+    finally:
+        if not connection.is_closed():
+            await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
+
+
+async def _has_timescale(
+    connection: asyncpg.Connection, applied: Iterable[tuple[str, str]]
+) -> bool:
+    """A database that began without the extension goes on without it."""
+    names = [name for name, _ in applied]
+    if names:
+        return any(name.endswith(".timescale.sql") for name in names)
+    return await timescale.is_usable(connection)
