@@ -1,5 +1,6 @@
 """Numbers and encodes what a feed says: for the tape as for the replay of a recording."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,7 +37,7 @@ class Envelopes:
     def __init__(self) -> None:
         self.epoch = 0
         self._seqs: dict[str, int] = {}
-        self._parts: dict[MarketId, VenueParts] = {}
+        self._parts: defaultdict[MarketId, VenueParts] = defaultdict(VenueParts)
 
     @property
     def rooms(self) -> int:
@@ -49,7 +50,7 @@ class Envelopes:
 
     def quote(self, best: BestQuote, now_us: int) -> Envelope:
         """The ``price`` envelope."""
-        data = price_data(best, self._parts.setdefault(best.market, VenueParts()).shown)
+        data = price_data(best, self._parts[best.market].shown)
         room = channels.price_room(best.market)
         return self.room(room, best.cause, best.received_us, now_us, data)
 

@@ -1,6 +1,6 @@
 """Quotes: what one venue shows of a market now, and the best over all venues."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -85,12 +85,12 @@ class BestQuote(NamedTuple):
     def confidence_bps(self) -> float | None:
         """Half the width, in bps of ``mid``, of what around it holds the mid of every venue the
         price is made of; 4 decimals. None where fewer than two venues have both sides."""
-        return _confidence_bps(self.quotes, self.bid_e18, self.ask_e18)
+        return _confidence_bps(_live(self.quotes), self.bid_e18, self.ask_e18)
 
     @property
     def age_ms(self) -> Mapping[VenueId, int]:
         """How old the price of each venue was, when what caused this quote arrived."""
-        return _age_ms(self.quotes, self.received_us)
+        return _age_ms(_live(self.quotes), self.received_us)
 
     @property
     def spread_bps(self) -> float | None:
@@ -143,28 +143,26 @@ def _spread_bps(bid: int | None, ask: int | None) -> float | None:
     return round((ask - bid) / (ask + bid) * 20_000, 4)
 
 
-def _confidence_bps(
-    quotes: tuple[VenueQuote, ...], bid: int | None, ask: int | None
-) -> float | None:
-    if bid is None or ask is None or len(quotes) < 2:
+def _live(quotes: Sequence[VenueQuote]) -> Sequence[VenueQuote]:
+    return [quote for quote in quotes if quote.state == "live"]
+
+
+def _confidence_bps(live: Sequence[VenueQuote], bid: int | None, ask: int | None) -> float | None:
+    if bid is None or ask is None or len(live) < 2:
         return None
     middle = bid + ask
     offsets = [
         quote.bid_e18 + quote.ask_e18 - middle
-        for quote in quotes
-        if quote.state == "live" and quote.bid_e18 is not None and quote.ask_e18 is not None
+        for quote in live
+        if quote.bid_e18 is not None and quote.ask_e18 is not None
     ]
     if len(offsets) < 2:
         return None
     return round(max(max(offsets), -min(offsets)) / middle * 10_000, 4)
 
 
-def _age_ms(quotes: tuple[VenueQuote, ...], received_us: int) -> Mapping[VenueId, int]:
-    times = {
-        quote.venue: quote.price_us
-        for quote in quotes
-        if quote.state == "live" and quote.price_us is not None
-    }
+def _age_ms(live: Sequence[VenueQuote], received_us: int) -> Mapping[VenueId, int]:
+    times = {quote.venue: quote.price_us for quote in live if quote.price_us is not None}
     now_us = received_us or max(times.values(), default=0)
     return {
         venue: (now_us - price_us) // 1000 if now_us > price_us else 0
@@ -180,9 +178,7 @@ def price_data(
     shown = shown or venue_data
     bid, ask, quotes = best.bid, best.ask, best.quotes
     bid_e18, ask_e18 = best.bid_e18, best.ask_e18
-    excluded = [
-        {"venue": quote.venue, "reason": quote.reason} for quote in quotes if quote.state != "live"
-    ]
+    live = _live(quotes)
     return {
         "bid": _price(bid_e18),
         "bid_venue": None if bid is None else bid.venue,
@@ -194,11 +190,15 @@ def price_data(
         "spread_bps": _spread_bps(bid_e18, ask_e18),
         "crossed": _crossed(bid_e18, ask_e18),
         "quality": {
-            "venues": len(quotes) - len(excluded),
-            "excluded": excluded,
+            "venues": len(live),
+            "excluded": [
+                {"venue": quote.venue, "reason": quote.reason}
+                for quote in quotes
+                if quote.state != "live"
+            ],
             "disagree": best.disagree,
-            "confidence_bps": _confidence_bps(quotes, bid_e18, ask_e18),
-            "age_ms": _age_ms(quotes, best.received_us),
+            "confidence_bps": _confidence_bps(live, bid_e18, ask_e18),
+            "age_ms": _age_ms(live, best.received_us),
         },
         "venues": {quote.venue: shown(quote) for quote in quotes},
     }

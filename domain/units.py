@@ -2,7 +2,6 @@
 by string arithmetic; a float never stands in between."""
 
 from decimal import Decimal
-from functools import lru_cache
 from typing import Final
 
 from domain.errors import InputError
@@ -66,8 +65,6 @@ def format_decimal(digits: int, decimals: int) -> str:
     return f"{whole}.{fraction}" if fraction else whole
 
 
-# Most candles of a market have prices in common.
-@lru_cache(maxsize=8192)
 def format_e18(value_e18: int) -> str:
     """An integer of 1e-18 units as a minimal decimal string."""
     if value_e18 < 0:

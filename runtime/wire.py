@@ -8,6 +8,7 @@ beat is a batch without envelopes.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 import orjson
@@ -21,6 +22,9 @@ Cause = Literal["frame", "timer", "status"]
 DEPTH_VERSION: Final = 1
 
 _ENVELOPES: Final = b',"envelopes":['
+
+# Most candles of a market have prices in common.
+_price: Final = lru_cache(maxsize=8192)(format_e18)
 
 
 class Envelope(NamedTuple):
@@ -113,10 +117,10 @@ def candle_data(candle: Candle, width_us: int, now_us: int) -> dict[str, Any]:
     """A candle as the ``candles`` room and ``GET /v1/candles`` show it."""
     return {
         "t": iso_ms(candle.t_us),
-        "open": format_e18(candle.open_e18),
-        "high": format_e18(candle.high_e18),
-        "low": format_e18(candle.low_e18),
-        "close": format_e18(candle.close_e18),
+        "open": _price(candle.open_e18),
+        "high": _price(candle.high_e18),
+        "low": _price(candle.low_e18),
+        "close": _price(candle.close_e18),
         "ticks": candle.ticks,
         "closed": candle.t_us + width_us <= now_us,
     }

@@ -2,8 +2,10 @@
 on everything that came before, and makes the envelopes of its share of the markets; put together
 they are those of a single process, byte for byte."""
 
+import contextlib
 import heapq
 import multiprocessing
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
@@ -65,7 +67,7 @@ def _started(beside: ExitStack, path: Path, share: int, shares: int) -> Connecti
     ours, theirs = multiprocessing.Pipe(duplex=False)
     beside.enter_context(ours)
     process = multiprocessing.Process(
-        target=_serve, args=(path, share, shares, theirs), daemon=True
+        target=_serve, args=(path, share, shares, ours, theirs), daemon=True
     )
     with theirs:
         process.start()
@@ -74,6 +76,10 @@ def _started(beside: ExitStack, path: Path, share: int, shares: int) -> Connecti
     return ours
 
 
-def _serve(path: Path, share: int, shares: int, outlet: Connection) -> None:
-    for part in Replay(path, share, shares).parts():
-        outlet.send(part)
+def _serve(path: Path, share: int, shares: int, theirs: Connection, ours: Connection) -> None:
+    """The process. It ends with its owner, however that comes: nobody reads what it says then."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    theirs.close()
+    with contextlib.suppress(BrokenPipeError):
+        for part in Replay(path, share, shares).parts():
+            ours.send(part)

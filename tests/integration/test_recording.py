@@ -176,9 +176,9 @@ def test_the_commands_record_and_replay_the_same_bytes_twice(
     (path,) = (tmp_path / "recordings").glob(f"*{SUFFIX}")
     digests = set()
     for seed in ("1", "2"):
-        # Nothing of the environment has a part in it, and no order of a set.
+        # Nothing of the environment has a part in it, no order of a set and no number of processes.
         alone = {"PATH": os.environ["PATH"], "PYTHONHASHSEED": seed}
-        done = run([*perptape, "replay", str(path)], env=alone)
+        done = run([*perptape, "replay", str(path), "--processes", seed], env=alone)
         digests.add(hashlib.sha256(done.stdout).hexdigest())
         assert hashlib.sha256(done.stdout).hexdigest() in done.stderr.decode()
     assert len(digests) == 1

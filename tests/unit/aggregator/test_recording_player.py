@@ -3,6 +3,8 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,24 @@ def test_twice_the_same_bytes() -> None:
     first, second = played(entries)[1], played(entries)[1]
     assert len(first) > 50
     assert hashlib.sha256(b"\n".join(first)).digest() == hashlib.sha256(b"\n".join(second)).digest()
+
+
+@pytest.mark.parametrize(("shares", "at_once"), [(1, 7), (2, 64), (3, 1000)])
+def test_shares_put_together_are_what_one_player_says(shares: int, at_once: int) -> None:
+    entries = recorded()
+    parts = []
+    for share in range(shares):
+        player = Player(entries[0], share, shares)
+        parts.append(
+            [
+                said
+                for start in range(1, len(entries), at_once)
+                for said in player.play(entries[start : start + at_once])
+            ]
+        )
+    assert len([part for part in parts if part]) == min(shares, 2)
+    together = sorted(chain.from_iterable(parts), key=attrgetter("place"))
+    assert [said.envelope.body for said in together] == played(entries)[1]
 
 
 def test_all_venues_are_live_at_the_end() -> None:
