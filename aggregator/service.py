@@ -34,6 +34,7 @@ VENUES_S: Final = 0.1
 MARKETS_S: Final = 0.4
 LOOK_NS: Final = 50_000_000
 LADDERS_S: Final = 0.1
+SLICES_LATE: Final = 8
 FUNDING_S: Final = channels.FUNDING_MS / 1000 / channels.FUNDING_SHARES
 VENUES_REPEAT_NS: Final = 1_000_000_000
 FLUSH_MARKETS: Final = 32
@@ -235,8 +236,9 @@ class Feed:
             COLLECT_SECONDS.observe((mono_ns() - started_ns) / 1e9)
             # Before any market is listed there is no round.
             pause_ns = self._round_ns // self._depths.slices if markets else LOOK_NS
-            due_ns = max(due_ns + pause_ns, mono_ns())
-            await asyncio.sleep((due_ns - mono_ns()) / 1e9)
+            # A late slice does not make the round longer: keys have to live until the next one.
+            due_ns = max(due_ns + pause_ns, mono_ns() - SLICES_LATE * pause_ns)
+            await asyncio.sleep(max(0, due_ns - mono_ns()) / 1e9)
 
     async def _say_ladders(self, pricing: Pricing) -> None:
         """The ``ladder`` rooms: of what was collected since the last time."""

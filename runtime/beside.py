@@ -50,10 +50,14 @@ def serve() -> None:
     while True:
         try:
             function, arguments = pickle.load(calls)
-        except EOFError:
+        except (EOFError, pickle.UnpicklingError):
             return
-        answers.write(_pickled(function, arguments))
-        answers.flush()
+        try:
+            answers.write(_pickled(function, arguments))
+            answers.flush()
+        except BrokenPipeError:
+            # Its owner is gone, and nobody wants what is left in the buffer.
+            os._exit(0)
 
 
 class _Raised:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,11 @@ def die_once(mark: Path) -> int:
 
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dawdle() -> None:
+    print("begun", file=sys.stderr, flush=True)
+    time.sleep(0.5)
 
 
 def add(one: int, other: int) -> int:
@@ -97,3 +103,24 @@ async def test_it_does_not_outlive_its_owner() -> None:
         await owner.wait()
         while state.exists() and " Z " not in state.read_text():
             await asyncio.sleep(0.01)
+
+
+async def test_it_is_silent_when_its_owner_dies_while_it_computes() -> None:
+    program = (
+        "import asyncio\n"
+        "from runtime.beside import call\n"
+        "from tests.unit.runtime.test_beside import dawdle\n"
+        "asyncio.run(call(dawdle))\n"
+    )
+    owner = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program),
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert owner.stderr is not None
+    async with asyncio.timeout(20):
+        assert await owner.stderr.readline() == b"begun\n"
+        owner.kill()
+        await owner.wait()
+        # It ends when both have.
+        assert await owner.stderr.read() == b""
