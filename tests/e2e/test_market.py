@@ -1,11 +1,12 @@
 """The view of one market, field by field against the tape."""
 
 import time
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import NewPage
 from tests.e2e.kit import (
@@ -124,6 +125,10 @@ def test_shows_venues_trades_and_the_mid_in_the_title(program: Program, new_page
     assert title == f"{mid} ETH-USD · perptape"
 
 
+def _one_is_shown(pools: Locator) -> bool:
+    return [row.startswith("shown") for row in pools.all_inner_texts()].count(True) == 1
+
+
 def test_a_price_of_several_pools_shows_them(program: Program, new_page: NewPage) -> None:
     page = new_page()
     open_market(page, program.url, "ETH-USD")
@@ -132,7 +137,8 @@ def test_a_price_of_several_pools_shows_them(program: Program, new_page: NewPage
         assert len(listed[name]["pools"]) > 1
         pools = page.locator(f'[data-venue-pool^="{name} "]')
         expect(pools).to_have_count(len(listed[name]["pools"]), timeout=30_000)
-        assert sum(row.startswith("shown") for row in pools.all_inner_texts()) == 1
+        # On a busy machine a venue may be left out for a moment, and then none is.
+        until(partial(_one_is_shown, pools), 30, f"the pool of {name} that is shown")
         order = pools.evaluate_all("all => all.map(one => one.dataset.venuePool.split(' ')[1])")
         assert order == listed[name]["pools"]
     arbitrum = page.locator('[data-venue-pool="gains 42161:USDC"] [data-field="pool"]')

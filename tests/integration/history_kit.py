@@ -1,5 +1,6 @@
 """A database of its own for each test on the shared server, and ticks to put there."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -28,8 +29,20 @@ async def database(dsn: str) -> AsyncIterator[str]:
     try:
         yield urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
     finally:
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await _drop(admin, name)
         await admin.close()
+
+
+async def _drop(admin: asyncpg.Connection, name: str) -> None:
+    """The server itself may be at work in it, which only its owner may end."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            except (asyncpg.InsufficientPrivilegeError, asyncpg.ObjectInUseError):
+                await asyncio.sleep(0.1)
+            else:
+                return
 
 
 async def opened(url: str) -> tuple[asyncpg.Connection, HistoryStore]:
