@@ -14,8 +14,8 @@ from domain.ids import MarketId
 from domain.ladder import Place
 from runtime import beside
 
-DURABLES_BOUND: Final = 16_384
-"""Then all are forgotten on both sides: a tenth of them is in use."""
+DURABLES_BOUND: Final = 4_096
+"""Then all are forgotten on both sides: some 1,200 are in use, each of some kilobytes."""
 
 
 class ForgottenError(Exception):

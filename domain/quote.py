@@ -1,7 +1,6 @@
 """Quotes: what one venue shows of a market now, and the best over all venues."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from domain.events import PoolQuote
@@ -74,28 +73,54 @@ class BestQuote(NamedTuple):
     @property
     def crossed(self) -> bool:
         """The best bid is above the best ask. Equal is no error: an oracle may have no width."""
-        return _crossed(self.bid_e18, self.ask_e18)
+        bid, ask = self.bid_e18, self.ask_e18
+        return bid is not None and ask is not None and bid > ask
 
     @property
     def mid(self) -> str | None:
         """Exact decimal string; None unless both sides exist."""
-        return _mid(self.bid_e18, self.ask_e18)
+        bid, ask = self.bid_e18, self.ask_e18
+        # The half of an odd sum needs one digit more than 1e-18; venues' ticks never reach it.
+        return None if bid is None or ask is None else format_e18((bid + ask) // 2)
 
     @property
     def confidence_bps(self) -> float | None:
         """Half the width, in bps of ``mid``, of what around it holds the mid of every venue the
         price is made of; 4 decimals. None where fewer than two venues have both sides."""
-        return _confidence_bps(_live(self.quotes), self.bid_e18, self.ask_e18)
+        bid, ask = self.bid_e18, self.ask_e18
+        if bid is None or ask is None:
+            return None
+        middle = bid + ask
+        offsets = [
+            quote.bid_e18 + quote.ask_e18 - middle
+            for quote in self.quotes
+            if quote.state == "live" and quote.bid_e18 is not None and quote.ask_e18 is not None
+        ]
+        if len(offsets) < 2:
+            return None
+        return round(max(max(offsets), -min(offsets)) / middle * 10_000, 4)
 
     @property
     def age_ms(self) -> Mapping[VenueId, int]:
         """How old the price of each venue was, when what caused this quote arrived."""
-        return _age_ms(_live(self.quotes), self.received_us)
+        times = {
+            quote.venue: quote.price_us
+            for quote in self.quotes
+            if quote.state == "live" and quote.price_us is not None
+        }
+        now_us = self.received_us or max(times.values(), default=0)
+        return {
+            venue: (now_us - price_us) // 1000 if now_us > price_us else 0
+            for venue, price_us in times.items()
+        }
 
     @property
     def spread_bps(self) -> float | None:
         """(ask - bid) / mid in bps, 4 decimals; negative when crossed."""
-        return _spread_bps(self.bid_e18, self.ask_e18)
+        bid, ask = self.bid_e18, self.ask_e18
+        if bid is None or ask is None:
+            return None
+        return round((ask - bid) / (ask + bid) * 20_000, 4)
 
 
 def best_of(
@@ -122,52 +147,8 @@ def best_of(
     return BestQuote(market, bid, ask, quotes, change_24h, cause, received_us, disagree)
 
 
-# The best price is also that of its venue and of its pool, and mostly of several pools.
-@lru_cache(maxsize=8192)
 def _price(value_e18: int | None) -> str | None:
     return None if value_e18 is None else format_e18(value_e18)
-
-
-def _crossed(bid: int | None, ask: int | None) -> bool:
-    return bid is not None and ask is not None and bid > ask
-
-
-def _mid(bid: int | None, ask: int | None) -> str | None:
-    # The half of an odd sum needs one digit more than 1e-18; venues' ticks never reach it.
-    return None if bid is None or ask is None else _price((bid + ask) // 2)
-
-
-def _spread_bps(bid: int | None, ask: int | None) -> float | None:
-    if bid is None or ask is None:
-        return None
-    return round((ask - bid) / (ask + bid) * 20_000, 4)
-
-
-def _live(quotes: Sequence[VenueQuote]) -> Sequence[VenueQuote]:
-    return [quote for quote in quotes if quote.state == "live"]
-
-
-def _confidence_bps(live: Sequence[VenueQuote], bid: int | None, ask: int | None) -> float | None:
-    if bid is None or ask is None or len(live) < 2:
-        return None
-    middle = bid + ask
-    offsets = [
-        quote.bid_e18 + quote.ask_e18 - middle
-        for quote in live
-        if quote.bid_e18 is not None and quote.ask_e18 is not None
-    ]
-    if len(offsets) < 2:
-        return None
-    return round(max(max(offsets), -min(offsets)) / middle * 10_000, 4)
-
-
-def _age_ms(live: Sequence[VenueQuote], received_us: int) -> Mapping[VenueId, int]:
-    times = {quote.venue: quote.price_us for quote in live if quote.price_us is not None}
-    now_us = received_us or max(times.values(), default=0)
-    return {
-        venue: (now_us - price_us) // 1000 if now_us > price_us else 0
-        for venue, price_us in times.items()
-    }
 
 
 def price_data(
@@ -177,28 +158,26 @@ def price_data(
     already."""
     shown = shown or venue_data
     bid, ask, quotes = best.bid, best.ask, best.quotes
-    bid_e18, ask_e18 = best.bid_e18, best.ask_e18
-    live = _live(quotes)
     return {
-        "bid": _price(bid_e18),
+        "bid": _price(best.bid_e18),
         "bid_venue": None if bid is None else bid.venue,
         "bid_size": None if bid is None else bid.bid_size,
-        "ask": _price(ask_e18),
+        "ask": _price(best.ask_e18),
         "ask_venue": None if ask is None else ask.venue,
         "ask_size": None if ask is None else ask.ask_size,
-        "mid": _mid(bid_e18, ask_e18),
-        "spread_bps": _spread_bps(bid_e18, ask_e18),
-        "crossed": _crossed(bid_e18, ask_e18),
+        "mid": best.mid,
+        "spread_bps": best.spread_bps,
+        "crossed": best.crossed,
         "quality": {
-            "venues": len(live),
+            "venues": sum([quote.state == "live" for quote in quotes]),
             "excluded": [
                 {"venue": quote.venue, "reason": quote.reason}
                 for quote in quotes
                 if quote.state != "live"
             ],
             "disagree": best.disagree,
-            "confidence_bps": _confidence_bps(live, bid_e18, ask_e18),
-            "age_ms": _age_ms(live, best.received_us),
+            "confidence_bps": best.confidence_bps,
+            "age_ms": best.age_ms,
         },
         "venues": {quote.venue: shown(quote) for quote in quotes},
     }

@@ -17,6 +17,7 @@ from connectors.gains.economics.position import V9_2, V10, CancelReason, Positio
 from connectors.gains.economics.scales import (
     E3,
     E10,
+    E18,
     SLIPPAGE_WHOLE,
     Collateral,
     position_size,
@@ -141,7 +142,12 @@ def close_reason(fill_e10: int, expected_e10: int, position: Position) -> Cancel
 
 
 def position_liquidation_e10(
-    position: Position, market: Market, *, holding_fees: int, extra_fee: int = 0
+    position: Position,
+    market: Market,
+    *,
+    holding_fees: int,
+    extra_fee: int = 0,
+    kept_e18: int = E18,
 ) -> int:
     """``liquidation_price_of`` a position."""
     return liquidation_price_of(
@@ -153,6 +159,7 @@ def position_liquidation_e10(
         market.pair.total_spread_p,
         holding_fees=holding_fees,
         extra_fee=extra_fee,
+        kept_e18=kept_e18,
     )
 
 

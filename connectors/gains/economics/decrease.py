@@ -7,6 +7,7 @@ from connectors.gains.economics.closing import (
     closing_impact,
     closing_slippage_e3,
     net_value,
+    position_liquidation_e10,
     slipped,
 )
 from connectors.gains.economics.fees import min_fee, trade_fee
@@ -16,7 +17,7 @@ from connectors.gains.economics.ledger import (
     with_holding_fees,
     with_trading_fee,
 )
-from connectors.gains.economics.liquidation import limited_stop_e10, liquidation_price_of, reached
+from connectors.gains.economics.liquidation import limited_stop_e10, reached
 from connectors.gains.economics.pnl import pnl_p
 from connectors.gains.economics.position import CancelReason, Ledger, Position
 from connectors.gains.economics.scales import (
@@ -102,39 +103,18 @@ def decrease(
         pnl_to_realize=to_realize,
         new_collateral=trade.collateral - collateral,
         new_leverage_e3=trade.leverage_e3 - leverage_e3,
-        old_liquidation_e10=_liquidation_e10(position, market, holding_fees),
+        old_liquidation_e10=position_liquidation_e10(position, market, holding_fees=holding_fees),
         new_liquidation_e10=0,
     )
     return replace(
         values,
-        new_liquidation_e10=_liquidation_e10(
+        new_liquidation_e10=position_liquidation_e10(
             position.resized(values.new_collateral, values.new_leverage_e3),
             market,
-            holding_fees,
+            holding_fees=holding_fees,
             extra_fee=fee - to_realize if only_leverage else 0,
             kept_e18=E18 if only_leverage else (whole - size) * E18 // whole,
         ),
-    )
-
-
-def _liquidation_e10(
-    position: Position,
-    market: Market,
-    holding_fees: int,
-    *,
-    extra_fee: int = 0,
-    kept_e18: int = E18,
-) -> int:
-    return liquidation_price_of(
-        position.trade,
-        position.ledger,
-        position.liquidation,
-        market.fees,
-        market.collateral,
-        market.pair.total_spread_p,
-        holding_fees=holding_fees,
-        extra_fee=extra_fee,
-        kept_e18=kept_e18,
     )
 
 
