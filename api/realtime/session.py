@@ -72,6 +72,8 @@ class Session(Recipient):
 
     def send(self, packet: Packet) -> None:
         if not self.closed:
+            # An answer never overtakes what a room said before.
+            self.uncork()
             self.transport.send(packet)
 
     def wake(self) -> None:

@@ -116,8 +116,6 @@ class Subscriptions:
         rate = request.get("rate", "max")
         if isinstance(rate, bool | float) or rate not in RATES:
             raise InputError("BAD_REQUEST", 'rate is "max", 1, 4, 10 or 20')
-        # A snapshot holds what is marked but not sent yet: nobody may get that twice.
-        self._hub.flush()
         snapshots: dict[str, orjson.Fragment] = {}
         errors = []
         now_us = wall_us()
