@@ -13,6 +13,9 @@ DELIVERIES: Final = Counter("perptape_deliveries_total", "Room packets given to 
 CONFLATED: Final = Counter(
     "perptape_conflated_total", "Room packets a slow client did not get because a newer one was due"
 )
+MESSAGES_REFUSED: Final = Counter(
+    "perptape_messages_refused_total", "Messages of clients past what they may send"
+)
 SLOW_CONSUMERS: Final = Counter("perptape_slow_consumers_total", "Clients past their bound")
 TAPE_BATCHES: Final = Counter(
     "perptape_tape_received_total",

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import uvicorn
@@ -159,7 +160,9 @@ def http_config(app: Any, engine: Engine) -> uvicorn.Config:
 
 async def main(settings: Settings, stop: asyncio.Event) -> None:
     """Runs the gateway until ``stop``. Raises SettingsError for what no restart can mend."""
-    gateway = Gateway(settings.require_redis_url(), settings.require_database_url())
+    quotas = LIMITS.quotas.scaled(settings.rate_limit_factor)
+    limits = replace(LIMITS, quotas=quotas)
+    gateway = Gateway(settings.require_redis_url(), settings.require_database_url(), limits)
     listener = listen(settings.http_host, settings.http_port, shared=settings.gateways > 1)
     _log.info("gateway_listens", host=settings.http_host, port=settings.http_port)
     await gateway.run(listener, stop)

@@ -19,7 +19,7 @@ _MARKET: Final = re.compile(r"[A-Z0-9.]+-[A-Z0-9]+")
 # Names the published contract gives to parts that are not in this version. They are accepted, so
 # that one environment file serves every version, and the start says that they have no effect yet.
 NOT_IN_THIS_VERSION: Final = re.compile(
-    r"PERP_(TRADING|RATE_LIMIT_FACTOR|FAILPOINT|SIGNER_KEK"
+    r"PERP_(TRADING|FAILPOINT|SIGNER_KEK"
     r"|FINALITY_DEPTH_\d+"
     r"|DYDX_NODE_RPC_URLS|DYDX_NODE_REST_URLS"
     r"|GAINS_GLOBAL_URL"
@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     markets: str = "all"
     venues: str = "all"
     gateways: int = Field(default=1, ge=1, le=64)
+    rate_limit_factor: float = Field(default=1.0, gt=0, le=1e6, allow_inf_nan=False)
     allow_private_urls: bool | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     dydx_ws_url: str | None = None

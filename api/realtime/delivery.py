@@ -201,9 +201,6 @@ class Lane:
     def __len__(self) -> int:
         return len(self._members)
 
-    def __bool__(self) -> bool:
-        return bool(self._members or self._late)
-
     def add(self, recipient: Recipient, version: int) -> None:
         if version != self.sent:
             self._late[recipient] = version

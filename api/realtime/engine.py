@@ -17,6 +17,7 @@ import orjson
 from api import metrics
 from api.attended import AttendedClock
 from api.realtime import frames, handshake, packets
+from api.realtime.limits import Limiter, Quotas
 from api.realtime.packets import Packet
 from api.realtime.session import Session
 from runtime.logs import get_logger
@@ -39,6 +40,7 @@ class Limits:
     join_timeout_s: float = 45.0
     max_payload: int = 64 * 1024
     max_sessions: int = 20_000
+    quotas: Quotas = Quotas()
 
     @property
     def ping_interval_ns(self) -> int:
@@ -60,6 +62,10 @@ class Limits:
 LIMITS: Final = Limits()
 
 
+async def _ignore(sid: str, argument: Any) -> None:
+    """What is refused needs no answer, unless the layer above has one."""
+
+
 class Loose(Protocol):
     """A connection that carries no session: before an upgrade or after a close."""
 
@@ -75,7 +81,8 @@ class Engine:
         self.limits = limits
         self.path = path
         self.sessions: dict[str, Session] = {}
-        self._handlers: dict[str, Handler] = {}
+        self._limiter = Limiter(limits.quotas)
+        self._handlers: dict[str, Handler] = {"refused": _ignore}
         self._loose: dict[Loose, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         # A stall uses up at most half of the time a client has to answer a ping.
@@ -86,11 +93,13 @@ class Engine:
 
     # Sessions
 
-    def new_session(self) -> Session:
-        """Raises Refused when there are too many."""
+    def new_session(self, peer: str) -> Session:
+        """``peer``: the address of the client. Raises Refused when there are too many."""
         if len(self.sessions) >= self.limits.max_sessions:
             raise handshake.full()
-        session = Session(self, self.generate_id(), self.now_ns())
+        now_ns = self.now_ns()
+        use = self._limiter.admit(peer, now_ns)
+        session = Session(self, self.generate_id(), now_ns, use)
         self.sessions[session.sid] = session
         return session
 
@@ -104,7 +113,8 @@ class Engine:
         return session
 
     def forget(self, session: Session) -> None:
-        self.sessions.pop(session.sid, None)
+        del self.sessions[session.sid]
+        self._limiter.release(session.use)
 
     def open_packet(self, session: Session) -> Packet:
         upgrades = ["websocket"] if session.transport.name == "polling" else []
@@ -132,6 +142,7 @@ class Engine:
         while True:
             await asyncio.sleep(self.limits.tick_s)
             now_ns = self.now_ns()
+            self._limiter.sweep(now_ns)
             polling = sum(item.transport.name == "polling" for item in self.sessions.values())
             metrics.SOCKETS.labels(transport="polling").set(polling)
             metrics.SOCKETS.labels(transport="websocket").set(len(self.sessions) - polling)

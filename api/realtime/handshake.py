@@ -17,7 +17,13 @@ TransportName = Literal["polling", "websocket"]
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _FIELDS_BOUND: Final = 16
-_PHRASES: Final = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 503: "Unavailable"}
+_PHRASES: Final = {
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    429: "Too Many Requests",
+    503: "Unavailable",
+}
 
 
 class Refused(Exception):

@@ -107,12 +107,16 @@ class Hub:
         self._scheduled = False
         self._round: Iterator[None] | None = None
 
-    def join(self, recipient: Recipient, source: Source, rate: Rate) -> None:
-        """From now on the recipient gets what changes after the present version of ``source``."""
+    def join(self, recipient: Recipient, source: Source, rate: Rate | None) -> None:
+        """From now on the recipient gets what changes after the present version of ``source``.
+        ``rate``: None is the one it has, else full."""
         channel = self._channels.get(source.name)
         if channel is None:
             channel = self._channels[source.name] = RoomChannel(source)
-        recipient.join(channel, channel.lane(rate), source.version, self._windows)
+        lane = recipient.lanes.get(channel) if rate is None else None
+        if lane is None:
+            lane = channel.lane(rate or "max")
+        recipient.join(channel, lane, source.version, self._windows)
 
     def has(self, recipient: Recipient, room: str) -> bool:
         return self._channels.get(room) in recipient.lanes

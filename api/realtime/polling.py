@@ -180,9 +180,10 @@ class PollingEndpoint:
         raise handshake.bad_method()
 
     def _open(self, scope: Scope) -> Response:
-        session = self._engine.new_session()
         client = scope.get("client")
-        session.open(PollingTransport(session), client[0] if client else "")
+        peer = client[0] if client else ""
+        session = self._engine.new_session(peer)
+        session.open(PollingTransport(session), peer)
         return _payload([self._engine.open_packet(session)])
 
     async def _poll(

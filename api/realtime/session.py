@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from api import metrics
 from api.realtime import frames, packets
-from api.realtime.delivery import Recipient
+from api.realtime.delivery import Channel, Lane, Recipient, Windows
 from api.realtime.handshake import TransportName
+from api.realtime.limits import Use, Verdict
 from api.realtime.packets import Packet, PacketError
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ Reason = Literal[
     "server disconnect", "client disconnect", "ping timeout", "transport close", "transport error"
 ]
 """Why a session ended, in the words of the Socket.IO library."""
+
+
+Event = Literal["connect", "message", "refused", "disconnect"]
+"""What the layer above is told of; ``refused`` is a message past what the client may send."""
 
 
 class Transport(Protocol):
@@ -55,18 +60,20 @@ class Session(Recipient):
         "due_ns",
         "sid",
         "transport",
+        "use",
     )
 
-    def __init__(self, engine: "Engine", sid: str, now_ns: int) -> None:
+    def __init__(self, engine: "Engine", sid: str, now_ns: int, use: Use) -> None:
         super().__init__()
         self.sid = sid
+        self.use = use
         self.transport: Transport
         self.closed = False
         self.due_ns = now_ns + engine.limits.ping_interval_ns
         self._engine = engine
         self._awaits_pong = False
         self._unjoined_until_ns: int | None = now_ns + engine.limits.join_timeout_ns
-        self._inbox: list[tuple[str, Any]] = []
+        self._inbox: list[tuple[Event, Any]] = []
         self._pump: asyncio.Task[None] | None = None
         self._forfeited = False
 
@@ -103,12 +110,13 @@ class Session(Recipient):
         """A packet of the client; nothing after its end. Raises PacketError."""
         if self.closed:
             return
+        event = self.charge(len(packet))
         if isinstance(packet, bytes):
-            self._enqueue("message", packet)
+            self._enqueue(event, packet)
             return
         kind = packet[:1]
         if kind == "4":
-            self._enqueue("message", packet[1:])
+            self._enqueue(event, packet[1:])
         elif kind == "3":
             if self._awaits_pong:
                 self._awaits_pong = False
@@ -117,6 +125,30 @@ class Session(Recipient):
             self.close("client disconnect")
         else:
             raise PacketError("unexpected packet")
+
+    def charge(self, size: int) -> Event:
+        """Counts a message of the client, and sends one away that will not stop."""
+        verdict = self.use.spend(size, self._engine.now_ns())
+        if verdict is Verdict.TAKE:
+            return "message"
+        metrics.MESSAGES_REFUSED.inc()
+        if verdict is Verdict.CLOSE:
+            self.close("server disconnect", frames.POLICY, "RATE_LIMITED")
+        return "refused"
+
+    def join(
+        self, channel: Channel, lane: Lane, version: int, windows: Windows | None = None
+    ) -> None:
+        self.use.address.rooms += channel not in self.lanes
+        super().join(channel, lane, version, windows)
+
+    def leave(self, channel: Channel) -> None:
+        self.use.address.rooms -= channel in self.lanes
+        super().leave(channel)
+
+    def leave_all(self) -> None:
+        self.use.address.rooms -= len(self.lanes)
+        super().leave_all()
 
     def open(self, transport: Transport, peer: str) -> None:
         self.transport = transport
@@ -139,7 +171,7 @@ class Session(Recipient):
         if self._pump is not None:
             await asyncio.wait({self._pump})
 
-    def _enqueue(self, event: str, argument: Any) -> None:
+    def _enqueue(self, event: Event, argument: Any) -> None:
         self._inbox.append((event, argument))
         if self._pump is None:
             self._pump = self._engine.spawn(self._handle_inbox())
@@ -151,7 +183,7 @@ class Session(Recipient):
         while self._inbox:
             taken, self._inbox = self._inbox, []
             for event, argument in taken:
-                if not self._forfeited or event != "message":
+                if not self._forfeited or event not in ("message", "refused"):
                     await self._engine.dispatch(self, event, argument)
                     await asyncio.sleep(0)
         self._pump = None

@@ -22,6 +22,9 @@ _PACKETS_FAULT: Final = (ValueError, IndexError, KeyError, TypeError, RecursionE
 fault (an answer that cannot be written is as deeply nested as what it answers)."""
 
 
+REFUSED: Final = "too many messages: wait a moment"
+
+
 class _Json:
     """orjson behind the names the library uses."""
 
@@ -69,6 +72,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             limits=limits,
         )
         self.on_join: Callable[[Session], None] = lambda session: None
+        self.eio.on("refused", self._refuse)
 
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
@@ -86,6 +90,42 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             session = self.eio.sessions.get(eio_sid)
             if session is not None:
                 session.close("transport error")
+
+    async def _refuse(self, eio_sid: str, data: str | bytes) -> None:
+        """Answers a message that is too many with an error, where it asked for an answer."""
+        session = self.eio.sessions.get(eio_sid)
+        try:
+            if eio_sid in self._binary_packet:
+                raise ClientPacketError("a packet lacks its attachment")
+            packet = socketio_packets.decode(data)
+            if packet.kind == "connect":
+                await self._send_error(eio_sid, packet.namespace, REFUSED, "RATE_LIMITED")
+            elif packet.kind == "event" and packet.number is not None:
+                answer = {
+                    "ok": False,
+                    "rooms": {},
+                    "errors": [{"room": None, "code": "RATE_LIMITED", "message": REFUSED}],
+                }
+                ack = self.packet_class(
+                    socketio.packet.ACK,
+                    namespace=packet.namespace,
+                    id=packet.number,
+                    data=[answer],
+                )
+                await self._send_packet(eio_sid, ack)
+        except _PACKETS_FAULT:
+            if session is not None:
+                session.close("transport error")
+
+    async def _send_error(
+        self, eio_sid: str, namespace: str, message: str, code: str | None = None
+    ) -> None:
+        """Refuses a connect to a namespace."""
+        data: dict[str, Any] = {"message": message}
+        if code is not None:
+            data["data"] = {"code": code}
+        error = self.packet_class(socketio.packet.CONNECT_ERROR, data=data, namespace=namespace)
+        await self._send_packet(eio_sid, error)
 
     def _whole_packet(self, eio_sid: str, data: str | bytes) -> ClientPacket | None:
         """None while attachments are missing; the library forgets them with the client."""
@@ -121,14 +161,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
 
     async def _handle_connect(self, eio_sid: str, namespace: str, data: Any) -> None:
         if namespace not in self.namespaces:
-            await self._send_packet(
-                eio_sid,
-                self.packet_class(
-                    socketio.packet.CONNECT_ERROR,
-                    data={"message": "Invalid namespace"},
-                    namespace=namespace,
-                ),
-            )
+            await self._send_error(eio_sid, namespace, "Invalid namespace")
             return
         if self.manager.sid_from_eio_sid(eio_sid, namespace) is not None:
             raise ClientPacketError("connected to this namespace already")

@@ -1,4 +1,5 @@
-"""What clients ask of the main namespace: ``subscribe`` and ``unsubscribe``, and the heartbeat."""
+"""What clients ask of the main namespace: ``subscribe``, ``unsubscribe`` and ``resume``, and the
+heartbeat."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,13 +12,13 @@ from api.realtime.hub import RATES, Hub, Rate
 from api.realtime.session import Session
 from api.realtime.socketio_server import SocketServer
 from api.tape.board import Board
+from api.tape.rooms import Room, TradesRoom
 from domain.errors import InputError
 from runtime.clock import wall_us
 from runtime.logs import get_logger
 
-ROOMS_BOUND: Final = 200
-"""Rooms one client may be in."""
 HEARTBEAT_S: Final = 1.0
+SEQ_BOUND: Final = 2**53 - 1
 
 _log = get_logger(__name__)
 
@@ -63,6 +64,7 @@ class Subscriptions:
         server.on("disconnect", self._disconnect)
         server.on("subscribe", self._answering(self._subscribe))
         server.on("unsubscribe", self._answering(self._unsubscribe))
+        server.on("resume", self._answering(self._resume))
         server.on("*", self._unknown)
 
     async def run(self) -> None:
@@ -121,22 +123,48 @@ class Subscriptions:
         now_us = wall_us()
         for name in rooms:
             try:
-                room = self._board.find(name)
+                room = self._enter(session, name, cast(Rate, rate))
             except InputError as error:
                 errors.append(_error(name, error.code, error.message))
                 continue
-            # The heartbeat is a lane of every session that is nobody's subscription.
-            if not self._hub.has(session, name) and len(session.lanes) > ROOMS_BOUND:
-                message = f"at most {ROOMS_BOUND} rooms a connection"
-                errors.append(_error(name, "TOO_MANY_ROOMS", message))
-                continue
-            # Nothing is awaited from here until the answer is written, so that no update can
-            # come before it.
-            self._hub.join(session, room, cast(Rate, rate))
             snapshots[name] = orjson.Fragment(room.snapshot(self._board.epoch, now_us))
         if errors:
             return {"ok": False, "rooms": snapshots, "errors": errors}
         return {"ok": True, "rooms": snapshots}
+
+    def _enter(self, session: Session, name: str, rate: Rate | None = None) -> Room:
+        """``rate``: None leaves that of a room the client is in. Nothing may be awaited from here
+        until the answer is written, so that no update can come before it. Raises InputError."""
+        room = self._board.find(name)
+        is_in = self._hub.has(session, name)
+        # The heartbeat is a lane of every session that is nobody's subscription.
+        if not is_in and not session.use.may_join(len(session.lanes) - 1):
+            raise InputError("TOO_MANY_ROOMS", session.use.rooms_bound)
+        self._hub.join(session, room, rate)
+        return room
+
+    def _resume(self, session: Session, request: dict[str, Any]) -> dict[str, Any]:
+        """After a lost connection: of a state room the newest, of a stream what was missed."""
+        unknown = request.keys() - {"room", "last_seq"}
+        if unknown:
+            raise InputError("BAD_REQUEST", f"unknown field {sorted(unknown)[0][:40]}")
+        name, last_seq = request.get("room"), request.get("last_seq")
+        if not isinstance(name, str):
+            raise InputError("BAD_REQUEST", "room is a name")
+        if type(last_seq) is not int or not 0 <= last_seq <= SEQ_BOUND:
+            raise InputError("BAD_REQUEST", "last_seq is the seq of the last envelope")
+        try:
+            room = self._enter(session, name)
+        except InputError as error:
+            return _failed([_error(name, error.code, error.message)])
+        missed = room.missed(last_seq) if isinstance(room, TradesRoom) else None
+        if missed is not None:
+            return {"ok": True, "rooms": {name: orjson.Fragment(missed)}}
+        rooms = {name: orjson.Fragment(room.snapshot(self._board.epoch, wall_us()))}
+        if room.stream:
+            gap = _error(name, "GAP", "what was missed is not kept: GET /v1/trades has more")
+            return {"ok": False, "rooms": rooms, "errors": [gap]}
+        return {"ok": True, "rooms": rooms}
 
     def _unsubscribe(self, session: Session, request: dict[str, Any]) -> dict[str, Any]:
         for name in _rooms(request, {"rooms"}):

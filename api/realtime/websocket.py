@@ -88,7 +88,7 @@ class WebSocketTransport(asyncio.Protocol):
                 raise handshake.not_found()
             sid = handshake.check(request.query, request.headers, self.name)
             answer = handshake.accept_upgrade(request.headers)
-            session = self.engine.new_session() if sid is None else self.engine.find(sid)
+            session = self.engine.new_session(self._peer()) if sid is None else self.engine.find(sid)
         except Refused as refused:
             self._transport.write(refused.http())
             self._transport.close()
@@ -136,6 +136,8 @@ class WebSocketTransport(asyncio.Protocol):
 
     def _on_frame(self, opcode: int, payload: bytes) -> None:
         if opcode == frames.PING:
+            if self._session is not None:
+                self._session.charge(len(payload))
             self._write_answer(frames.frame(frames.PONG, payload))
         elif opcode == frames.CLOSE:
             self._leave(frames.close_code(payload), "")

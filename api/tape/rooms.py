@@ -136,23 +136,24 @@ class TradesRoom:
         self.name = name
         self.seq = 0
         self.version = 0
-        self._kept: deque[tuple[int, bytes]] = deque(maxlen=TRADE_ENVELOPES_KEPT)
+        self._kept: deque[tuple[int, int, bytes]] = deque(maxlen=TRADE_ENVELOPES_KEPT)
+        """(version, seq, envelope)"""
 
     def accept(self, seq: int, body: bytes) -> bool:
         if seq <= self.seq:
             return False
         self.seq = seq
         self.version += 1
-        self._kept.append((self.version, body))
+        self._kept.append((self.version, seq, body))
         return True
 
     @property
     def shown(self) -> bytes:
-        return self._kept[-1][1]
+        return self._kept[-1][2]
 
     def trades(self) -> list[dict[str, Any]]:
         """The last ``TRADES_KEPT``, oldest first."""
-        return envelopes.trades_of(body for _, body in self._kept)[-TRADES_KEPT:]
+        return envelopes.trades_of(body for _, _, body in self._kept)[-TRADES_KEPT:]
 
     def snapshot(self, epoch: int, now_us: int) -> bytes:
         if not self._kept:
@@ -161,11 +162,20 @@ class TradesRoom:
 
     def since(self, version: int) -> bytes:
         return self._encode(
-            "update", envelopes.trades_of(body for at, body in self._kept if at > version)
+            "update", envelopes.trades_of(body for at, _, body in self._kept if at > version)
         )
 
     def catch_up(self) -> bytes:
         return self.snapshot(0, 0)
+
+    def missed(self, seq: int) -> bytes | None:
+        """One envelope with all trades after ``seq``; None when not all of them are kept."""
+        after = [(at, body) for _, at, body in self._kept if at > seq]
+        # A gateway that lost the tape for a moment has holes itself.
+        whole = [at for at, _ in after] == list(range(seq + 1, self.seq + 1))
+        if not self._kept or seq > self.seq or not whole:
+            return None
+        return self._encode("update", envelopes.trades_of(body for _, body in after))
 
     def _encode(self, kind: Kind, trades: list[dict[str, Any]]) -> bytes:
         newest = envelopes.parse(self.shown)
