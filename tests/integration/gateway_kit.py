@@ -182,8 +182,9 @@ class Feed:
 
     async def drop_quote(self, market: str = "BTC-USD") -> None:
         """The key is gone, as when no venue has a price; the tape says nothing."""
-        self._quotes.pop(market, None)
-        await self.redis.delete(quote_key(market))
+        async with self._sending:
+            self._quotes.pop(market, None)
+            await self.redis.delete(quote_key(market))
 
     async def trades(self, *numbers: int, market: str = "BTC-USD") -> None:
         await self.send(self.envelope(trades_room(market), [trade_of(n) for n in numbers]))
@@ -200,9 +201,10 @@ class Feed:
         return envelope
 
     async def drop_ladder(self, market: str = "BTC-USD") -> None:
-        for key in (ladder_key(market), depth_key(market)):
-            self._later.pop(key, None)
-            await self.redis.delete(key)
+        async with self._sending:
+            for key in (ladder_key(market), depth_key(market)):
+                self._later.pop(key, None)
+                await self.redis.delete(key)
 
     async def funding(self, rows: dict[str, Any]) -> None:
         """Publishes rows of one share, and that they are all of it."""

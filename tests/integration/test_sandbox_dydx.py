@@ -279,9 +279,9 @@ async def test_a_client_that_does_not_read_is_dropped(
         await client.subscribe("v4_orderbook", QUIET)
         await client.until(_subscribed("v4_orderbook"))
         await client.subscribe("v4_orderbook", "BTC-USD")
-        await sandbox.fault("half_open", seconds=1)
+        await sandbox.fault("half_open", seconds=2)
         with pytest.raises(ConnectionClosedError) as closed:
-            await client.drain(3)
+            await client.drain(20)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 4000
 
