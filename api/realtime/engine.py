@@ -17,7 +17,7 @@ import orjson
 from api import metrics
 from api.attended import AttendedClock
 from api.realtime import frames, handshake, packets
-from api.realtime.limits import Limiter, Quotas
+from api.realtime.limits import QUOTAS, Limiter, Quotas
 from api.realtime.packets import Packet
 from api.realtime.session import Session
 from runtime.logs import get_logger
@@ -40,7 +40,7 @@ class Limits:
     join_timeout_s: float = 45.0
     max_payload: int = 64 * 1024
     max_sessions: int = 20_000
-    quotas: Quotas = Quotas()
+    quotas: Quotas = QUOTAS
 
     @property
     def ping_interval_ns(self) -> int:

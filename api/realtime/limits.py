@@ -41,6 +41,9 @@ class Quotas:
         return Quotas(**fixed, **{name: max(1, int(v * factor)) for name, v in given.items()})
 
 
+QUOTAS: Final = Quotas()
+
+
 class Verdict(Enum):
     TAKE = "take"
     REFUSE = "refuse"
@@ -123,9 +126,7 @@ class Use:
 
     def may_join(self, rooms: int) -> bool:
         """Whether a client in so many rooms may enter another."""
-        return (
-            rooms < self._quotas.socket_rooms and self.address.rooms < self._quotas.address_rooms
-        )
+        return rooms < self._quotas.socket_rooms and self.address.rooms < self._quotas.address_rooms
 
     @property
     def rooms_bound(self) -> str:

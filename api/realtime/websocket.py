@@ -88,7 +88,10 @@ class WebSocketTransport(asyncio.Protocol):
                 raise handshake.not_found()
             sid = handshake.check(request.query, request.headers, self.name)
             answer = handshake.accept_upgrade(request.headers)
-            session = self.engine.new_session(self._peer()) if sid is None else self.engine.find(sid)
+            if sid is None:
+                session = self.engine.new_session(self._peer())
+            else:
+                session = self.engine.find(sid)
         except Refused as refused:
             self._transport.write(refused.http())
             self._transport.close()

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hashlib
 from collections import defaultdict
-from typing import Final, cast
+from typing import ClassVar, Final, cast
 
 import orjson
 import uvloop
@@ -26,7 +26,7 @@ def frame(payload: bytes) -> bytes:
 class Client(asyncio.Protocol):
     """Reads just enough to let a well-behaved client in."""
 
-    rooms: defaultdict[str, list[asyncio.Transport]] = defaultdict(list)
+    rooms: ClassVar[defaultdict[str, list[asyncio.Transport]]] = defaultdict(list)
 
     def __init__(self) -> None:
         self._buffer = b""

@@ -22,6 +22,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from api.realtime.engine import Engine, Limits
+from api.realtime.limits import QUOTAS
 from api.realtime.polling import PollingEndpoint
 from api.realtime.session import Session
 from api.realtime.socketio_server import SocketServer
@@ -31,10 +32,14 @@ from runtime.logs import configure_logs
 from runtime.tasks import end_all
 
 SUITE: Final = Limits(
-    ping_interval_s=0.3, ping_timeout_s=0.2, join_timeout_s=1.2, max_payload=1_000_000
+    ping_interval_s=0.3,
+    ping_timeout_s=0.2,
+    join_timeout_s=1.2,
+    max_payload=1_000_000,
+    quotas=QUOTAS.scaled(1_000),
 )
 """What the suites expect to be told in the handshake. They wait for three pings before they enter a
-namespace, so there is time for a fourth."""
+namespace, so there is time for a fourth. They send all they have at once."""
 NAMESPACES: Final = ("/", "/custom")
 
 
