@@ -1,0 +1,65 @@
+"""Runs the k6 scripts and reads what k6 says at the end."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+SCRIPTS: Final = Path(__file__).resolve().parent / "k6"
+GRACE_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class K6Result:
+    """``rows``: metric, its figures. ``passed``: no threshold was crossed."""
+
+    script: str
+    passed: bool
+    checks: tuple[int, int]
+    rows: list[tuple[str, dict[str, float]]]
+
+
+def program() -> str | None:
+    """The k6 of this environment, else one on PATH; None where there is neither."""
+    own = Path(sys.executable).with_name("k6")
+    return str(own) if own.exists() else shutil.which("k6")
+
+
+def run(k6: str, script: str, seconds: float, **variables: str) -> K6Result:
+    """Runs ``<script>.js`` with its output on ours. ``seconds``: what the script takes, to bound
+    it."""
+    with tempfile.TemporaryDirectory(prefix="perptape-k6-") as folder:
+        summary = Path(folder) / "summary.json"
+        command = [
+            k6, "run", "--quiet", "--no-usage-report", "--address", "",
+            "--summary-trend-stats", "med,p(99),p(99.9),max",
+            "--summary-export", str(summary), str(SCRIPTS / f"{script}.js"),
+        ]  # fmt: skip
+        done = subprocess.run(
+            command, env=os.environ | variables, timeout=seconds + GRACE_S, check=False
+        )
+        content = orjson.loads(summary.read_bytes())
+    return K6Result(script, done.returncode == 0, _checks(content), _rows(content))
+
+
+def _checks(content: dict[str, Any]) -> tuple[int, int]:
+    metric = content["metrics"].get("checks", {})
+    return int(metric.get("passes", 0)), int(metric.get("fails", 0))
+
+
+def _rows(content: dict[str, Any]) -> list[tuple[str, dict[str, float]]]:
+    """The metrics of the script's own and those of requests, in ms and numbers."""
+    rows = []
+    for name, metric in sorted(content["metrics"].items()):
+        figures = {
+            key: float(value) for key, value in metric.items() if isinstance(value, int | float)
+        }
+        if figures and not name.startswith(("data_", "iteration", "group_", "vus")):
+            rows.append((name, figures))
+    return rows
