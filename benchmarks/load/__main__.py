@@ -93,8 +93,11 @@ def run_k6(options: argparse.Namespace, url: str) -> tuple[list[k6.K6Result], st
     ]
     results = []
     for script, variables in scripts:
-        print(f"\nk6 {script}, {seconds:g} s", flush=True)
-        results.append(k6.run(program, script, seconds, **shared, **variables))
+        print(f"k6 {script}, {seconds:g} s", flush=True)
+        try:
+            results.append(k6.run(program, script, seconds, **shared, **variables))
+        except LoadError as error:
+            return results, str(error)
     return results, None
 
 
@@ -139,7 +142,9 @@ def say(run_: Run) -> None:
     if result.busiest_share > 0.9:
         print("the client was busy all the time and may itself be the limit: use more processes")
     for each in run_.k6:
-        print(f"k6 {each.script}: {'thresholds kept' if each.passed else 'THRESHOLDS CROSSED'}")
+        passes, fails = each.checks
+        verdict = f"BEYOND: {', '.join(each.crossed)}" if each.crossed else "thresholds kept"
+        print(f"k6 {each.script}: {passes:,} checks passed, {fails:,} failed; {verdict}")
     if run_.k6_missing is not None:
         print(f"NOT RUN: k6 ({run_.k6_missing})")
 

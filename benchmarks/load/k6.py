@@ -5,22 +5,28 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
+from benchmarks.load.plan import LoadError
+
 SCRIPTS: Final = Path(__file__).resolve().parent / "k6"
 GRACE_S: Final = 60.0
+THRESHOLDS_CROSSED: Final = 99
+"""Exit status of k6."""
 
 
 @dataclass(frozen=True, slots=True)
 class K6Result:
-    """``rows``: metric, its figures. ``passed``: no threshold was crossed."""
+    """``crossed``: metrics beyond a threshold. ``checks``: passed and failed. ``rows``: each metric
+    with its figures."""
 
     script: str
-    passed: bool
+    crossed: Sequence[str]
     checks: tuple[int, int]
     rows: list[tuple[str, dict[str, float]]]
 
@@ -32,8 +38,7 @@ def program() -> str | None:
 
 
 def run(k6: str, script: str, seconds: float, **variables: str) -> K6Result:
-    """Runs ``<script>.js`` with its output on ours. ``seconds``: what the script takes, to bound
-    it."""
+    """Runs ``<script>.js``, which takes about so many seconds. Raises LoadError where it fails."""
     with tempfile.TemporaryDirectory(prefix="perptape-k6-") as folder:
         summary = Path(folder) / "summary.json"
         command = [
@@ -41,11 +46,31 @@ def run(k6: str, script: str, seconds: float, **variables: str) -> K6Result:
             "--summary-trend-stats", "med,p(99),p(99.9),max",
             "--summary-export", str(summary), str(SCRIPTS / f"{script}.js"),
         ]  # fmt: skip
-        done = subprocess.run(
-            command, env=os.environ | variables, timeout=seconds + GRACE_S, check=False
-        )
+        try:
+            done = subprocess.run(
+                command,
+                env=os.environ | variables,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=seconds + GRACE_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise LoadError(f"k6 {script} did not end within {seconds + GRACE_S:.0f} s") from None
+        if done.returncode not in (0, THRESHOLDS_CROSSED):
+            last = done.stdout.decode("utf-8", "replace").strip().splitlines()[-5:]
+            raise LoadError("\n".join([f"k6 {script} failed:", *last]))
         content = orjson.loads(summary.read_bytes())
-    return K6Result(script, done.returncode == 0, _checks(content), _rows(content))
+    return K6Result(script, _crossed(content), _checks(content), _rows(content))
+
+
+def _crossed(content: dict[str, Any]) -> list[str]:
+    """k6 writes true beside a threshold that was crossed."""
+    return [
+        name
+        for name, metric in sorted(content["metrics"].items())
+        if any(metric.get("thresholds", {}).values())
+    ]
 
 
 def _checks(content: dict[str, Any]) -> tuple[int, int]:

@@ -201,10 +201,10 @@ class LoadResult:
         are back."""
         plan, named = self.plan, [("steady", 0.0)]
         if plan.slow_percent:
-            named.append((f"{plan.slow_percent} % do not read", plan.slow_at_s))
-            named.append(("all read again", plan.slow_at_s + plan.slow_for_s))
+            named.append(("slow readers", plan.slow_at_s))
+            named.append(("read again", plan.slow_at_s + plan.slow_for_s))
         if plan.storm_at_s is not None:
-            named.append(("all were cut", plan.storm_at_s))
+            named.append(("storm", plan.storm_at_s))
         ends = [at_s for _, at_s in named[1:]] + [plan.seconds]
         return [
             Phase(name, self.ready_s + from_s, self.ready_s + to_s)

@@ -13,7 +13,7 @@ from benchmarks.load.plan import Figures, Phase
 
 WIDTH: Final = 520
 HEIGHT: Final = 230
-LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 32
+LEFT, RIGHT, TOP, BOTTOM = 64, 14, 26, 32
 POINTS_BOUND: Final = 600
 """Of a line; more cannot be seen."""
 
@@ -65,7 +65,7 @@ def logarithmic(low: float, high: float, unit: str = "") -> Axis:
 
 def nines(most: float) -> Axis:
     """Percentiles from 0 on, each further nine as wide as the one before; up to ``most``."""
-    named = [0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999]
+    named = [0.0, 90.0, 99.0, 99.9, 99.99]
     top = -math.log10(1 - most / 100)
     ticks = [(value, f"{value:g} %") for value in named if -math.log10(1 - value / 100) <= top]
     return Axis(lambda value: -math.log10(1 - value / 100) / top, ticks)
@@ -109,8 +109,9 @@ def _grid(x: Axis, y: Axis) -> str:
         )
     for value, text in x.ticks:
         at = _across(x, value)
+        anchor = "end" if at > WIDTH - 2 * RIGHT else "middle"
         parts.append(
-            f'<text x="{at:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{html.escape(text)}</text>'
+            f'<text x="{at:.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}">{html.escape(text)}</text>'
         )
     return "".join(parts)
 
@@ -126,8 +127,7 @@ def _phases(x: Axis, phases: Sequence[Phase]) -> str:
             f'height="{HEIGHT - TOP - BOTTOM}"><title>{html.escape(phase.name)}</title></rect>'
         )
         parts.append(
-            f'<text class="phase" x="{left + 6:.1f}" y="{TOP + 13}">'
-            f"{html.escape(phase.name)}</text>"
+            f'<text class="phase" x="{left + 2:.1f}" y="{TOP - 8}">{html.escape(phase.name)}</text>'
         )
     return "".join(parts)
 

@@ -25,6 +25,13 @@ from benchmarks.load.plan import (
 from benchmarks.load.plots import Line
 
 STYLE: Final = (Path(__file__).parent / "report.css").read_text("utf-8")
+VIOLATIONS: Final = {
+    "backwards": "a sequence lower than the one before it in the room",
+    "repeated": "the same sequence again, and the feed was not silent",
+    "before_answer": "an update before the answer to subscribe",
+    "unanswered": "no answer to subscribe for ten seconds",
+    "older_snapshots": "after a reconnect older than what was seen before",
+}
 _CHOSEN: Final = ("gateway", "feed", "redis", "postgres", "sandbox")
 
 
@@ -181,7 +188,10 @@ def _events(result: LoadResult) -> str:
         *([f"refused: {name}", f"{number:,}", ""] for name, number in counts.refused.items()),
         *([f"lost: {name}", f"{number:,}", ""] for name, number in counts.lost.items()),
         *([f"room refused: {name}", f"{n:,}", ""] for name, n in counts.rooms_refused.items()),
-        *([name.replace("_", " "), f"{n:,}", ""] for name, n in counts.violations.items()),
+        *(
+            [name.replace("_", " "), f"{n:,}", VIOLATIONS[name]]
+            for name, n in counts.violations.items()
+        ),
     ]
     if plan.slow_percent:
         caught_up = spread(result.caught_up_ms, "to an update made since")
@@ -215,18 +225,19 @@ def _processes(run: Run) -> str:
 
 
 def _k6(run: Run) -> str:
-    if run.k6_missing is not None:
-        return f"<section><h2>k6</h2><p>Not run: {html.escape(run.k6_missing)}</p></section>"
     parts = []
     for result in run.k6:
         rows = [
             [name, ", ".join(f"{key} {value:,.4g}" for key, value in figures.items())]
             for name, figures in result.rows
         ]
+        crossed = ", ".join(result.crossed)
+        verdict = f"beyond their thresholds: {crossed}" if crossed else "all thresholds kept"
         passes, fails = result.checks
-        verdict = "all thresholds kept" if result.passed else "a threshold was crossed"
         title = f"k6 {result.script}: {passes:,} checks passed, {fails:,} failed; {verdict}"
         parts.append(table(title, ["", ""], rows, notes=True))
+    if run.k6_missing is not None:
+        parts.append(f"<section><h2>k6</h2><p>Not run: {html.escape(run.k6_missing)}</p></section>")
     return "".join(parts)
 
 
@@ -236,7 +247,8 @@ def _plan(run: Run) -> str:
         value = getattr(run.result.plan, each.name)
         if each.name == "rooms":
             value = f"{len(value)}: {', '.join(value[:5])}{' ..' if len(value) > 5 else ''}"
-        rows.append([each.name.replace("_", " "), str(value)])
+        shown = f"{value:g}" if isinstance(value, float) else str(value)
+        rows.append([each.name.replace("_", " "), shown])
     return table("Plan", ["", ""], rows, notes=True)
 
 
@@ -272,7 +284,9 @@ def _plots(run: Run) -> list[str]:
         ]
     if run.instance.pids:
         drawn += [_cpu(run, over), _memory(run, over)]
-    return drawn
+    gap = Line("gap", timeline.at_s, timeline.gap_ms)
+    y = plots.linear(0, float(timeline.gap_ms.max()), " ms")
+    return [*drawn, plots.draw("Longest the client did not look", over, y, [gap], phases)]
 
 
 def _over_time(title: str, result: LoadResult, over: plots.Axis, *, published: bool) -> str:

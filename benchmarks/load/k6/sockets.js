@@ -2,13 +2,13 @@
 //
 //   k6 run -e URL=http://127.0.0.1:8000 -e SOCKETS=100 benchmarks/load/k6/sockets.js
 //
-// k6 reads every message in JavaScript: a hundred sockets, not ten thousand. It is another client
-// than ours, so that both are checked.
+// k6 reads every message in JavaScript: a hundred sockets, not ten thousand. It is a client of
+// another make than ours, and each is a check of the other.
 
 import http from "k6/http";
 import { check } from "k6";
 import { Counter, Trend } from "k6/metrics";
-import { WebSocket } from "k6/websockets";
+import ws from "k6/ws";
 
 const URL = __ENV.URL || "http://127.0.0.1:8000";
 const SOCKETS = Number(__ENV.SOCKETS || 100);
@@ -41,23 +41,26 @@ export const options = {
 
 export function setup() {
   const answer = http.get(`${URL}/v1/markets?limit=1000`);
-  const rooms = answer.json("data").filter((row) => row.open).map((row) => `price:${row.market}`);
+  const rooms = answer
+    .json("data")
+    .filter((row) => row.open)
+    .map((row) => `price:${row.market}`);
   if (rooms.length < ROOMS) throw new Error(`only ${rooms.length} markets are open`);
   return { rooms };
 }
 
+function roomsOf(user, rooms) {
+  return Array.from({ length: ROOMS }, (_, i) => rooms[((user - 1) * ROOMS + i) % rooms.length]);
+}
+
 export default function (data) {
-  const rooms = [];
-  for (let i = 0; i < ROOMS; i += 1) {
-    rooms.push(data.rooms[((__VU - 1) * ROOMS + i) % data.rooms.length]);
-  }
+  const rooms = roomsOf(__VU, data.rooms);
   const began = Date.now();
   const last = {};
-  let answered = false;
+  let answer = null;
   let leaving = false;
-  const socket = new WebSocket(`${URL.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
 
-  function take(packet) {
+  function takeUpdate(packet) {
     const now = Date.now() * 1000;
     const envelope = JSON.parse(packet.slice(2))[1];
     if (envelope.room === undefined) return;
@@ -69,32 +72,32 @@ export default function (data) {
   }
 
   function takeAnswer(packet) {
-    const [answer] = JSON.parse(packet.slice(3));
-    answered = true;
+    [answer] = JSON.parse(packet.slice(3));
     subscribed.add(Date.now() - began);
-    check(answer, {
-      "subscribed to every room": () =>
-        answer.ok && rooms.every((room) => answer.rooms[room] !== undefined),
-    });
-    for (const [room, envelope] of Object.entries(answer.rooms)) last[room] = envelope.seq;
+    for (const room of Object.keys(answer.rooms)) last[room] = answer.rooms[room].seq;
   }
 
-  socket.onmessage = (event) => {
-    const packet = event.data;
-    if (packet.startsWith("42")) take(packet);
-    else if (packet === "2") socket.send("3");
-    else if (packet.startsWith("430")) takeAnswer(packet);
-    else if (packet.startsWith("40")) {
-      socket.send(`420["subscribe",${JSON.stringify({ rooms })}]`);
-    } else if (packet.startsWith("0")) socket.send("40");
-  };
-  socket.onclose = () => {
-    if (!leaving) lost.add(1);
-  };
-  socket.onerror = () => lost.add(1);
-  setTimeout(() => {
-    leaving = true;
-    check(null, { "was answered": () => answered });
-    socket.close();
-  }, SECONDS * 1000);
+  const url = `${URL.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`;
+  const response = ws.connect(url, {}, (socket) => {
+    socket.on("message", (packet) => {
+      if (packet.startsWith("42")) takeUpdate(packet);
+      else if (packet === "2") socket.send("3");
+      else if (packet.startsWith("430")) takeAnswer(packet);
+      else if (packet.startsWith("40")) {
+        socket.send(`420["subscribe",${JSON.stringify({ rooms })}]`);
+      } else if (packet.startsWith("0")) socket.send("40");
+    });
+    socket.on("close", () => {
+      if (!leaving) lost.add(1);
+    });
+    socket.setTimeout(() => {
+      leaving = true;
+      socket.close();
+    }, SECONDS * 1000);
+  });
+  check(response, {
+    "became a WebSocket": () => response && response.status === 101,
+    "got every room": () =>
+      answer !== null && answer.ok && rooms.every((room) => answer.rooms[room] !== undefined),
+  });
 }

@@ -52,7 +52,7 @@ def test_a_plan_that_contradicts_itself_is_refused(wrong: dict[str, Any]) -> Non
         (plots.linear(0, 1000), ["0", "250", "500", "750", "1k"]),
         (plots.linear(0, 130_000), ["0", "50k", "100k", "150k"]),
         (plots.logarithmic(0.3, 42.0, " ms"), ["0.1 ms", "1 ms", "10 ms", "100 ms"]),
-        (plots.nines(99.9), ["0 %", "50 %", "90 %", "99 %", "99.9 %"]),
+        (plots.nines(99.9), ["0 %", "90 %", "99 %", "99.9 %"]),
         (plots.seconds(0, 60), ["0 s", "10 s", "20 s", "30 s", "40 s", "50 s", "60 s"]),
     ],
 )
