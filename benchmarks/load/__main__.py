@@ -15,8 +15,15 @@ from benchmarks.load import instance as instances
 from benchmarks.load import k6, report
 from benchmarks.load.client import Moment, run
 from benchmarks.load.instance import Instance, Watcher
+from benchmarks.load.outcome import (
+    Run,
+    bytes_a_socket,
+    milliseconds,
+    percent,
+    phase_rows,
+    spread,
+)
 from benchmarks.load.plan import LoadError, LoadPlan, LoadResult
-from benchmarks.load.report import Run, milliseconds, percent, phase_rows, spread
 
 DATA_DIR: Final = Path(os.environ.get("PERP_DATA_DIR") or ".data")
 RATES: Final = ("max", "1", "4", "10", "20")
@@ -110,10 +117,7 @@ def say(run_: Run) -> None:
         for name, values in (("published", row.published_ms), ("received", row.received_ms)):
             p50, p99, p999 = map(milliseconds, values)
             print(f"  from {name + '_us':13} p50 {p50}  p99 {p99}  p99.9 {p999}")
-        shares = [
-            f"{role} {percent(run_.watcher.share(role, row.phase.from_s, row.phase.to_s))}"
-            for role in instance.pids
-        ]
+        shares = [f"{role} {percent(run_.share(role, row.phase))}" for role in instance.pids]
         client = percent(result.cpu_share(row.phase.from_s, row.phase.to_s))
         print("  CPU, of a core: " + "  ".join([*shares, f"client {client}"]))
     print()
@@ -136,7 +140,7 @@ def say(run_: Run) -> None:
         told = ", ".join(f"{reason} {number:,}" for reason, number in reasons.items())
         print(f"{name}: {told or 'none'}")
     print("order: " + ", ".join(f"{name} {number}" for name, number in counts.violations.items()))
-    memory = report.bytes_a_socket(run_)
+    memory = bytes_a_socket(run_)
     if not math.isnan(memory):
         print(f"memory a socket: {memory / 1024:.1f} KiB of the gateways")
     if result.busiest_share > 0.9:

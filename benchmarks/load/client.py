@@ -266,7 +266,7 @@ def _merged(plan: LoadPlan, shares: list[Share], start_ns: int, hold_ns: int) ->
 def _timeline(shares: list[Share], ready_s: float, end_s: float) -> tuple[Timeline, float]:
     """And the largest share of a core that one process used in the hold. Processes write their rows
     at their own times, so all are read at the same."""
-    at_s = np.append(np.arange(0.0, end_s - 0.1), end_s)
+    at_s = np.append(np.arange(0.0, end_s - 0.5), end_s)
     tables = [np.array(share.rows, dtype=np.float64).T for share in shares]
     up, deliveries, lost, cpu_s = (
         np.sum([np.interp(at_s, table[0], table[column]) for table in tables], axis=0)

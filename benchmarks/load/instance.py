@@ -116,8 +116,7 @@ class Watcher:
     _machine: list[tuple[float, float, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for role, pids in self.pids.items():
-            self._processes[role] = [process for pid in pids for process in _family(pid)]
+        self._processes = processes_of(self.pids)
 
     def sample(self, at_s: float) -> None:
         self.at_s.append(at_s)
@@ -154,6 +153,18 @@ class Watcher:
         )
         elapsed = max(ended - began, 1e-9)
         return (busy_after - busy) / elapsed, (stolen_after - stolen) / elapsed
+
+
+def processes_of(pids: Mapping[str, Sequence[int]]) -> dict[str, list[psutil.Process]]:
+    """By role its processes and their children. A process is of the nearest role above it: all are
+    children of the supervisor, which is a role too."""
+    families = [(role, _family(pid)) for role, own in pids.items() for pid in own]
+    families.sort(key=lambda item: -len(item[1]))
+    role_of = {process: role for role, family in families for process in family}
+    found: dict[str, list[psutil.Process]] = {role: [] for role in pids}
+    for process, role in role_of.items():
+        found[role].append(process)
+    return found
 
 
 def _family(pid: int) -> list[psutil.Process]:

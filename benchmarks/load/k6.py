@@ -18,6 +18,8 @@ SCRIPTS: Final = Path(__file__).resolve().parent / "k6"
 GRACE_S: Final = 60.0
 THRESHOLDS_CROSSED: Final = 99
 """Exit status of k6."""
+OWN: Final = ("answers_", "rest_", "socket_")
+OF_REQUESTS: Final = ("checks", "dropped_iterations", "http_req_duration", "http_reqs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,10 @@ def _checks(content: dict[str, Any]) -> tuple[int, int]:
 
 
 def _rows(content: dict[str, Any]) -> list[tuple[str, dict[str, float]]]:
-    """The metrics of the script's own and those of requests, in ms and numbers."""
+    """The metrics of the script's own and what tells of requests, in ms and numbers."""
     rows = []
     for name, metric in sorted(content["metrics"].items()):
-        figures = {
-            key: float(value) for key, value in metric.items() if isinstance(value, int | float)
-        }
-        if figures and not name.startswith(("data_", "iteration", "group_", "vus")):
+        if name in OF_REQUESTS or name.startswith(OWN):
+            figures = {key: value for key, value in metric.items() if key != "thresholds"}
             rows.append((name, figures))
     return rows

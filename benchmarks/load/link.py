@@ -185,7 +185,7 @@ class Link:
             self._counts.backwards += 1
         elif update.is_status:
             self._silent[room] = known
-        elif self._silent.pop(room, None) != known:
+        elif self._silent.pop(room, None) != known and not self.slow:
             self._counts.repeated += 1
 
     def doubt(self, room: str, chunk: Chunk) -> None:

@@ -85,9 +85,10 @@ class Counts:
 
     What must be none. ``backwards``: a sequence lower than the socket had seen in that room.
     ``repeated``: the same again, but for the envelopes that say that the feed fell silent and that
-    it is back. ``before_answer``: an update of a room the socket had no answer for yet.
-    ``unanswered``: a ``subscribe`` without an answer for ten seconds. ``older_snapshots``: after a
-    reconnect a snapshot older than what the socket had seen (of another gateway it can be).
+    it is back (a slow reader may get the second alone). ``before_answer``: an update of a room the
+    socket had no answer for yet. ``unanswered``: a ``subscribe`` without an answer for ten seconds.
+    ``older_snapshots``: after a reconnect a snapshot older than what the socket had seen (of
+    another gateway it can be).
 
     By reason, ``lost``: sockets that had subscribed. ``refused``: tries to connect.
     ``rooms_refused``: errors in answers to ``subscribe``.

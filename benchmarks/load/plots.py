@@ -55,11 +55,12 @@ def seconds(low: float, high: float) -> Axis:
     )
 
 
-def logarithmic(low: float, high: float, unit: str = "") -> Axis:
-    """Whole decades around ``low`` and ``high``, both above 0."""
-    bottom, top = math.floor(math.log10(low)), math.ceil(math.log10(high) - 1e-9)
+def latency(low_ms: float, high_ms: float) -> Axis:
+    """Logarithmic, whole decades around both, which are above 0."""
+    bottom, top = math.floor(math.log10(low_ms)), math.ceil(math.log10(high_ms) - 1e-9)
     top = max(top, bottom + 1)
-    ticks = [(10.0**power, f"{short(10.0**power)}{unit}") for power in range(bottom, top + 1)]
+    powers = range(bottom, top + 1)
+    ticks = [(10.0**p, f"{10.0**p:g} ms" if p < 3 else f"{10 ** (p - 3)} s") for p in powers]
     return Axis(lambda value: (math.log10(value) - bottom) / (top - bottom), ticks)
 
 

@@ -9,20 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
-from benchmarks.load import plots
-from benchmarks.load.instance import Instance, Watcher, machine
-from benchmarks.load.k6 import K6Result
-from benchmarks.load.plan import (
-    PERCENTILES,
-    Figures,
-    LoadResult,
-    Phase,
-    Samples,
-    percentiles,
+from benchmarks.load import curves
+from benchmarks.load.instance import machine
+from benchmarks.load.outcome import (
+    Run,
+    bytes_a_socket,
+    milliseconds,
+    percent,
+    phase_rows,
+    spread,
 )
-from benchmarks.load.plots import Line
+from benchmarks.load.plan import PERCENTILES, LoadResult
 
 STYLE: Final = (Path(__file__).parent / "report.css").read_text("utf-8")
 VIOLATIONS: Final = {
@@ -32,57 +29,6 @@ VIOLATIONS: Final = {
     "unanswered": "no answer to subscribe for ten seconds",
     "older_snapshots": "after a reconnect older than what was seen before",
 }
-_CHOSEN: Final = ("gateway", "feed", "redis", "postgres", "sandbox")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Run:
-    """All there is to tell of one run."""
-
-    instance: Instance
-    result: LoadResult
-    watcher: Watcher
-    k6: Sequence[K6Result]
-    k6_missing: str | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class PhaseRow:
-    """Of one phase: deliveries a second, and p50, p99 and p99.9 in ms."""
-
-    phase: Phase
-    per_second: float
-    published_ms: Sequence[float]
-    received_ms: Sequence[float]
-    samples: int
-
-
-def phase_rows(result: LoadResult) -> list[PhaseRow]:
-    rows = []
-    for phase in result.phases():
-        samples = result.samples.between(phase.from_s, phase.to_s)
-        rows.append(
-            PhaseRow(
-                phase,
-                result.per_second(phase.from_s, phase.to_s),
-                percentiles(samples.published_us),
-                percentiles(samples.received_us),
-                len(samples.at_s),
-            )
-        )
-    return rows
-
-
-def bytes_a_socket(run: Run) -> float:
-    """What all gateways grew by from before the first connect to the first phase, a socket; not a
-    number where their processes are not known. Memory an earlier run left behind makes it too
-    small."""
-    result = run.result
-    if not run.instance.gateways or not result.ready:
-        return float("nan")
-    first = result.phases()[0]
-    before = run.watcher.usage["gateway"][0].resident
-    return (run.watcher.resident("gateway", first.from_s, first.to_s) - before) / result.ready
 
 
 def write(run: Run, path: Path) -> None:
@@ -98,7 +44,7 @@ def page(run: Run) -> str:
             _header(run),
             _tiles(run),
             _phase_table(run.result),
-            '<section class="plots">' + "".join(_plots(run)) + "</section>",
+            '<section class="plots">' + "".join(curves.drawn(run)) + "</section>",
             _events(run.result),
             _processes(run),
             _k6(run),
@@ -140,7 +86,7 @@ def _tiles(run: Run) -> str:
         ("lost", f"{lost:,}", _bad(lost > 0)),
         ("out of order", f"{violations:,}", _bad(violations > 0)),
         ("memory a socket", "-" if math.isnan(memory) else f"{memory / 1024:.1f} KiB", ""),
-        ("gateway CPU", percent(_role_share(run, "gateway", steady.phase)), ""),
+        ("gateway CPU", percent(run.share("gateway", steady.phase)), ""),
     ]  # fmt: skip
     return (
         '<section class="tiles">'
@@ -210,7 +156,7 @@ def _events(result: LoadResult) -> str:
 def _processes(run: Run) -> str:
     result, rows = run.result, []
     for role, pids in run.instance.pids.items():
-        shares = [percent(_role_share(run, role, phase)) for phase in result.phases()]
+        shares = [percent(run.share(role, phase)) for phase in result.phases()]
         most = run.watcher.resident(role, 0.0, result.end_s)
         rows.append([role, f"{len(pids)}", *shares, f"{most / 2**20:,.0f} MiB"])
     shares = [percent(result.cpu_share(phase.from_s, phase.to_s)) for phase in result.phases()]
@@ -250,136 +196,6 @@ def _plan(run: Run) -> str:
         shown = f"{value:g}" if isinstance(value, float) else str(value)
         rows.append([each.name.replace("_", " "), shown])
     return table("Plan", ["", ""], rows, notes=True)
-
-
-# Plots
-
-
-def _plots(run: Run) -> list[str]:
-    result, timeline = run.result, run.result.timeline
-    phases, over = result.phases(), plots.seconds(0.0, result.end_s)
-    step = np.diff(timeline.at_s, prepend=timeline.at_s[0] - 1)
-    rate = np.diff(timeline.deliveries, prepend=0.0) / np.maximum(step, 1e-9)
-    drawn = [
-        plots.draw(
-            "Sockets that are subscribed",
-            over,
-            plots.linear(0, float(timeline.up.max())),
-            [Line("subscribed", timeline.at_s, timeline.up)],
-            phases,
-        ),
-        plots.draw(
-            "Deliveries a second",
-            over,
-            plots.linear(0, float(rate.max())),
-            [Line("deliveries", timeline.at_s, rate)],
-            phases,
-        ),
-    ]
-    if len(result.samples.at_s):
-        drawn += [
-            _over_time("Latency from published, by second", result, over, published=True),
-            _over_time("Latency from received, by second", result, over, published=False),
-            _distribution(result.samples),
-        ]
-    if run.instance.pids:
-        drawn += [_cpu(run, over), _memory(run, over)]
-    gap = Line("gap", timeline.at_s, timeline.gap_ms)
-    y = plots.linear(0, float(timeline.gap_ms.max()), " ms")
-    return [*drawn, plots.draw("Longest the client did not look", over, y, [gap], phases)]
-
-
-def _over_time(title: str, result: LoadResult, over: plots.Axis, *, published: bool) -> str:
-    seconds = np.arange(0.0, math.ceil(result.end_s))
-    table_ms = np.full((len(PERCENTILES), len(seconds)), np.nan)
-    samples = result.samples
-    values = samples.published_us if published else samples.received_us
-    second = samples.at_s.astype(int)
-    for number in np.unique(second[second < len(seconds)]):
-        table_ms[:, number] = percentiles(values[second == number])
-    shown = np.maximum(table_ms, 0.01)
-    lines = [
-        Line(f"p{value:g}", seconds + 0.5, row)
-        for value, row in zip(PERCENTILES, shown, strict=True)
-    ]
-    y = plots.logarithmic(float(np.nanmin(shown)), float(np.nanmax(shown)), " ms")
-    return plots.draw(title, over, y, lines, result.phases())
-
-
-def _distribution(samples: Samples) -> str:
-    """Of all samples, by percentile: the tail is where to look."""
-    most = 100 - 100 / max(len(samples.at_s), 10)
-    most = min(most, 99.999)
-    shares = 100 * (1 - np.logspace(0, math.log10(1 - most / 100), 200))
-    lines = []
-    for name, values in (
-        ("from published", samples.published_us),
-        ("from received", samples.received_us),
-    ):
-        shown = np.maximum(np.percentile(values, shares) / 1000, 0.01)
-        lines.append(Line(name, shares, shown))
-    low = min(float(line.y.min()) for line in lines)
-    high = max(float(line.y.max()) for line in lines)
-    y = plots.logarithmic(low, high, " ms")
-    return plots.draw("Latency by percentile, the whole hold", plots.nines(most), y, lines)
-
-
-def _cpu(run: Run, over: plots.Axis) -> str:
-    at_s = np.array(run.watcher.at_s)
-    lines = []
-    for role in _roles(run):
-        used = np.array([usage.cpu_s for usage in run.watcher.usage[role]])
-        lines.append(Line(role, at_s[1:], _rate(at_s, used)))
-    timeline = run.result.timeline
-    lines.append(Line("client", timeline.at_s[1:], _rate(timeline.at_s, timeline.cpu_s)))
-    most = max(float(np.nanmax(line.y)) for line in lines if len(line.y))
-    y = plots.linear(0, most, " %")
-    return plots.draw("CPU, % of one core", over, y, lines, run.result.phases())
-
-
-def _memory(run: Run, over: plots.Axis) -> str:
-    at_s = np.array(run.watcher.at_s)
-    lines = [
-        Line(role, at_s, np.array([usage.resident / 2**20 for usage in run.watcher.usage[role]]))
-        for role in _roles(run)
-    ]
-    y = plots.linear(0, max(float(line.y.max()) for line in lines), " MiB")
-    return plots.draw("Resident memory", over, y, lines, run.result.phases())
-
-
-def _rate(at_s: Figures, so_far: Figures) -> Figures:
-    share: Figures = 100 * np.diff(so_far) / np.maximum(np.diff(at_s), 1e-9)
-    return share
-
-
-def _roles(run: Run) -> list[str]:
-    return [role for role in _CHOSEN if run.instance.pids.get(role)]
-
-
-# Words
-
-
-def _role_share(run: Run, role: str, phase: Phase) -> float:
-    return (
-        run.watcher.share(role, phase.from_s, phase.to_s)
-        if role in run.instance.pids
-        else float("nan")
-    )
-
-
-def milliseconds(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:,.1f} ms"
-
-
-def percent(share: float) -> str:
-    return "-" if math.isnan(share) else f"{share:.0%}"
-
-
-def spread(values_ms: Figures, what: str) -> str:
-    if not len(values_ms):
-        return ""
-    middle, high, most = np.percentile(values_ms, (50, 99, 100))
-    return f"p50 {middle:,.0f} ms, p99 {high:,.0f} ms, max {most:,.0f} ms {what}"
 
 
 def table(

@@ -243,14 +243,16 @@ class Swarm:
                     continue
                 others += chunk.others
                 deliveries += len(chunk.messages)
-                last = link.last
+                last, timed = link.last, not link.slow
                 for room, lowest, highest in chunk.spans:
                     if last.get(room, NEVER) < lowest:
                         last[room] = highest
                     else:
+                        # A repetition is as old as what it repeats.
+                        timed = False
                         link.doubt(room, chunk)
                 self._until_sample -= 1
-                if self._until_sample <= 0 and not link.slow:
+                if timed and self._until_sample <= 0:
                     self._sample(chunk, now_ns)
             except LinkEnd as end:
                 self._end(link, end.reason)

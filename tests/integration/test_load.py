@@ -15,7 +15,7 @@ from api.realtime.engine import Limits
 from benchmarks.load import instance, report
 from benchmarks.load.client import LoadError, LoadPlan, LoadResult, Moment, run
 from benchmarks.load.instance import Instance, Watcher
-from benchmarks.load.report import Run
+from benchmarks.load.outcome import Run
 from runtime.channels import price_room, trades_room
 from tests.integration.gateway_kit import Client, Rig, running_gateway
 

@@ -109,6 +109,13 @@ def test_sequences(rig: Rig, updates: list[bytes], violations: dict[str, int]) -
     assert rig.counts.deliveries == len(updates)
 
 
+def test_a_slow_reader_may_get_the_end_of_a_silence_alone(rig: Rig) -> None:
+    rig.link.slow = True
+    rig.subscribed(BTC=5, ETH=10)
+    rig.give(price(BTC, 5))
+    assert rig.counts.repeated == 0
+
+
 def test_an_update_before_the_answer_is_counted(rig: Rig) -> None:
     rig.give(price(BTC, 6), b'40{"sid":"b"}')
     assert rig.counts.before_answer == 1
