@@ -5,7 +5,7 @@ PACKAGES := $(wildcard domain runtime connectors aggregator execution account ap
 FAST_TESTS := $(wildcard tests/unit tests/property tests/conformance tests/simulation tests/protocol)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
 
-.PHONY: run live stop test check bench lock install install-dev
+.PHONY: run live stop test check bench load lock install install-dev install-load
 
 run: install
 	@$(BIN)/perptape run
@@ -38,13 +38,27 @@ bench: install
 	$(BIN)/python benchmarks/ladder.py
 	$(BIN)/python benchmarks/history.py
 
+# A running instance under load: `make load SOCKETS=1000 ROOMS=5 SECONDS=60 SLOW=10 STORM=1`.
+load: install-load
+	@$(BIN)/python -m benchmarks.load $(strip \
+		$(if $(URL),--url $(URL)) $(if $(SOCKETS),--sockets $(SOCKETS)) \
+		$(if $(ROOMS),--rooms $(ROOMS)) $(if $(NAMES),--names $(NAMES)) \
+		$(if $(RATE),--rate $(RATE)) $(if $(RAMP),--ramp $(RAMP)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SLOW),--slow $(SLOW)) \
+		$(if $(STORM),--storm $(STORM)) $(if $(PROCESSES),--processes $(PROCESSES)) \
+		$(if $(K6),--k6-seconds $(K6)) $(if $(OUT),--out $(OUT)))
+
 # After a change of the dependencies in pyproject.toml. Versions that still fit stay.
 lock: install
 	$(LOCK) -o requirements.lock
 	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --group load -c requirements.lock -o requirements-load.lock
 
 install:
 	@$(PYTHON) tools/bootstrap/setup.py run
 
 install-dev:
 	@$(PYTHON) tools/bootstrap/setup.py dev
+
+install-load:
+	@$(PYTHON) tools/bootstrap/setup.py load

