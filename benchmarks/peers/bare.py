@@ -74,7 +74,9 @@ class Client(asyncio.Protocol):
         elif text.startswith(b"42"):
             number, event = text[2:].split(b"[", 1)
             names = orjson.loads(b"[" + event)[1]["rooms"]
-            self._transport.write(frame(b"43" + number + b'[{"ok":true,"rooms":{}}]'))
+            snapshots = b",".join(b'"%s":%s' % (n.encode(), encoded(n, 0, 0)) for n in names)
+            answer = b'[{"ok":true,"rooms":{' + snapshots + b"}}]"
+            self._transport.write(frame(b"43" + number + answer))
             for name in names:
                 self.rooms[name].append(self._transport)
 

@@ -1,6 +1,7 @@
 """Our gateway's fan-out, from the board on: Socket.IO server, rooms, lanes and windows."""
 
 import asyncio
+from dataclasses import replace
 
 import orjson
 import uvloop
@@ -21,7 +22,9 @@ from runtime.wire import Envelope
 
 
 async def main(arguments: Arguments) -> None:
-    board, hub, server = Board(), Hub(arguments.window_s), SocketServer(LIMITS)
+    # All sockets come from one address.
+    limits = replace(LIMITS, quotas=LIMITS.quotas.scaled(1_000))
+    board, hub, server = Board(), Hub(arguments.window_s), SocketServer(limits)
     names = [room_market(room_of(number)) for number in range(arguments.rooms)]
     board.take_markets(orjson.dumps([{"market": name} for name in names]))
     subscriptions = Subscriptions(server, hub, board)

@@ -15,7 +15,7 @@ async def main(arguments: Arguments) -> None:
     async def subscribe(sid: str, request: dict[str, Any]) -> dict[str, Any]:
         for room in request["rooms"]:
             await server.enter_room(sid, room)
-        return {"ok": True, "rooms": {}}
+        return {"ok": True, "rooms": {room: envelope(room, 0, 0) for room in request["rooms"]}}
 
     server.on("subscribe", subscribe)
 

@@ -22,7 +22,8 @@ const io = new Server(http, {
 
 io.on("connection", (socket) => {
   socket.on("subscribe", ({ rooms }, answer) => {
-    answer({ ok: true, rooms: {} });
+    const snapshots = rooms.map((room) => [room, envelope(room, seq - 1, now_us())]);
+    answer({ ok: true, rooms: Object.fromEntries(snapshots) });
     for (const room of rooms) socket.join(room);
   });
 });
@@ -52,8 +53,12 @@ function envelope(room, seq, due_us) {
   };
 }
 
+function now_us() {
+  return Math.trunc((performance.timeOrigin + performance.now()) * 1000);
+}
+
 const period_us = 1e6 / options.hz;
-const start_us = (performance.timeOrigin + performance.now()) * 1000 + 10_000;
+const start_us = now_us() + 10_000;
 let seq = 1;
 let number = 0;
 
@@ -63,8 +68,7 @@ function due() {
 
 // Node's timers have steps of 1 ms, so several updates can be due at once.
 function turn() {
-  const now_us = (performance.timeOrigin + performance.now()) * 1000;
-  while (due() <= now_us) {
+  while (due() <= now_us()) {
     const room = `price:R${number}-USD`;
     io.to(room).emit("price", envelope(room, seq, due()));
     number += 1;
@@ -73,7 +77,7 @@ function turn() {
       seq += 1;
     }
   }
-  setTimeout(turn, Math.max(0, (due() - now_us) / 1000));
+  setTimeout(turn, Math.max(0, (due() - now_us()) / 1000));
 }
 
 http.listen({ port: options.port, host: "127.0.0.1", backlog: 2048 }, turn);
