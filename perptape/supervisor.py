@@ -203,7 +203,10 @@ class Supervisor:
         child = Child(
             role.name,
             layout.launch_role(
-                role.name, metrics_port, STAND_IN_NICENESS if role.sandbox_only else 0
+                role.name,
+                metrics_port,
+                STAND_IN_NICENESS if role.sandbox_only else 0,
+                worker,
             ),
             self._log(f"{role.name}-{worker}" if worker else role.name, json=True),
             stop_grace_s=role.stop_grace_s,

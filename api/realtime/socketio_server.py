@@ -56,7 +56,9 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
 
     eio: Engine
 
-    def __init__(self, limits: Limits, namespaces: list[str] | None = None) -> None:
+    def __init__(
+        self, limits: Limits, namespaces: list[str] | None = None, worker: str = "a.1"
+    ) -> None:
         logger = logging.getLogger("socketio.server")
         # Below this the library reports what clients do.
         logger.setLevel(logging.ERROR)
@@ -67,6 +69,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             async_handlers=False,
             namespaces=namespaces or [NAMESPACE],
             limits=limits,
+            worker=worker,
         )
         self.on_join: Callable[[Session], None] = lambda session: None
 
