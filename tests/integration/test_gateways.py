@@ -3,65 +3,15 @@
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Final
 
 import pytest
 
+from tests.integration.followers import Following
 from tests.integration.gateway_kit import Feed, eventually
 from tests.integration.siblings_kit import Process, beating_feed, gateway_processes
-from tests.protocol.javascript_client import JavaScriptClient, javascript_client
 from tests.protocol.test_javascript import POLLING, UPGRADE, WEBSOCKET, free_port
 
-ROOM: Final = "price:BTC-USD"
-
 pytestmark = pytest.mark.timeout(240)
-
-
-class Follower:
-    """A client that follows one room, and subscribes again whenever it is back."""
-
-    def __init__(self, client: JavaScriptClient) -> None:
-        self.client = client
-        self.gateway = ""
-        self.seq = 0
-
-    async def subscribed(self) -> None:
-        """Connected for the first time or again: with a snapshot that is not older."""
-        connected = await self.client.next("connect")
-        self.gateway = connected["id"].rpartition(".")[0]
-        answer = (await self.client.next("answer"))["args"][0]
-        assert answer["ok"] is True
-        seq = answer["rooms"][ROOM]["seq"]
-        assert seq >= self.seq
-        self.seq = seq
-
-    async def hears(self, seq: int) -> None:
-        while self.seq < seq:
-            received = await self.client.next("received", name="price")
-            assert received["args"][0]["seq"] >= self.seq
-            self.seq = received["args"][0]["seq"]
-
-    @property
-    def losses(self) -> int:
-        return sum(item["event"] == "disconnect" for item in self.client.told)
-
-
-class Following:
-    """As many followers as a test asks for."""
-
-    def __init__(self, url: str, stack: contextlib.AsyncExitStack) -> None:
-        self._url = url
-        self._stack = stack
-        self.all: list[Follower] = []
-
-    async def add(self, transports: Sequence[str]) -> Follower:
-        client = await self._stack.enter_async_context(javascript_client(self._url, transports))
-        follower = Follower(client)
-        client.say(greet=["subscribe", {"rooms": [ROOM]}])
-        client.say(open=True)
-        await follower.subscribed()
-        self.all.append(follower)
-        return follower
 
 
 @contextlib.asynccontextmanager
@@ -95,9 +45,9 @@ async def test_the_javascript_client_at_three_gateways(
         assert await passed_on(running, "polling") > 0
         # Connections are dealt out by chance: until an upgrade was passed on too.
         while not await passed_on(running, "websocket"):
-            client = (await following.add(UPGRADE)).client
-            if not any(item["event"] == "upgrade" for item in client.told):
-                await client.next("upgrade")
+            follower = await following.add(UPGRADE)
+            if "upgrade" not in follower.events:
+                await follower.client.next("upgrade")
         seq = await feed.price("98000", "99999")
         for follower in following.all:
             await follower.hears(seq)
