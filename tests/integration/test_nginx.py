@@ -50,7 +50,8 @@ def configured(folder: Path, port: int, hosts: dict[str, Rig]) -> Path:
     )
     main = folder / "main.conf"
     main.write_text(
-        f"daemon off; master_process off; pid {folder}/nginx.pid; events {{}}\n"
+        f"daemon off; master_process off; events {{}}\n"
+        f"pid {folder}/nginx.pid; error_log {folder}/error.log;\n"
         f"http {{ access_log {folder}/access.log; {temporary} include {folder}/perptape.conf; }}\n"
     )
     return main
@@ -66,9 +67,7 @@ async def running_nginx(hosts: dict[str, Rig]) -> AsyncIterator[str]:
     port = free_port()
     with open_folder() as folder:
         main, log = configured(folder, port, hosts), folder / "error.log"
-        process = await asyncio.create_subprocess_exec(
-            program, "-e", str(log), "-p", str(folder), "-c", str(main)
-        )
+        process = await asyncio.create_subprocess_exec(program, "-p", str(folder), "-c", str(main))
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
                 await until_it_serves(http)
