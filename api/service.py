@@ -17,9 +17,8 @@ from api.peers import DIRECT, Peers
 from api.quotes import QuoteReader
 from api.realtime.engine import LIMITS, Engine, Limits
 from api.realtime.hub import Hub
-from api.realtime.passing import InnerWebSocket, OpenPolling, OpenWebSocket
+from api.realtime.passing import InnerWebSocket, OpenPolling, OpenWebSocket, Passing
 from api.realtime.polling import PollingEndpoint
-from api.realtime.relay import Relays
 from api.realtime.siblings import Siblings
 from api.realtime.socketio_server import SocketServer
 from api.realtime.subscriptions import Subscriptions
@@ -47,11 +46,11 @@ class HttpServer(uvicorn.Server):
     """uvicorn inside our loop: signals are the role's, and silent connections do not stay."""
 
     def __init__(
-        self, config: uvicorn.Config, engine: Engine, relays: Relays | None = None
+        self, config: uvicorn.Config, engine: Engine, passing: Passing | None = None
     ) -> None:
         super().__init__(config)
         self._engine = engine
-        self._relays = relays
+        self._passing = passing
         self._quiet: dict[Any, Any] = {}
 
     @contextlib.contextmanager
@@ -80,8 +79,8 @@ class HttpServer(uvicorn.Server):
         for server in self.servers:
             server.close()
         await self._engine.close_all(GOODBYE_S)
-        if self._relays is not None:
-            self._relays.abort_all()
+        if self._passing is not None:
+            self._passing.abort_all()
         await super().shutdown(sockets)
 
 
@@ -157,12 +156,10 @@ class Gateway:
         quotes, history = QuoteReader(self._redis), PriceHistory(self._database)
         ladders = LadderPricer(registry.ECONOMICS)
         context = Context(self._board, quotes, ladders, self._health, history)
-        relays = Relays(engine.limits.max_sessions)
-        app = build_app(context, OpenPolling(engine, self._siblings), self._peers)
-        sockets = OpenWebSocket.bound_to(
-            engine, siblings=self._siblings, relays=relays, peers=self._peers
-        )
-        doors = [(HttpServer(http_config(app, sockets), engine, relays), listener)]
+        passing = Passing(self._siblings, engine.limits.max_sessions)
+        app = build_app(context, OpenPolling(engine, passing), self._peers)
+        sockets = OpenWebSocket.bound_to(engine, passing=passing, peers=self._peers)
+        doors = [(HttpServer(http_config(app, sockets), engine, passing), listener)]
         inner = self._siblings.listen()
         if inner is not None:
             config = http_config(

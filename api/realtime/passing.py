@@ -29,26 +29,41 @@ _KEPT: Final = frozenset({b"host", b"origin"})
 """What the client said that decides something; the rest is said by us."""
 
 
+class Passing:
+    """All that this gateway passes on. ``bound``: of WebSockets."""
+
+    def __init__(self, siblings: Siblings, bound: int) -> None:
+        self.siblings = siblings
+        self.relays = Relays(bound)
+        self.asked: set[asyncio.Task[Response]] = set()
+
+    def abort_all(self) -> None:
+        self.relays.abort_all()
+        for task in self.asked:
+            task.cancel()
+
+
 class OpenPolling(PollingEndpoint):
-    def __init__(self, engine: Engine, siblings: Siblings) -> None:
+    def __init__(self, engine: Engine, passing: Passing) -> None:
         super().__init__(engine)
-        self._siblings = siblings
+        self._passing = passing
         # A poll is answered when a ping is due, if not before.
         self._patience_s = engine.limits.ping_interval_s + engine.limits.ping_timeout_s
 
     async def answer(self, sid: str, scope: Scope, receive: Receive) -> Response | None:
-        path = self._siblings.path_of(sid)
+        path = self._passing.siblings.path_of(sid)
         if path is None:
             return await super().answer(sid, scope, receive)
         metrics.PASSED_ON.labels(transport="polling").inc()
         body = await read_body(receive, self.engine.limits.max_payload)
-        asked = asyncio.ensure_future(_ask(path, _request(scope, body), body))
+        asked = asyncio.create_task(_ask(path, _request(scope, body), body))
         gone = asyncio.ensure_future(disconnected(receive))
+        self._passing.asked.add(asked)
         try:
             await asyncio.wait(
                 {asked, gone}, timeout=self._patience_s, return_when=asyncio.FIRST_COMPLETED
             )
-            if asked.done():
+            if asked.done() and not asked.cancelled():
                 return asked.result()
             if gone.done():
                 return None
@@ -56,6 +71,7 @@ class OpenPolling(PollingEndpoint):
         except (OSError, h11.RemoteProtocolError):
             raise handshake.unknown_session() from None
         finally:
+            self._passing.asked.discard(asked)
             await end_all([asked, gone])
 
 
@@ -99,14 +115,13 @@ async def _ask(path: str, request: h11.Request, body: bytes) -> Response:
 
 
 class OpenWebSocket(WebSocketTransport):
-    siblings: ClassVar[Siblings]
-    relays: ClassVar[Relays]
+    passing: ClassVar[Passing]
 
     def passes_on(self, sid: str, request: bytes, peer: str) -> bool:
-        path = self.siblings.path_of(sid)
+        path = self.passing.siblings.path_of(sid)
         if path is None:
             return False
-        self.relays.begin(self._transport, path, with_address(request, peer))
+        self.passing.relays.begin(self._transport, path, with_address(request, peer))
         metrics.PASSED_ON.labels(transport="websocket").inc()
         return True
 

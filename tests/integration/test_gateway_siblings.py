@@ -100,6 +100,16 @@ async def upgraded(pair: Pair) -> AsyncIterator[tuple[str, ClientConnection]]:
         yield sid, wire
 
 
+async def waiting_poll(pair: Pair, sid: str) -> "asyncio.Task[httpx.Response]":
+    """At the second one, which has passed it on."""
+    begun = asyncio.create_task(pair[1].http.get(polling(sid)))
+    transport = session_of(pair[0], sid).transport
+    async with asyncio.timeout(10):
+        while transport._poll is None:
+            await asyncio.sleep(0.01)
+    return begun
+
+
 async def refusal(request: Any) -> tuple[int, Any]:
     answer = await request
     return answer.status_code, answer.json()
@@ -141,13 +151,9 @@ async def test_polling_goes_on_at_another_gateway(pair: Pair) -> None:
 
 
 async def test_a_poll_may_wait_and_ends_with_its_client(pair: Pair) -> None:
-    first, second = pair
+    first, _ = pair
     sid = await joined(pair)
-    poll = asyncio.create_task(second.http.get(polling(sid)))
-    transport = session_of(first, sid).transport
-    async with asyncio.timeout(10):
-        while transport._poll is None:
-            await asyncio.sleep(0.01)
+    poll = await waiting_poll(pair, sid)
     poll.cancel()
     await asyncio.wait({poll})
     await until_gone(first, sid)
@@ -251,9 +257,9 @@ async def test_the_session_ends_with_the_connection(pair: Pair, way: str) -> Non
 
 
 async def test_a_gateway_that_stops_says_goodbye_through_others(pair: Pair) -> None:
-    first, second = pair
+    first, _ = pair
     sid = await joined(pair)
-    poll = asyncio.create_task(second.http.get(polling(sid)))
+    poll = await waiting_poll(pair, sid)
     async with upgraded(pair) as (_, wire):
         first.stop.set()
         async with asyncio.timeout(10):
@@ -261,12 +267,20 @@ async def test_a_gateway_that_stops_says_goodbye_through_others(pair: Pair) -> N
             assert (await poll).text == "1"
 
 
-async def test_one_in_between_that_stops_lets_go(pair: Pair) -> None:
+async def test_one_in_between_that_stops_lets_go(
+    pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = pair
+    polled = await joined(pair)
+    poll = await waiting_poll(pair, polled)
     async with upgraded(pair) as (sid, wire):
-        pair[1].stop.set()
+        second.stop.set()
         async with asyncio.timeout(10):
             assert await close_code(wire) == 1006
-        await until_gone(pair[0], sid)
+            assert await refusal(poll) == UNKNOWN
+        await until_gone(first, sid)
+        await until_gone(first, polled)
+    assert [item for item in caplog.records if item.name.startswith("uvicorn")] == []
 
 
 class StallingAtAnother(StallingSocket):
