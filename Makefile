@@ -24,12 +24,16 @@ check: install-dev
 	$(BIN)/mypy $(PACKAGES) $(wildcard benchmarks) tools
 	$(BIN)/lint-imports
 
-# Browser tests need a Chromium; without one the rest runs and the last line says so.
+# Browser tests need a Chromium, those of several hosts an nginx; without them the rest runs and the
+# last lines say so.
 test: check
 	$(BIN)/pytest -n 2 $(FAST_TESTS)
 	@CHROMIUM="$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser \
 		|| command -v google-chrome)}"; export CHROMIUM; \
-	$(BIN)/pytest tests/integration $${CHROMIUM:+tests/e2e} || exit; \
+	NGINX="$${NGINX:-$$(command -v nginx || command -v /usr/sbin/nginx)}"; export NGINX; \
+	[ -n "$$NGINX" ] && without= || without=--ignore=tests/integration/test_nginx.py; \
+	$(BIN)/pytest tests/integration $${CHROMIUM:+tests/e2e} $$without || exit; \
+	[ -n "$$NGINX" ] || echo 'NOT RUN: nginx (no nginx)'; \
 	[ -n "$$CHROMIUM" ] || echo 'NOT RUN: e2e (no chromium)'
 
 bench: install

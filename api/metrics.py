@@ -9,6 +9,11 @@ REQUEST_SECONDS: Final = Histogram(
     "perptape_http_request_seconds", "Time to answer", ["route"], buckets=LATENCY_BUCKETS
 )
 SOCKETS: Final = Gauge("perptape_sockets_open", "Engine.IO sessions", ["transport"])
+PASSED_ON: Final = Counter(
+    "perptape_passed_on_total",
+    "Requests for a session of another gateway of this host",
+    ["transport"],
+)
 DELIVERIES: Final = Counter("perptape_deliveries_total", "Room packets given to clients")
 CONFLATED: Final = Counter(
     "perptape_conflated_total", "Room packets a slow client did not get because a newer one was due"

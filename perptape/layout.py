@@ -92,12 +92,15 @@ class Layout:
     sandbox: Mapping[str, int] | None
     chains: Mapping[int, str]
 
-    def launch_role(self, name: str, metrics_port: int, niceness: int = 0) -> Launch:
+    def launch_role(
+        self, name: str, metrics_port: int, niceness: int = 0, worker: str = ""
+    ) -> Launch:
         env = os.environ | {
             "REDIS_URL": self.redis_url,
             "DATABASE_URL": self.database_url,
             "PERP_DATA_DIR": str(self.data_dir),
             "PERP_METRICS_PORT": str(metrics_port),
+            "PERP_WORKER": worker or "1",
             "PYTHONUNBUFFERED": "1",
             MARK: str(self.data_dir),
             **chain_settings(self.chains),

@@ -5,6 +5,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -15,6 +16,7 @@ from domain.errors import InputError
 
 _PREFIX: Final = "PERP_"
 _MARKET: Final = re.compile(r"[A-Z0-9.]+-[A-Z0-9]+")
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,16}")
 
 # Names the published contract gives to parts that are not in this version. They are accepted, so
 # that one environment file serves every version, and the start says that they have no effect yet.
@@ -58,6 +60,9 @@ class Settings(BaseSettings):
     markets: str = "all"
     venues: str = "all"
     gateways: int = Field(default=1, ge=1, le=64)
+    worker: int = Field(default=1, ge=1, le=64)
+    host_name: str = "a"
+    trusted_proxies: str = ""
     rate_limit_factor: float = Field(default=1.0, gt=0, le=1e6, allow_inf_nan=False)
     allow_private_urls: bool | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -97,6 +102,19 @@ class Settings(BaseSettings):
                 raise ValueError(f"{name} is no market like BTC-USD")
         return value
 
+    @field_validator("host_name")
+    @classmethod
+    def _is_short(cls, value: str) -> str:
+        if not _HOST_NAME.fullmatch(value):
+            raise ValueError("1 to 16 letters, digits, - and _ expected")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        _networks(value)
+        return value
+
     @property
     def private_urls_allowed(self) -> bool:
         if self.allow_private_urls is None:
@@ -111,6 +129,11 @@ class Settings(BaseSettings):
     @property
     def venue_filter(self) -> frozenset[str] | None:
         return _comma_list(self.venues)
+
+    @property
+    def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Proxies whose word is taken for the address of a client."""
+        return _networks(self.trusted_proxies)
 
     @property
     def history_kept_days(self) -> Mapping[str, int | None]:
@@ -144,6 +167,11 @@ def comma_urls(text: str) -> tuple[str, ...]:
 def _comma_list(text: str) -> frozenset[str] | None:
     names = frozenset(part.strip() for part in text.split(",") if part.strip())
     return None if not names or names == {"all"} else names
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """A comma list of addresses and networks. Raises ValueError."""
+    return tuple(ip_network(part) for part in map(str.strip, text.split(",")) if part)
 
 
 def known_names() -> frozenset[str]:

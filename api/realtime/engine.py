@@ -73,14 +73,22 @@ class Loose(Protocol):
 
 
 class Engine:
-    """``run`` looks after all deadlines with one timer. ``path`` is where clients connect."""
+    """``run`` looks after all deadlines with one timer. ``path`` is where clients connect,
+    ``worker`` what ids of sessions begin with."""
 
     async_mode: Final = "asgi"
 
-    def __init__(self, limits: Limits, path: str = handshake.PATH, **_library_options: Any) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        path: str = handshake.PATH,
+        worker: str = "a.1",
+        **_library_options: Any,
+    ) -> None:
         self.limits = limits
         self.path = path
         self.sessions: dict[str, Session] = {}
+        self._worker = worker
         self._limiter = Limiter(limits.quotas)
         self._handlers: dict[str, Handler] = {"refused": _ignore}
         self._loose: dict[Loose, int] = {}
@@ -181,7 +189,7 @@ class Engine:
         self._handlers[event] = handler
 
     def generate_id(self) -> str:
-        return secrets.token_urlsafe(15)
+        return f"{self._worker}.{secrets.token_urlsafe(15)}"
 
     async def send(self, sid: str, data: str | bytes) -> None:
         session = self.sessions.get(sid)

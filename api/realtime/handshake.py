@@ -77,10 +77,12 @@ def parse_upgrade(raw: bytes) -> Upgrade:
     request, *lines = raw.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     method, target, _ = request.split(" ")
     path, _, query = target.partition("?")
-    headers = {}
+    headers: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(":")
-        headers[name] = value.strip()
+        value = value.strip()
+        # Fields of one name are one list.
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
     return Upgrade(method, path, query, headers)
 
 

@@ -149,48 +149,51 @@ class PollingEndpoint:
     """ASGI application for the path of the engine."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            response = await self._answer(scope, receive)
+            response = await self._check(scope, receive)
         except Refused as refused:
             response = Response(refused.body, refused.status, media_type="application/json")
         if response is not None:
             await response(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response | None:
+    async def _check(self, scope: Scope, receive: Receive) -> Response | None:
         """None when the client has gone."""
         headers = Headers(scope=scope)
         query = scope["query_string"].decode("latin-1")
         sid = handshake.check(query, headers, "polling")
-        method = scope["method"]
-        if sid is None:
-            if method != "GET":
-                raise handshake.bad_method()
-            return self._open(scope)
-        session = self._engine.find(sid)
+        if sid is not None:
+            return await self.answer(sid, scope, receive)
+        if scope["method"] != "GET":
+            raise handshake.bad_method()
+        return self._open(scope)
+
+    async def answer(self, sid: str, scope: Scope, receive: Receive) -> Response | None:
+        """To a request for the session ``sid``; None when the client has gone. Raises Refused."""
+        session = self.engine.find(sid)
         transport = session.transport
         if not isinstance(transport, PollingTransport):
             raise handshake.bad_request()
-        if method == "GET":
+        if scope["method"] == "GET":
             return await self._poll(session, transport, receive)
-        if method == "POST":
+        if scope["method"] == "POST":
             return await self._post(session, transport, receive)
         raise handshake.bad_method()
 
     def _open(self, scope: Scope) -> Response:
         client = scope.get("client")
         peer = client[0] if client else ""
-        session = self._engine.new_session(peer)
+        session = self.engine.new_session(peer)
         session.open(PollingTransport(session), peer)
-        return _payload([self._engine.open_packet(session)])
+        return _payload([self.engine.open_packet(session)])
 
     async def _poll(
         self, session: Session, transport: PollingTransport, receive: Receive
     ) -> Response | None:
         due = transport.begin_poll()
-        gone = asyncio.ensure_future(_disconnected(receive))
+        gone = asyncio.ensure_future(disconnected(receive))
         try:
             await asyncio.wait({due, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not gone.done():
@@ -210,7 +213,7 @@ class PollingEndpoint:
             raise handshake.bad_request()
         transport.in_post = True
         try:
-            body = await _read_body(receive, self._engine.limits.max_payload)
+            body = await read_body(receive, self.engine.limits.max_payload)
             if session.closed:
                 raise handshake.unknown_session()
             for packet in packets.decode_payload(body):
@@ -230,12 +233,12 @@ def _payload(taken: list[Packet]) -> Response:
     return Response(packets.encode_payload(taken), media_type="text/plain; charset=UTF-8")
 
 
-async def _disconnected(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _read_body(receive: Receive, limit: int) -> bytes:
+async def read_body(receive: Receive, limit: int) -> bytes:
     """Raises Refused when the body is too long or takes too long."""
     body = bytearray()
     try:

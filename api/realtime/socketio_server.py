@@ -59,7 +59,9 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
 
     eio: Engine
 
-    def __init__(self, limits: Limits, namespaces: list[str] | None = None) -> None:
+    def __init__(
+        self, limits: Limits, namespaces: list[str] | None = None, worker: str = "a.1"
+    ) -> None:
         logger = logging.getLogger("socketio.server")
         # Below this the library reports what clients do.
         logger.setLevel(logging.ERROR)
@@ -70,6 +72,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             async_handlers=False,
             namespaces=namespaces or [NAMESPACE],
             limits=limits,
+            worker=worker,
         )
         self.on_join: Callable[[Session], None] = lambda session: None
         self.eio.on("refused", self._refuse)

@@ -6,8 +6,10 @@ that what waits in them cannot grow old.
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
+from api.peers import DIRECT, FORWARDED_FOR, Peers
 from api.realtime import frames, handshake, packets
 from api.realtime.engine import CLOSING_NS, PROBING_NS, Engine
 from api.realtime.frames import FrameError, FrameParser
@@ -18,6 +20,9 @@ from api.realtime.session import ANSWERS_BOUND, Reason, Session
 
 HIGH_WATER: Final = 16 * 1024
 LOW_WATER: Final = 4 * 1024
+SEND_BUFFER: Final = 16 * 1024
+"""Of the kernel, half of what it makes of it. Stale prices must not queue where conflation cannot
+reach them."""
 
 
 class WebSocketTransport(asyncio.Protocol):
@@ -25,6 +30,7 @@ class WebSocketTransport(asyncio.Protocol):
     or neither: before the request and after a close frame of ours."""
 
     engine: Engine
+    peers: Peers = DIRECT
     name: TransportName = "websocket"
 
     def __init__(self, **_uvicorn: Any) -> None:
@@ -37,9 +43,9 @@ class WebSocketTransport(asyncio.Protocol):
         self._unreadable = False
 
     @classmethod
-    def bound_to(cls, engine: Engine) -> type[asyncio.Protocol]:
-        """The class to give to uvicorn as ``ws``."""
-        return type("BoundWebSocketTransport", (cls,), {"engine": engine})
+    def bound_to(cls, engine: Engine, **parts: Any) -> type[asyncio.Protocol]:
+        """The class to give to uvicorn as ``ws``. ``parts``: other attributes of the class."""
+        return type("BoundWebSocketTransport", (cls,), {"engine": engine, **parts})
 
     # Called by the event loop
 
@@ -87,9 +93,12 @@ class WebSocketTransport(asyncio.Protocol):
             if request.path not in (self.engine.path, self.engine.path + "/"):
                 raise handshake.not_found()
             sid = handshake.check(request.query, request.headers, self.name)
+            peer = self._peer(request.headers)
+            if sid is not None and self.passes_on(sid, data, peer):
+                return
             answer = handshake.accept_upgrade(request.headers)
             if sid is None:
-                session = self.engine.new_session(self._peer())
+                session = self.engine.new_session(peer)
             else:
                 session = self.engine.find(sid)
         except Refused as refused:
@@ -99,7 +108,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._transport.write(answer)
         self._parser = FrameParser(self.engine.limits.max_payload)
         if sid is None:
-            session.open(self, self._peer())
+            session.open(self, peer)
             self.send(self.engine.open_packet(session))
             self._carry(session)
         else:
@@ -110,9 +119,15 @@ class WebSocketTransport(asyncio.Protocol):
             else:
                 self._leave(frames.NORMAL, "")
 
-    def _peer(self) -> str:
+    def passes_on(self, sid: str, request: bytes, peer: str) -> bool:
+        """Whether somebody else looks after this connection from now on. ``peer``: the client's
+        address. Raises Refused."""
+        return False
+
+    def _peer(self, headers: Mapping[str, str]) -> str:
         address = self._transport.get_extra_info("peername")
-        return str(address[0]) if address else ""
+        connected = str(address[0]) if address else ""
+        return self.peers.address(connected, headers.get(FORWARDED_FOR, ""))
 
     def _carry(self, session: Session) -> None:
         self._session = session

@@ -13,6 +13,7 @@ from api.realtime.hub import Hub
 from api.realtime.polling import PollingEndpoint
 from api.realtime.socketio_server import SocketServer
 from api.realtime.subscriptions import Subscriptions
+from api.realtime.websocket import WebSocketTransport
 from api.service import HttpServer, http_config, listen
 from api.tape.board import Board
 from benchmarks.peers.plan import WARM_SEQ, Arguments, encoded, publish, room_of
@@ -30,7 +31,7 @@ async def main(arguments: Arguments) -> None:
     subscriptions = Subscriptions(server, hub, board)
     engine = server.eio
     app = Starlette(routes=[Route(f"{engine.path}/", PollingEndpoint(engine))])
-    http = HttpServer(http_config(app, engine), engine)
+    http = HttpServer(http_config(app, WebSocketTransport.bound_to(engine)), engine)
 
     def send(room: str, seq: int, due_us: int) -> None:
         accepted = board.accept(Envelope(room, WARM_SEQ + seq, encoded(room, seq, due_us)))

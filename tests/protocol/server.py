@@ -134,9 +134,7 @@ async def serving(limits: Limits = SUITE, port: int = 0) -> AsyncIterator[Server
     app = Starlette(
         routes=[Route(f"{path}/", PollingEndpoint(engine)) for path, engine in engines.items()]
     )
-    config = http_config(app, sockets.eio)
-    config.ws = EitherTransport
-    http = HttpServer(config, sockets.eio)
+    http = HttpServer(http_config(app, EitherTransport), sockets.eio)
     listeners = [listen("127.0.0.1", port, shared=False)]
     port = listeners[0].getsockname()[1]
     with contextlib.suppress(OSError):
