@@ -97,10 +97,7 @@ class WebSocketTransport(asyncio.Protocol):
             if sid is not None and self.passes_on(sid, data, peer):
                 return
             answer = handshake.accept_upgrade(request.headers)
-            if sid is None:
-                session = self.engine.new_session(peer)
-            else:
-                session = self.engine.find(sid)
+            session = self.engine.new_session(peer) if sid is None else self.engine.find(sid)
         except Refused as refused:
             self._transport.write(refused.http())
             self._transport.close()

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from api.peers import Peers
 from api.realtime.engine import Limits
+from api.realtime.limits import QUOTAS
 from api.realtime.siblings import Siblings
 from api.service import Gateway, listen
 from perptape.ports import free_ports
@@ -27,6 +28,8 @@ from api.service import main
 from runtime.tasks import run_role
 run_role("gateway", main)
 """
+
+GENEROUS = Limits(quotas=QUOTAS.scaled(1_000))
 
 
 @contextlib.asynccontextmanager
@@ -56,7 +59,7 @@ async def gateway_here(
     peers: Peers | None = None,
 ) -> AsyncIterator[Rig]:
     """A gateway in this process at a port of its own."""
-    gateway = Gateway(redis_url, NO_DATABASE, limits or Limits(), siblings, peers or Peers())
+    gateway = Gateway(redis_url, NO_DATABASE, limits or GENEROUS, siblings, peers or Peers())
     listener, stop = listen("127.0.0.1", 0, shared=False), asyncio.Event()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     serving = asyncio.create_task(gateway.run(listener, stop))
