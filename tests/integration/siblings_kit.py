@@ -18,6 +18,7 @@ from api.realtime.engine import Limits
 from api.realtime.siblings import Siblings
 from api.service import Gateway, listen
 from perptape.ports import free_ports
+from runtime.tasks import end_all
 from tests.integration.gateway_kit import NO_DATABASE, Feed, Rig, eventually
 
 STARTING_S: Final = 90.0
@@ -42,8 +43,7 @@ async def beating_feed(redis_url: str) -> AsyncIterator[Feed]:
         try:
             yield feed
         finally:
-            beating.cancel()
-            await asyncio.wait({beating})
+            await end_all([beating])
 
 
 @contextlib.asynccontextmanager
