@@ -38,6 +38,7 @@ from runtime.channels import (
     trades_room,
 )
 from runtime.clock import wall_us
+from runtime.tasks import end_all
 from runtime.wire import Cause, Envelope, Stamp, encode_batch, encode_depth, encode_envelope
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
@@ -284,7 +285,7 @@ async def running_gateway(
             yield Rig(url, gateway, feed, http, stop)
     finally:
         stop.set()
-        beating.cancel()
+        await end_all([beating])
         await asyncio.gather(serving, return_exceptions=False)
         await redis.aclose()
 

@@ -19,6 +19,7 @@ from api.realtime.limits import QUOTAS
 from api.realtime.siblings import Siblings
 from api.service import Gateway, listen
 from perptape.ports import free_ports
+from runtime.tasks import end_all
 from tests.integration.gateway_kit import NO_DATABASE, Feed, Rig, eventually
 
 STARTING_S: Final = 90.0
@@ -45,8 +46,7 @@ async def beating_feed(redis_url: str) -> AsyncIterator[Feed]:
         try:
             yield feed
         finally:
-            beating.cancel()
-            await asyncio.wait({beating})
+            await end_all([beating])
 
 
 @contextlib.asynccontextmanager
