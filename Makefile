@@ -41,6 +41,7 @@ bench: install
 	$(BIN)/python benchmarks/latency.py
 	$(BIN)/python benchmarks/ladder.py
 	$(BIN)/python benchmarks/history.py
+	$(BIN)/python benchmarks/fanout.py
 
 # A running instance under load: `make load SOCKETS=1000 ROOMS=5 SECONDS=60 SLOW=10 STORM=1`.
 load: install-load
