@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := $(wildcard domain runtime connectors aggregator execution account api db perptape sandbox)
-FAST_TESTS := $(wildcard tests/unit tests/property tests/conformance tests/simulation)
+FAST_TESTS := $(wildcard tests/unit tests/property tests/conformance tests/simulation tests/protocol)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
 
-.PHONY: run live stop test check bench lock install install-dev
+.PHONY: run live stop test check bench load lock install install-dev install-load
 
 run: install
 	@$(BIN)/perptape run
@@ -24,25 +24,46 @@ check: install-dev
 	$(BIN)/mypy $(PACKAGES) $(wildcard benchmarks) tools
 	$(BIN)/lint-imports
 
-# Browser tests need a Chromium; without one the rest runs and the last line says so.
+# Browser tests need a Chromium, those of several hosts an nginx; without them the rest runs and the
+# last lines say so.
 test: check
 	$(BIN)/pytest -n 2 $(FAST_TESTS)
 	@CHROMIUM="$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser \
 		|| command -v google-chrome)}"; export CHROMIUM; \
-	$(BIN)/pytest tests/integration $${CHROMIUM:+tests/e2e} || exit; \
+	NGINX="$${NGINX:-$$(command -v nginx || command -v /usr/sbin/nginx)}"; export NGINX; \
+	[ -n "$$NGINX" ] && without= || without=--ignore=tests/integration/test_nginx.py; \
+	$(BIN)/pytest tests/integration $${CHROMIUM:+tests/e2e} $$without || exit; \
+	[ -n "$$NGINX" ] || echo 'NOT RUN: nginx (no nginx)'; \
 	[ -n "$$CHROMIUM" ] || echo 'NOT RUN: e2e (no chromium)'
 
 bench: install
 	$(BIN)/python benchmarks/feed.py
 	$(BIN)/python benchmarks/latency.py
+	$(BIN)/python benchmarks/ladder.py
+	$(BIN)/python benchmarks/history.py
+	$(BIN)/python benchmarks/fanout.py
+
+# A running instance under load: `make load SOCKETS=1000 ROOMS=5 SECONDS=60 SLOW=10 STORM=1`.
+load: install-load
+	@$(BIN)/python -m benchmarks.load $(strip \
+		$(if $(URL),--url $(URL)) $(if $(SOCKETS),--sockets $(SOCKETS)) \
+		$(if $(ROOMS),--rooms $(ROOMS)) $(if $(NAMES),--names $(NAMES)) \
+		$(if $(RATE),--rate $(RATE)) $(if $(RAMP),--ramp $(RAMP)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SLOW),--slow $(SLOW)) \
+		$(if $(STORM),--storm $(STORM)) $(if $(PROCESSES),--processes $(PROCESSES)) \
+		$(if $(K6),--k6-seconds $(K6)) $(if $(OUT),--out $(OUT)))
 
 # After a change of the dependencies in pyproject.toml. Versions that still fit stay.
 lock: install
 	$(LOCK) -o requirements.lock
 	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --group load -c requirements.lock -o requirements-load.lock
 
 install:
 	@$(PYTHON) tools/bootstrap/setup.py run
 
 install-dev:
 	@$(PYTHON) tools/bootstrap/setup.py dev
+
+install-load:
+	@$(PYTHON) tools/bootstrap/setup.py load

@@ -3,9 +3,9 @@ with the same times give the same quotes, live or replayed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final, NamedTuple
 
+from aggregator.news import Mark, News
 from aggregator.outliers import compare_venues
 from aggregator.rows import NEVER_NS, Row, SourceRecord
 from domain.errors import VenueProtocolError
@@ -13,6 +13,7 @@ from domain.events import (
     BookAudit,
     BookSnapshot,
     Event,
+    Funding,
     Liveness,
     MarketState,
     OraclePrice,
@@ -66,9 +67,10 @@ class Consolidator:
         self._sources: dict[SourceId, SourceRecord] = {}
         self._rows: dict[tuple[VenueId, MarketId], Row] = {}
         self._markets: dict[MarketId, _Consolidated] = {}
-        self._dirty: dict[MarketId, tuple[Cause, int]] = {}
+        self._news = News()
         self._suspects: dict[Row, None] = {}
         self._trades: list[VenueTrade] = []
+        self._fundings: dict[tuple[VenueId, MarketId, str | None], Funding] = {}
         self._snapshots_wanted: list[tuple[SourceId, MarketId]] = []
         self.counts = Counts()
 
@@ -91,25 +93,26 @@ class Consolidator:
             row.source = source
             row.invalidate(None)
             source.rows[market.market] = row
-            self._dirty[market.market] = ("status", 0)
+            self._news.add(market.market, ("status", 0))
 
     def detach(self, source_id: SourceId, received_us: int) -> None:
         """Forgets a source; its markets stay listed as ``connecting``."""
         source = self._sources.pop(source_id)
         # Rows of other sources may hold an oracle price of this one.
-        source.stale = True
+        self._set_stale(source, stale=True)
+        self._forget_funding(source)
         for row in source.rows.values():
             if row.source is source:
                 row.source = None
                 row.invalidate(None)
-                self._dirty[row.market.market] = ("status", received_us)
+                self._news.add(row.market.market, ("status", received_us))
 
     def relist(self, venue: VenueId, market: Market) -> None:
         """A listed market with other pools."""
         row = self._rows.get((venue, market.market))
         if row is not None:
             row.relist(market)
-            self._dirty.setdefault(market.market, ("status", 0))
+            self._news.add_first(market.market, ("status", 0))
 
     def unlist(self, venue: VenueId, market: MarketId, received_us: int) -> None:
         """The venue does not list the market any more."""
@@ -120,7 +123,7 @@ class Consolidator:
             row.source.rows.pop(market, None)
         self._suspects.pop(row, None)
         self._markets[market].rows.remove(row)
-        self._dirty[market] = ("status", received_us)
+        self._news.add(market, ("status", received_us))
 
     def listed(self) -> Mapping[MarketId, Sequence[Market]]:
         """Every market with what each venue says of it."""
@@ -129,6 +132,14 @@ class Consolidator:
             for name, consolidated in self._markets.items()
             if consolidated.rows
         }
+
+    def market_names(self) -> list[MarketId]:
+        return [name for name, consolidated in self._markets.items() if consolidated.rows]
+
+    def rows_at(self, market: MarketId) -> Sequence[Row]:
+        """What every venue has of a market, in venue order; nothing of one nobody lists."""
+        consolidated = self._markets.get(market)
+        return () if consolidated is None else consolidated.rows
 
     def is_open(self, market: MarketId) -> bool:
         return any(row.status == "open" for row in self._markets[market].rows)
@@ -151,7 +162,7 @@ class Consolidator:
         if source is None:
             return
         source.last_frame_us = wall_us
-        mark: tuple[Cause, int] = ("frame", wall_us)
+        mark: Mark = ("frame", wall_us)
         for event in events:
             kind = type(event)
             if kind is tuple:
@@ -160,8 +171,8 @@ class Consolidator:
                 row = source.rows.get(market)
                 if row is not None and row.trusted:
                     try:
-                        row.book.apply(is_bid, price_ticks, size_steps, stamp)
-                        self._dirty[market] = mark
+                        moved = row.book.apply(is_bid, price_ticks, size_steps, stamp)
+                        self._news.add_level(market, mark, moved=moved)
                     except VenueProtocolError as error:
                         self._distrust(row, error.code, wall_us)
                         if row.ask_snapshot(mono_ns):
@@ -181,12 +192,14 @@ class Consolidator:
         elif isinstance(event, Liveness):
             source.live_ns = mono_ns
             if source.stale:
-                source.stale = False
+                self._set_stale(source, stale=False)
                 self._mark_all(source, "status", wall_us)
         elif isinstance(event, VenueStatus):
             self._on_status(source, event, wall_us)
         elif isinstance(event, MarketState):
             self._on_market_state(source, event, wall_us)
+        elif isinstance(event, Funding):
+            self._on_funding(source, event)
         elif isinstance(event, BookAudit):
             self._on_audit(source, event, mono_ns)
 
@@ -198,9 +211,9 @@ class Consolidator:
         row.book.snapshot(event.bids, event.asks, event.stamp)
         row.trusted = True
         row.doubt = None
-        self._dirty[event.market] = ("frame", wall_us)
+        self._news.add(event.market, ("frame", wall_us))
 
-    def _on_pool(self, source: SourceRecord, event: PoolQuote, mark: tuple[Cause, int]) -> None:
+    def _on_pool(self, source: SourceRecord, event: PoolQuote, mark: Mark) -> None:
         row = source.rows.get(event.market)
         if row is None or row.source is not source:
             row = self._rows.get((source.venue, event.market))
@@ -211,20 +224,21 @@ class Consolidator:
         # What a pool adds to a price does not make the price current: only its own source does.
         if source is row.source or (row.source is not None and row.trusted):
             row.take_pool(event, mark[1])
-            self._dirty[event.market] = mark
+            self._news.add(event.market, mark)
 
-    def _on_oracle(self, source: SourceRecord, event: OraclePrice, mark: tuple[Cause, int]) -> None:
+    def _on_oracle(self, source: SourceRecord, event: OraclePrice, mark: Mark) -> None:
         row = self._rows.get((source.venue, event.market))
         if row is not None:
             row.oracle_e18, row.oracle_source = event.price_e18, source
-            self._dirty.setdefault(event.market, mark)
+            self._news.add_first(event.market, mark)
 
     def _on_status(self, source: SourceRecord, event: VenueStatus, wall_us: int) -> None:
         source.state, source.reason = event.state, event.reason
         if event.state == "connecting":
             # The books go with the connection that numbered them.
-            source.stale = True
+            self._set_stale(source, stale=True)
             source.live_ns = NEVER_NS
+            self._forget_funding(source)
         if event.state != "live":
             for row in source.rows.values():
                 row.invalidate(None)
@@ -234,6 +248,18 @@ class Consolidator:
         row = self._rows.get((source.venue, event.market))
         if row is not None and row.is_new_trade(event.trade_id):
             self._trades.append(VenueTrade(source.venue, event, wall_us))
+
+    def _on_funding(self, source: SourceRecord, event: Funding) -> None:
+        row = self._rows.get((source.venue, event.market))
+        if row is None:
+            self.counts.unknown_markets += 1
+            return
+        row.funding[event.pool] = source, event
+        self._fundings[source.venue, event.market, event.pool] = event
+
+    def _forget_funding(self, source: SourceRecord) -> None:
+        for row in self.rows_of(source.venue):
+            row.forget_funding(source)
 
     def _on_market_state(self, source: SourceRecord, event: MarketState, wall_us: int) -> None:
         row = self._rows.get((source.venue, event.market))
@@ -246,11 +272,11 @@ class Consolidator:
             self._distrust(row, event.reason, wall_us)
         if event.change_24h is not None:
             row.change_24h = event.change_24h
-        self._dirty[event.market] = ("status", wall_us)
+        self._news.add(event.market, ("status", wall_us))
 
     def _distrust(self, row: Row, reason: str | None, wall_us: int) -> None:
         row.invalidate(reason)
-        self._dirty[row.market.market] = ("status", wall_us)
+        self._news.add(row.market.market, ("status", wall_us))
 
     def _on_audit(self, source: SourceRecord, event: BookAudit, mono_ns: int) -> None:
         row = self._rows.get((source.venue, event.market))
@@ -272,14 +298,19 @@ class Consolidator:
             self._snapshots_wanted.append((row.source.source_id, row.market.market))
 
     def _mark_all(self, source: SourceRecord, cause: Cause, wall_us: int) -> None:
-        for market in source.rows.values():
-            self._dirty[market.market.market] = (cause, wall_us)
+        names = [row.market.market for row in source.rows.values()]
+        self._news.add_all(names, (cause, wall_us))
+
+    def _set_stale(self, source: SourceRecord, *, stale: bool) -> None:
+        """Rows of other sources may be judged by an oracle price of this one."""
+        source.stale = stale
+        self._news.moved.update([row.market.market for row in self.rows_of(source.venue)])
 
     def advance(self, wall_us: int, mono_ns: int) -> None:
         """The passing of time: sources grow stale, quarantines begin and end."""
         for source in self._sources.values():
             if not source.stale and source.age_exceeded(mono_ns):
-                source.stale = True
+                self._set_stale(source, stale=True)
                 self._mark_all(source, "timer", wall_us)
         for row in list(self._suspects):
             was = row.cross_quarantined, row.outlier
@@ -289,35 +320,30 @@ class Consolidator:
                 self._want_snapshot(row)
             if (row.cross_quarantined, row.outlier) != was:
                 self.counts.quarantines += row.cross_quarantined and not was[0]
-                self._dirty.setdefault(row.market.market, ("timer", wall_us))
-            if not row.cross_score_ns and not row.outlier and not self._crossed(row):
+                self._news.add_first(row.market.market, ("timer", wall_us))
+            if not row.cross_score_ns and not row.outlier and not row.crossed:
                 del self._suspects[row]
-
-    @staticmethod
-    def _crossed(row: Row) -> bool:
-        return row.touch is not None and row.touch.crossed
 
     # What comes out -----------------------------------------------------------------------------
 
     @property
     def has_news(self) -> bool:
-        return bool(self._dirty)
+        return bool(self._news)
 
     def flush(self, mono_ns: int, limit: int | None = None) -> list[BestQuote]:
         """Every market of which there is something new to say, each once, the newest only; of more
         than ``limit`` those that have waited longest."""
-        if limit is None or len(self._dirty) <= limit:
-            dirty, self._dirty = self._dirty, {}
-        else:
-            dirty = {market: self._dirty[market] for market in islice(self._dirty, limit)}
-            for market in dirty:
-                del self._dirty[market]
+        dirty, moved = self._news.take(limit), self._news.moved
         said = []
         for market, (cause, received_us) in dirty.items():
             consolidated = self._markets[market]
             rows = consolidated.rows
+            if market in moved:
+                moved.remove(market)
+            elif not any(row.outlier for row in rows):
+                continue
             for row in rows:
-                if row.trusted:
+                if row.trusted and row.market.kind == "book":
                     row.read_touch(received_us)
             disagree = len(rows) > 1 and compare_venues(rows)
             for row in rows:
@@ -338,22 +364,29 @@ class Consolidator:
             row.judge_outlier(mono_ns)
             if row.outlier and not was_outlier:
                 self.counts.quarantines += 1
-        if row not in self._suspects and (row.outlier or self._crossed(row)):
+        if (row.outlier or row.crossed) and row not in self._suspects:
             row.cross_seen_ns = mono_ns
             self._suspects[row] = None
         quote = row.venue_quote()
-        if quote != row.quote:
+        if quote is not row.quote and quote != row.quote:
             row.quote = quote
 
     def forget_said(self) -> None:
         """The next flush tells everything again."""
         for market, consolidated in self._markets.items():
             consolidated.said = None
-            self._dirty.setdefault(market, ("status", 0))
+            self._news.add_first(market, ("status", 0))
 
     def trades(self) -> list[VenueTrade]:
         drained, self._trades = self._trades, []
         return drained
+
+    def fundings(self) -> list[tuple[VenueId, Funding]]:
+        """What was told of funding since the last time, the newest of each pool."""
+        if not self._fundings:
+            return []
+        drained, self._fundings = self._fundings, {}
+        return [(venue, funding) for (venue, _, _), funding in drained.items()]
 
     def snapshots_wanted(self) -> list[tuple[SourceId, MarketId]]:
         drained, self._snapshots_wanted = self._snapshots_wanted, []

@@ -22,20 +22,21 @@ def compare_venues(rows: Sequence[Row]) -> bool:
     The median of an even number is the lower middle one, so that every distance is between two
     prices that somebody shows.
     """
-    priced = []
+    priced, prices = [], []
     for row in rows:
         row.apart = None
         price = row.reference_e18
         if price:
-            priced.append((price, row))
-    if len(priced) == 2:
-        low, high = sorted([price for price, _ in priced])
+            priced.append(row)
+            prices.append(price)
+    if len(prices) == 2:
+        low, high = min(prices), max(prices)
         return (high - low) * _BPS > low * DISAGREE_BPS
-    if len(priced) > 2:
-        middle = _median_low([price for price, _ in priced])
-        limit = SPREAD_FACTOR * _median_low([abs(price - middle) for price, _ in priced])
-        for price, row in priced:
-            distance = abs(price - middle)
+    if len(prices) > 2:
+        middle = _median_low(prices)
+        distances = [abs(price - middle) for price in prices]
+        limit = SPREAD_FACTOR * _median_low(distances)
+        for row, distance in zip(priced, distances, strict=True):
             row.apart = distance > limit and distance * _BPS > middle * FLOOR_BPS
     return False
 

@@ -1,8 +1,9 @@
 """Quotes to Redis: one batch at a time, the newest of everything, the tape first.
 
 A batch goes out at once after quiet and then at most every ``MIN_SPACING_S``; at least every
-``REWRITE_MS`` every live quote is written again and the tape carries a beat, so that both end with
-this process. Nothing is written without the leader's lease.
+``REWRITE_MS`` the life of every live quote is extended, or it is written again where it is gone,
+and the tape carries a beat, so that both end with this process. Nothing is written without the
+leader's lease.
 """
 
 import asyncio
@@ -12,26 +13,29 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import orjson
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from aggregator import resp
 from aggregator.conflate import STREAM_BOUND, Outbox
-from domain.ids import MarketId, VenueId
-from domain.quote import BestQuote, VenueQuote, price_data, venue_data
+from aggregator.envelopes import Envelopes
+from aggregator.keeper import Keeper, Lasting
+from aggregator.ladders import Ladder
+from domain.ids import MarketId
+from domain.quote import BestQuote
 from runtime import channels, metrics
 from runtime.clock import mono_ns, wall_us
 from runtime.logs import get_logger
 from runtime.redis import CALL_TIMEOUT_S, cause_of, fast_client
 from runtime.tasks import Backoff
-from runtime.wire import Cause, Envelope, encode_batch, encode_envelope
+from runtime.wire import Cause, Envelope, encode_batch, encode_depth, encode_envelope
 
 MIN_SPACING_S: Final = 0.002
 SHARES: Final = 4
 SHARE_NS: Final = channels.REWRITE_MS * 1_000_000 // SHARES
-"""Live quotes are written again in shares, one after the other: all at once are a quarter of a
-megabyte, and news would wait behind it."""
+"""Live quotes are extended in shares, one after the other: news would wait behind all at once."""
+LATER_BYTES: Final = 64 * 1024
+"""What goes behind the tape in one batch, more or less."""
 RENEW_S: Final = 0.3
 RETRY_LEASE_S: Final = 0.1
 
@@ -67,24 +71,6 @@ class NotLeader(Exception):
     """Another feed holds the lease, or ours ran out."""
 
 
-class VenueParts:
-    """What each venue says of one market, as JSON: a change of one leaves the others as they are,
-    and a venue may have a dozen pools."""
-
-    __slots__ = ("_made",)
-
-    def __init__(self) -> None:
-        self._made: dict[VenueId, tuple[VenueQuote, orjson.Fragment]] = {}
-
-    def shown(self, quote: VenueQuote) -> orjson.Fragment:
-        made = self._made.get(quote.venue)
-        # The consolidator keeps the very object where nothing changed.
-        if made is None or made[0] is not quote:
-            made = quote, orjson.Fragment(orjson.dumps(venue_data(quote)))
-            self._made[quote.venue] = made
-        return made[1]
-
-
 class Publisher:
     """Owns the sequence numbers and the writing connection. Call ``run`` once; ``publish_*`` from
     the same loop at any time. ``on_lead`` is called whenever writing begins, in a new epoch or
@@ -97,21 +83,20 @@ class Publisher:
         self._identity = secrets.token_hex(8)
         self._outbox: Outbox[Envelope] = Outbox()
         self._wake = asyncio.Event()
-        self._epoch = 0
+        self._said = Envelopes()
         self._lease_until_ns = 0
-        self._seqs: dict[str, int] = {}
         self._live: tuple[dict[MarketId, bytes], ...] = tuple({} for _ in range(SHARES))
         self._next_share = 0
         self._changed: dict[MarketId, None] = {}
         self._states: dict[str, bytes] = {}
         self._states_ns = 0
-        self._parts: dict[MarketId, VenueParts] = {}
+        self._keeper = Keeper()
         self._unpriced: dict[MarketId, Envelope] = {}
         self._unpriced_changed = True
         self._oldest_received_us: int | None = None
         self._trouble: str | None = None
         metrics.QUEUE_BOUND.labels(queue="tape").set_function(
-            lambda: len(self._seqs) + STREAM_BOUND
+            lambda: self._said.rooms + STREAM_BOUND
         )
         metrics.QUEUE_HIGH_WATER.labels(queue="tape").set_function(lambda: self._outbox.high_water)
         CONFLATED.set_function(lambda: self._outbox.conflated)
@@ -121,21 +106,20 @@ class Publisher:
     @property
     def epoch(self) -> int:
         """0 until the lease was held for the first time."""
-        return self._epoch
+        return self._said.epoch
 
     def publish_quote(self, best: BestQuote) -> None:
         """The ``price`` envelope to the tape and its key; without any live side the key goes."""
-        room = channels.price_room(best.market)
-        data = price_data(best, self._parts.setdefault(best.market, VenueParts()).shown)
-        body = self.publish_room(room, best.cause, best.received_us, data)
+        envelope = self._said.quote(best, wall_us())
+        self._put(envelope, best.cause, best.received_us)
         if best.live:
             key = channels.quote_key(best.market)
-            live = resp.set_px(key, body, channels.QUOTE_TTL_MS)
+            live = resp.set_px(key, envelope.body, channels.QUOTE_TTL_MS)
             self._share(best.market)[best.market] = live
             self._unpriced_changed |= self._unpriced.pop(best.market, None) is not None
         else:
             self._share(best.market).pop(best.market, None)
-            self._unpriced[best.market] = Envelope(room, self._seqs[room], body)
+            self._unpriced[best.market] = envelope
             self._unpriced_changed = True
         self._changed[best.market] = None
 
@@ -143,24 +127,55 @@ class Publisher:
         self, room: str, cause: Cause, received_us: int, data: Mapping[str, Any] | Sequence[Any]
     ) -> bytes:
         """Any envelope to the tape; returns its bytes. ``received_us`` 0 means now."""
-        seq = self._seqs.get(room, self._epoch << 20) + 1
-        self._seqs[room] = seq
         now_us = wall_us()
-        received_us = received_us or now_us
-        body = encode_envelope("update", room, seq, self._epoch, cause, received_us, now_us, data)
-        envelope = Envelope(room, seq, body)
-        if channels.room_kind(room) == "trades":
+        envelope = self._said.room(room, cause, received_us, now_us, data)
+        self._put(envelope, cause, received_us or now_us)
+        return envelope.body
+
+    def _put(self, envelope: Envelope, cause: Cause, received_us: int) -> None:
+        if channels.room_kind(envelope.room) == "trades":
             self._outbox.put_stream(envelope)
         else:
-            self._outbox.put_newest(room, envelope)
+            self._outbox.put_newest(envelope.room, envelope)
         if cause == "frame" and self._oldest_received_us is None:
             self._oldest_received_us = received_us
         self._wake.set()
-        return body
+
+    def publish_ladder(self, ladder: Ladder) -> None:
+        """The ``ladder`` envelope to the tape, and both keys behind it."""
+        market, now_us = ladder.market, wall_us()
+        envelope = self._said.ladder(market, ladder.data, now_us)
+        inputs = encode_depth(market, self._said.stamp(envelope.room, now_us), ladder.depth)
+        keys = {channels.ladder_key(market): envelope.body, channels.depth_key(market): inputs}
+        self._keeper.keep(envelope.room, keys, channels.LADDER_TTL_MS, envelope)
+        self._wake.set()
+
+    def repeat_ladder(self, market: MarketId) -> None:
+        """Both keys live on."""
+        self._keeper.keep_on(channels.ladder_room(market))
+        self._wake.set()
+
+    def publish_funding(
+        self, share: int, changed: Mapping[str, Any], whole: Mapping[str, Any]
+    ) -> None:
+        """Changed rows to the tape and all rows of the share to its key; of no change the same
+        key again."""
+        key = channels.funding_key(share)
+        if changed:
+            now_us = wall_us()
+            envelope = self._said.room(channels.FUNDING_ROOM, "timer", 0, now_us, changed)
+            body = encode_envelope(
+                "snapshot", channels.FUNDING_ROOM, envelope.seq, self.epoch, "timer", now_us,
+                now_us, whole,
+            )  # fmt: skip
+            self._keeper.keep(key, {key: body}, channels.FUNDING_TTL_MS, envelope)
+        else:
+            self._keeper.keep_on(key)
+        self._wake.set()
 
     def is_waiting(self, room: str) -> bool:
-        """Whether an envelope of this room is still to be sent: another would replace it."""
-        return room in self._outbox
+        """Whether something of this name is still to be sent: another would replace it."""
+        return room in self._outbox or self._keeper.is_waiting(room)
 
     def publish_state(self, key: str, body: bytes) -> None:
         """A key that is there, and written again, until it is replaced."""
@@ -176,7 +191,7 @@ class Publisher:
                 LEADING.set(1)
                 await self._write(backoff)
             except NotLeader:
-                _log.warning("feed_lost_lease", epoch=self._epoch)
+                _log.warning("feed_lost_lease", epoch=self.epoch)
             except (RedisError, OSError, TimeoutError) as error:
                 WRITE_ERRORS.inc()
                 if cause_of(error) != self._trouble:
@@ -199,7 +214,7 @@ class Publisher:
         waiting = False
         while True:
             asked_ns = mono_ns()
-            if self._epoch and await self._renew(asked_ns):
+            if self.epoch and await self._renew(asked_ns):
                 self._on_lead()
                 return
             if await self._client.set(
@@ -212,17 +227,18 @@ class Publisher:
             await asyncio.sleep(RETRY_LEASE_S)
         self._lease_until_ns = asked_ns + channels.LEASE_MS * 1_000_000
         last = int(await self._client.get(channels.FEED_EPOCH) or 0)
-        self._epoch = max(wall_us() // 1_000_000, last + 1, self._epoch + 1)
-        await self._client.set(channels.FEED_EPOCH, self._epoch)
-        self._seqs.clear()
+        epoch = max(wall_us() // 1_000_000, last + 1, self.epoch + 1)
+        self._said.begin(epoch)
+        await self._client.set(channels.FEED_EPOCH, epoch)
         for share in self._live:
             share.clear()
         self._unpriced.clear()
         self._unpriced_changed = True
         self._changed.clear()
+        self._keeper.clear()
         self._outbox.take()
         self._oldest_received_us = None
-        _log.info("feed_leads", epoch=self._epoch)
+        _log.info("feed_leads", epoch=self.epoch)
         self._on_lead()
 
     async def _renew(self, asked_ns: int) -> bool:
@@ -253,9 +269,9 @@ class Publisher:
                     raise NotLeader
                 self._wake.clear()
                 due = max(0, min(SHARES, (now_ns - rewrite_ns) // SHARE_NS + 1))
-                if due:
-                    rewrite_ns = now_ns + SHARE_NS
-                if due or len(self._outbox):
+                # What was late does not make the next ones later.
+                rewrite_ns = max(rewrite_ns + due * SHARE_NS, now_ns)
+                if due or len(self._outbox) or self._changed or self._keeper.waits:
                     await self._send(connection, due)
                     backoff.reset()
                     if self._trouble is not None:
@@ -263,7 +279,7 @@ class Publisher:
                         _log.info("redis_back")
                     await asyncio.sleep(MIN_SPACING_S)
                 left_s = (rewrite_ns - mono_ns()) / 1e9
-                if left_s > 0 and not self._wake.is_set():
+                if left_s > 0 and not self._wake.is_set() and not self._keeper.waits:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(left_s):
                             await self._wake.wait()
@@ -276,7 +292,9 @@ class Publisher:
         return self._live[zlib.crc32(market.encode()) % SHARES]
 
     async def _send(self, connection: AbstractConnection, due: int) -> None:
-        """One batch: changed keys, the tape, then so many shares of what is only written again.
+        """One batch: changed keys, the tape, then what can wait, and so many shares of the other
+        quotes, which only live on: their bodies would be megabytes a second, into the log that
+        Redis keeps on disk as well.
 
         The keys go unanswered; the beat behind them is answered and meets the same refusals (out of
         memory, read-only). Raises RedisError or TimeoutError; the connection is unusable then.
@@ -291,26 +309,56 @@ class Publisher:
             parts.append(live or resp.delete(channels.quote_key(market)))
         parts += (
             resp.REPLIES_ON,
-            resp.set_px(channels.FEED_BEAT, b"%d" % self._epoch, channels.STATE_TTL_MS),
-            resp.publish(channels.TAPE, encode_batch(self._epoch, sent_us, envelopes)),
+            resp.set_px(channels.FEED_BEAT, b"%d" % self.epoch, channels.STATE_TTL_MS),
+            resp.publish(channels.TAPE, encode_batch(self.epoch, sent_us, envelopes)),
         )
         replies = 3
-        if due:
-            parts.append(resp.REPLIES_OFF)
-            for _ in range(due):
-                share = self._live[self._next_share]
-                self._next_share = (self._next_share + 1) % SHARES
-                parts += [body for market, body in share.items() if market not in changed]
-            parts += (*self._due_states(), resp.REPLIES_ON)
+        later = [*self._due_later(sent_us), *(self._due_states() if due else ())]
+        if later:
+            parts += (resp.REPLIES_OFF, *later, resp.REPLIES_ON)
             replies += 1
+        lasting = self._due_again(due, changed)
+        parts += [resp.extend_px(of_a_life.keys, ttl) for ttl, of_a_life in lasting.items()]
         async with asyncio.timeout(CALL_TIMEOUT_S):
             await connection.send_packed_command([b"".join(parts)])
             for _ in range(replies):
                 await connection.read_response()
+            for of_a_life in lasting.values():
+                for at in await connection.read_response():
+                    self._write_again(of_a_life.owners[at])
         BATCHES.inc()
         ENVELOPES.inc(len(envelopes))
         if received_us is not None:
             PUBLISHED.observe(max(0, wall_us() - received_us) / 1e6)
+
+    def _due_again(self, due: int, changed: Mapping[MarketId, None]) -> dict[int, Lasting]:
+        """What only has to live on, by its life in ms: the next shares of quotes, and others."""
+        lasting = self._keeper.take_lasting()
+        for _ in range(due):
+            quotes = lasting.setdefault(channels.QUOTE_TTL_MS, Lasting([], []))
+            for market in self._live[self._next_share]:
+                if market not in changed:
+                    quotes.add(channels.quote_key(market), market)
+            self._next_share = (self._next_share + 1) % SHARES
+        return lasting
+
+    def _write_again(self, owner: str) -> None:
+        """A key of it was gone."""
+        if owner in self._keeper:
+            self._keeper.gone(owner)
+        else:
+            self._changed[MarketId(owner)] = None
+        self._wake.set()
+
+    def _due_later(self, sent_us: int) -> list[bytes]:
+        """Some of what can wait, with a tape message of its own."""
+        commands, envelopes = self._keeper.take(LATER_BYTES)
+        ENVELOPES.inc(len(envelopes))
+        if envelopes:
+            commands.append(
+                resp.publish(channels.TAPE, encode_batch(self.epoch, sent_us, envelopes))
+            )
+        return commands
 
     def _due_states(self) -> Iterable[bytes]:
         now_ns = mono_ns()
@@ -319,7 +367,7 @@ class Publisher:
         self._states_ns = now_ns + channels.STATE_REWRITE_MS * 1_000_000
         if self._unpriced_changed:
             self._unpriced_changed = False
-            batch = encode_batch(self._epoch, wall_us(), list(self._unpriced.values()))
+            batch = encode_batch(self.epoch, wall_us(), list(self._unpriced.values()))
             key = channels.UNPRICED_STATE
             self._states[key] = resp.set_px(key, batch, channels.STATE_TTL_MS)
         return self._states.values()

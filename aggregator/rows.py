@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from domain.book import Book, Touch
-from domain.events import PoolQuote
+from domain.events import Funding, PoolQuote
 from domain.ids import SourceId, VenueId
 from domain.market import Market
 from domain.quote import VenueQuote, VenueState
@@ -75,8 +75,11 @@ class Row:
     trade_ids: dict[str, None] = field(default_factory=dict)
     pools: dict[str, PoolQuote] = field(default_factory=dict)
     apart: bool | None = None
+    funding: dict[str | None, tuple[SourceRecord, Funding]] = field(default_factory=dict)
     _best_pool: PoolQuote | None = None
     _best_known: bool = True
+    _pools_shown: bool = False
+    _touch_shown: Touch | None = None
 
     def state(self) -> tuple[VenueState, str | None]:
         """(state, reason code) with the gravest cause first."""
@@ -110,7 +113,11 @@ class Row:
         """The market has other pools; what is known of those that stay is kept."""
         self.market = market
         self.pools = {name: pool for name, pool in self.pools.items() if name in market.pools}
+        for name in [name for name in self.funding if name is not None]:
+            if name not in market.pools:
+                del self.funding[name]
         self._best_known = False
+        self._pools_shown = False
 
     def take_pool(self, quote: PoolQuote, received_us: int) -> None:
         """The newest touch of one pool; the market can be trusted with it."""
@@ -119,17 +126,31 @@ class Row:
         if known is None or known.bid_e18 != quote.bid_e18 or known != quote:
             self.pools[quote.pool] = quote
             self._best_known = False
+            self._pools_shown = False
             self.price_us = received_us
         self.trusted = True
         self.doubt = None
 
     def read_touch(self, received_us: int) -> None:
         """Takes the book's touch over; ``price_us`` moves only with the prices or sizes."""
-        if self.market.kind == "book":
-            touch = self.book.touch()
-            if touch != self.touch:
-                self.touch = touch
-                self.price_us = received_us
+        touch = self.book.touch()
+        if touch is not self.touch and touch != self.touch:
+            self.touch = touch
+            self.price_us = received_us
+
+    @property
+    def funding_shown(self) -> tuple[Funding, ...]:
+        """What is known of its funding, by pool; nothing while the venue is not there."""
+        source = self.source
+        if source is None or source.stale or source.state == "connecting":
+            return ()
+        return tuple([funding for _, funding in self.funding.values()])
+
+    def forget_funding(self, source: SourceRecord) -> None:
+        """What a source told that is gone."""
+        told = [pool for pool, (teller, _) in self.funding.items() if teller is source]
+        for pool in told:
+            del self.funding[pool]
 
     @property
     def reference_e18(self) -> int | None:
@@ -147,10 +168,11 @@ class Row:
                 return None
             sides = [price for price in (pool.bid_e18, pool.ask_e18) if price is not None]
             return sum(sides) // len(sides)
-        if self.cross_quarantined or self.touch is None:
+        touch = self.touch
+        if self.cross_quarantined or touch is None:
             return None
-        ticks = [side for side in (self.touch.bid_ticks, self.touch.ask_ticks) if side is not None]
-        return sum(ticks) * self.market.tick.unit_e18 // len(ticks) if ticks else None
+        count, total = touch.sides
+        return total * self.market.tick.unit_e18 // count if count else None
 
     @property
     def best_pool(self) -> PoolQuote | None:
@@ -180,7 +202,7 @@ class Row:
 
     def judge_outlier(self, mono_ns: int) -> None:
         """``apart`` from the other venues, or a book from its own oracle."""
-        deviates = self._deviates()
+        deviates = None if self.touch is None else self._deviates()
         if deviates is None:
             deviates = self.apart
         elif self.apart:
@@ -203,17 +225,23 @@ class Row:
         touch, oracle, source = self.touch, self.oracle_e18, self.oracle_source
         if not self.trusted or touch is None or oracle is None or source is None or source.stale:
             return None
-        sides = [ticks for ticks in (touch.bid_ticks, touch.ask_ticks) if ticks is not None]
-        if not sides:
+        count, total = touch.sides
+        if not count:
             return None
-        total, expected = sum(sides) * self.market.tick.unit_e18, len(sides) * oracle
+        total, expected = total * self.market.tick.unit_e18, count * oracle
         return abs(total - expected) * ORACLE_BAND_DIVISOR > expected
+
+    @property
+    def crossed(self) -> bool:
+        """Whether its book was crossed under the touch."""
+        touch = self.touch
+        return touch is not None and touch.dropped_bids + touch.dropped_asks > 0
 
     def judge_cross(self, mono_ns: int) -> None:
         """Moves the score on by the time since it was last looked at."""
         elapsed = mono_ns - self.cross_seen_ns
         self.cross_seen_ns = mono_ns
-        if self.trusted and self.touch is not None and self.touch.crossed:
+        if self.trusted and self.crossed:
             self.cross_score_ns = min(CROSS_QUARANTINE_NS, self.cross_score_ns + elapsed)
         else:
             self.cross_score_ns = max(0, self.cross_score_ns - CROSS_DECAY * elapsed)
@@ -240,16 +268,26 @@ class Row:
         self.touch = None
         self.pools.clear()
         self._best_known = False
+        self._pools_shown = False
         self.trusted = False
         self.doubt = doubt
         self.cross_score_ns = 0
         self.cross_quarantined = False
 
     def venue_quote(self) -> VenueQuote:
+        """What there is to say; ``quote`` itself while its prices are what it says."""
         state, reason = self.state()
+        # Any venue of the market brings us here, and mostly it is another one.
+        said = self.quote if state == "live" else None
         if state == "live" and self.market.kind == "oracle":
+            if said is not None and said.state == "live" and self._pools_shown:
+                return said
+            self._pools_shown = True
             return self._pool_quote()
         touch = self.touch
+        if said is not None and said.state == "live" and touch is self._touch_shown:
+            return said
+        self._touch_shown = touch
         if state != "live" or touch is None:
             return VenueQuote(
                 self.venue,

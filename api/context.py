@@ -6,6 +6,8 @@ from starlette.requests import Request
 
 from api.auth.service import Auth
 from api.health import Health
+from api.history import PriceHistory
+from api.ladders import LadderPricer
 from api.quotes import QuoteReader
 from api.tape.board import Board
 
@@ -16,8 +18,10 @@ class Context:
 
     board: Board
     quotes: QuoteReader
+    ladders: LadderPricer
     health: Health
     auth: Auth
+    history: PriceHistory
 
 
 def context_of(request: Request) -> Context:

@@ -9,11 +9,22 @@ REQUEST_SECONDS: Final = Histogram(
     "perptape_http_request_seconds", "Time to answer", ["route"], buckets=LATENCY_BUCKETS
 )
 SOCKETS: Final = Gauge("perptape_sockets_open", "Engine.IO sessions", ["transport"])
+PASSED_ON: Final = Counter(
+    "perptape_passed_on_total",
+    "Requests for a session of another gateway of this host",
+    ["transport"],
+)
 DELIVERIES: Final = Counter("perptape_deliveries_total", "Room packets given to clients")
 CONFLATED: Final = Counter(
     "perptape_conflated_total", "Room packets a slow client did not get because a newer one was due"
 )
+MESSAGES_REFUSED: Final = Counter(
+    "perptape_messages_refused_total", "Messages of clients past what they may send"
+)
 SLOW_CONSUMERS: Final = Counter("perptape_slow_consumers_total", "Clients past their bound")
+ACCOUNT_GAPS: Final = Counter(
+    "perptape_account_gaps_total", "Times sockets were told that events of their account are gone"
+)
 TAPE_BATCHES: Final = Counter(
     "perptape_tape_received_total",
     "Tape messages: taken, from an epoch that is over, or no batch",

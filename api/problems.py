@@ -55,6 +55,7 @@ SPECS: Final[Mapping[str, Spec]] = {
     "CHAIN_UNAVAILABLE": Spec(503, "No node of the chain answers", None, 2),
     "AUTH_OFF": Spec(503, "Nobody can sign in here", "set PERP_AUTH_KEYS", 60),
     "AUTH_BUSY": Spec(503, "Too many sign-ins at once", None, 2),
+    "BUSY": Spec(503, "Too much is asked for at once", None, 1),
     "NOT_READY": Spec(503, "Not ready", "issues name what is missing", 1),
     "INTERNAL": Spec(500, "The server failed", "quote the request_id in a report"),
 }

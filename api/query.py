@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -27,9 +27,9 @@ def read(request: Request, *allowed: str) -> dict[str, str]:
     for name, value in request.query_params.multi_items():
         if name not in allowed:
             known = ", ".join(allowed) or "none"
-            issues.append(_issue(name, "UNKNOWN_PARAMETER", f"unknown parameter; known: {known}"))
+            issues.append(issue(name, "UNKNOWN_PARAMETER", f"unknown parameter; known: {known}"))
         elif name in fields:
-            issues.append(_issue(name, "REPEATED_PARAMETER", "given more than once"))
+            issues.append(issue(name, "REPEATED_PARAMETER", "given more than once"))
         fields[name] = value
     if issues:
         raise Invalid(issues)
@@ -42,44 +42,52 @@ def page(
     key: Callable[[Row], str],
     *,
     descending: bool = False,
+    beside: Sequence[str] = (),
 ) -> tuple[Sequence[Row], str | None]:
     """``limit`` rows after ``cursor`` and the cursor of the next page, None on the last one.
 
-    ``rows`` stand in the order of ``key``. Raises Invalid.
+    ``rows`` stand in the order of ``key``; ``beside``: other parameters that there may be. Raises
+    Invalid.
     """
-    fields = read(request, "limit", "cursor")
-    limit = _limit(fields.get("limit"))
+    fields = read(request, "limit", "cursor", *beside)
+    limit = limit_of(fields)
     if "cursor" in fields:
-        after = _decode_cursor(fields["cursor"])
+        after = decode_cursor(fields["cursor"])
         rows = [row for row in rows if (key(row) < after if descending else key(row) > after)]
     shown = rows[:limit]
-    return shown, _encode_cursor(key(shown[-1])) if len(rows) > limit else None
+    return shown, encode_cursor(key(shown[-1])) if len(rows) > limit else None
 
 
 def answer(data: Any, **beside: Any) -> Response:
     return Response(orjson.dumps({"data": data, **beside}), media_type="application/json")
 
 
-def _limit(text: str | None) -> int:
+def limit_of(fields: Mapping[str, str]) -> int:
+    """Rows a page. Raises Invalid."""
+    text = fields.get("limit")
     if text is None:
         return LIMIT_DEFAULT
     if not _LIMIT.fullmatch(text) or int(text) > LIMIT_MAX:
-        raise Invalid([_issue("limit", "OUT_OF_RANGE", f"an integer from 1 to {LIMIT_MAX}")])
+        raise Invalid([issue("limit", "OUT_OF_RANGE", f"an integer from 1 to {LIMIT_MAX}")])
     return int(text)
 
 
-def _encode_cursor(key: str) -> str:
+def encode_cursor(key: str) -> str:
     return base64.urlsafe_b64encode(key.encode()).rstrip(b"=").decode()
 
 
-def _decode_cursor(text: str) -> str:
+def decode_cursor(text: str) -> str:
     try:
         if _CURSOR.fullmatch(text):
             return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except ValueError:
         pass
-    raise Invalid([_issue("cursor", "BAD_CURSOR", "not a next_cursor of this list")])
+    raise Invalid([bad_cursor()])
 
 
-def _issue(name: str, code: str, message: str) -> Issue:
+def bad_cursor() -> Issue:
+    return issue("cursor", "BAD_CURSOR", "not a next_cursor of this list")
+
+
+def issue(name: str, code: str, message: str) -> Issue:
     return Issue(f"query.{name[:60]}", code, message)

@@ -1,4 +1,4 @@
-"""Quote reads straight from Redis: what the key does not hold is no quote."""
+"""Reads of quotes and of their like straight from Redis: what has no key is not true now."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +26,11 @@ class QuoteReader:
 
         Raises Unavailable ``REDIS_UNAVAILABLE`` after 250 ms at the latest.
         """
-        answers = [self._ask(market) for market in markets]
+        return await self.read_keys([quote_key(market) for market in markets])
+
+    async def read_keys(self, keys: Sequence[str]) -> list[bytes | None]:
+        """The same for keys of any kind."""
+        answers = [self._ask(key) for key in keys]
         if not answers:
             return []
         try:
@@ -36,12 +40,12 @@ class QuoteReader:
         except (RedisError, OSError, TimeoutError) as error:
             raise Unavailable("REDIS_UNAVAILABLE", "quotes cannot be read now") from error
 
-    def _ask(self, market: str) -> "asyncio.Future[bytes | None]":
-        if market not in self._asked:
-            self._asked[market] = asyncio.get_running_loop().create_future()
+    def _ask(self, key: str) -> "asyncio.Future[bytes | None]":
+        if key not in self._asked:
+            self._asked[key] = asyncio.get_running_loop().create_future()
             if self._reading is None or self._reading.done():
                 self._reading = asyncio.create_task(self._read_all())
-        return self._asked[market]
+        return self._asked[key]
 
     async def _read_all(self) -> None:
         """Runs only while something is asked."""
@@ -49,7 +53,7 @@ class QuoteReader:
             asked, self._asked = self._asked, {}
             try:
                 async with asyncio.timeout(CALL_TIMEOUT_S):
-                    found = await read_keys(self._redis, [quote_key(m) for m in asked])
+                    found = await read_keys(self._redis, list(asked))
             except (RedisError, OSError, TimeoutError) as error:
                 for answer in asked.values():
                     answer.set_exception(error)

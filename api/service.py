@@ -4,23 +4,32 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import uvicorn
 
-from api.app import build_app
+from api.app import build_app, build_inner_app
 from api.auth.keys import key_file, parse_keys
 from api.auth.service import Auth, Config
 from api.context import Context
 from api.health import Health
+from api.history import PriceHistory
+from api.ladders import LadderPricer
+from api.peers import DIRECT, Peers
 from api.quotes import QuoteReader
+from api.realtime.accounts import Accounts
 from api.realtime.engine import LIMITS, Engine, Limits
 from api.realtime.hub import Hub
+from api.realtime.passing import InnerWebSocket, OpenPolling, OpenWebSocket, Passing
+from api.realtime.polling import PollingEndpoint
+from api.realtime.siblings import Siblings
 from api.realtime.socketio_server import SocketServer
 from api.realtime.subscriptions import Subscriptions
-from api.realtime.websocket import WebSocketTransport
+from api.realtime.websocket import SEND_BUFFER
 from api.tape.board import Board
 from api.tape.reader import TapeReader
+from connectors import registry
 from db.pool import Database
 from domain.errors import InputError
 from runtime.logs import get_logger
@@ -29,9 +38,6 @@ from runtime.settings import Settings, SettingsError
 from runtime.tasks import end_all
 
 BACKLOG: Final = 2048
-SEND_BUFFER: Final = 16 * 1024
-"""Half of what the kernel makes of it. Stale prices must not queue where conflation cannot reach
-them."""
 HTTP_CONNECTIONS: Final = 4096
 HEAD_BOUND: Final = 16 * 1024
 IDLE_S: Final = 10
@@ -47,9 +53,12 @@ _log = get_logger(__name__)
 class HttpServer(uvicorn.Server):
     """uvicorn inside our loop: signals are the role's, and silent connections do not stay."""
 
-    def __init__(self, config: uvicorn.Config, engine: Engine) -> None:
+    def __init__(
+        self, config: uvicorn.Config, engine: Engine, passing: Passing | None = None
+    ) -> None:
         super().__init__(config)
         self._engine = engine
+        self._passing = passing
         self._quiet: dict[Any, Any] = {}
 
     @contextlib.contextmanager
@@ -78,14 +87,18 @@ class HttpServer(uvicorn.Server):
         for server in self.servers:
             server.close()
         await self._engine.close_all(GOODBYE_S)
+        if self._passing is not None:
+            self._passing.abort_all()
         await super().shutdown(sockets)
 
 
 def listen(host: str, port: int, *, shared: bool) -> socket.socket:
-    """``shared``: several gateways listen on the same port. Connections inherit the send buffer."""
+    """``shared``: several gateways listen on the same port. Connections inherit options."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=shared)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    # asyncio does not see that a socket made like this one is TCP.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
@@ -97,6 +110,8 @@ class Gateway:
         redis_url: str,
         database_url: str,
         limits: Limits = LIMITS,
+        siblings: Siblings | None = None,
+        peers: Peers = DIRECT,
         auth: Config = AUTH_OFF,
     ) -> None:
         self._redis = fast_client(redis_url)
@@ -104,16 +119,18 @@ class Gateway:
         self._board = Board()
         self._hub = Hub()
         self._reader = TapeReader(redis_url, self._board, lambda room: self._hub.mark(room.name))
-        self._server = SocketServer(limits)
-        self._subscriptions = Subscriptions(self._server, self._hub, self._board)
+        self._siblings = siblings or Siblings()
+        self._peers = peers
+        self._server = SocketServer(limits, worker=self._siblings.name)
         self._auth = Auth(self._redis, self._database, auth)
+        self._accounts = Accounts(self._auth, self._redis, redis_url, self._hub)
+        self._subscriptions = Subscriptions(self._server, self._hub, self._board, self._accounts)
         self._health = Health(self._redis, self._database, lambda: self._reader.beat_age_s)
 
     async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
-        """Serves until ``stop`` is set, then says goodbye."""
+        """Serves until ``stop`` is set, then says goodbye. Raises SettingsError."""
         engine = self._server.eio
-        context = Context(self._board, QuoteReader(self._redis), self._health, self._auth)
-        http = HttpServer(http_config(build_app(context, engine), engine), engine)
+        doors = self._doors(engine, listener)
         await self._reader.prime()
         loops = [
             asyncio.create_task(loop)
@@ -122,35 +139,58 @@ class Gateway:
                 *self._health.loops(),
                 self._hub.run(),
                 self._subscriptions.run(),
+                *self._accounts.loops(),
                 engine.run(),
             )
         ]
-        serving = asyncio.create_task(http.serve([listener]))
+        serving = [asyncio.create_task(http.serve([each])) for http, each in doors]
         stopping = asyncio.create_task(stop.wait())
         try:
-            ends = {*loops, serving, stopping}
+            ends = {*loops, *serving, stopping}
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             self._health.stopping = True
-            http.should_exit = True
-            await serving
+            for http, _ in doors:
+                http.should_exit = True
+            await asyncio.gather(*serving)
             for task in done:
                 # What ends before ``stop`` is set has crashed.
                 task.result()
         finally:
-            await end_all([*loops, stopping, serving])
+            await end_all([*loops, stopping, *serving])
+            await self._accounts.close()
             self._auth.close()
             await self._reader.close()
             await self._redis.aclose()
             await self._database.close()
 
+    def _doors(
+        self, engine: Engine, listener: socket.socket
+    ) -> list[tuple[HttpServer, socket.socket]]:
+        """The public port and, where there are other gateways, the socket for what they pass on."""
+        quotes, history = QuoteReader(self._redis), PriceHistory(self._database)
+        ladders = LadderPricer(registry.ECONOMICS)
+        context = Context(self._board, quotes, ladders, self._health, self._auth, history)
+        passing = Passing(self._siblings, engine.limits.max_sessions)
+        app = build_app(context, OpenPolling(engine, passing), self._peers)
+        sockets = OpenWebSocket.bound_to(engine, passing=passing, peers=self._peers)
+        doors = [(HttpServer(http_config(app, sockets), engine, passing), listener)]
+        inner = self._siblings.listen()
+        if inner is not None:
+            config = http_config(
+                build_inner_app(PollingEndpoint(engine)), InnerWebSocket.bound_to(engine)
+            )
+            doors.append((HttpServer(config, engine), inner))
+        return doors
 
-def http_config(app: Any, engine: Engine) -> uvicorn.Config:
+
+def http_config(app: Any, sockets: type[asyncio.Protocol]) -> uvicorn.Config:
+    """``sockets``: what becomes of connections that ask to be WebSockets."""
     return uvicorn.Config(
         app,
         # h11 bounds the head of a request; the faster parser does not.
         http="h11",
         h11_max_incomplete_event_size=HEAD_BOUND,
-        ws=WebSocketTransport.bound_to(engine),
+        ws=sockets,
         lifespan="off",
         log_config=None,
         log_level="error",
@@ -184,7 +224,12 @@ def auth_config(settings: Settings) -> Config:
 async def main(settings: Settings, stop: asyncio.Event) -> None:
     """Runs the gateway until ``stop``. Raises SettingsError for what no restart can mend."""
     gateway = Gateway(
-        settings.require_redis_url(), settings.require_database_url(), auth=auth_config(settings)
+        settings.require_redis_url(),
+        settings.require_database_url(),
+        replace(LIMITS, quotas=LIMITS.quotas.scaled(settings.rate_limit_factor)),
+        Siblings(settings.host_name, settings.worker, settings.gateways, settings.data_dir),
+        Peers(settings.trusted_networks),
+        auth_config(settings),
     )
     listener = listen(settings.http_host, settings.http_port, shared=settings.gateways > 1)
     _log.info("gateway_listens", host=settings.http_host, port=settings.http_port)

@@ -26,7 +26,7 @@ from domain.ids import MarketId, SourceId, VenueId
 from domain.market import Market
 from domain.quote import price_data
 from domain.units import Grid
-from runtime.tasks import tune_collector
+from runtime.tasks import tune_interpreter
 from runtime.wire import Envelope, encode_batch, encode_envelope
 
 FRAMES = 40_000
@@ -146,7 +146,7 @@ def _one_flush(consolidator: Consolidator) -> float:
 
 
 def main() -> None:
-    tune_collector()
+    tune_interpreter()
     with sandbox(rate=20) as urls:
         listed, frames = asyncio.run(capture(urls["PERP_DYDX_WS_URL"], urls["PERP_DYDX_HTTP_URL"]))
     compare("dYdX, unbatched", lambda: FeedOfOne(listed), frames, BUDGET, CHUNK)

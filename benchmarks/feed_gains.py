@@ -21,7 +21,7 @@ from domain.events import PoolQuote
 from domain.ids import MarketId, SourceId
 from domain.market import Market
 from runtime.settings import Settings
-from runtime.tasks import tune_collector
+from runtime.tasks import tune_interpreter
 from sandbox.faults import NO_FAULTS, FaultBoard
 from sandbox.gains.server import Replica
 from sandbox.prices import PriceProcess, load_assets
@@ -173,7 +173,7 @@ class GainsFeed:
 
 
 def main() -> None:
-    tune_collector()
+    tune_interpreter()
     captured = asyncio.run(capture())
     pools = sum(len(market.pools) for market in captured.markets)
     print(f"Gains prices: {len(captured.markets)} markets with {pools} pools, all prices new")

@@ -23,7 +23,7 @@ from connectors.gmx import constants as c
 from domain.events import PoolQuote
 from domain.market import Market
 from runtime.settings import Settings
-from runtime.tasks import tune_collector
+from runtime.tasks import tune_interpreter
 from sandbox.faults import NO_FAULTS, FaultBoard
 from sandbox.gmx.server import Replica
 from sandbox.prices import PriceProcess, load_assets
@@ -170,7 +170,7 @@ def check(captured: Capture) -> None:
 
 
 def main() -> None:
-    tune_collector()
+    tune_interpreter()
     captured = asyncio.run(capture())
     check(captured)
     compare(

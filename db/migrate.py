@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
+from db import timescale
 from domain.errors import PerpError
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "migrations"
@@ -101,7 +102,4 @@ async def _has_timescale(
     names = [name for name, _ in applied]
     if names:
         return any(name.endswith(".timescale.sql") for name in names)
-    found = await connection.fetchval(
-        "SELECT count(*) FROM pg_available_extensions WHERE name = 'timescaledb'"
-    )
-    return bool(found)
+    return await timescale.is_usable(connection)

@@ -2,7 +2,9 @@
 crosses."""
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from operator import mul
 from typing import Final, NamedTuple
 
 from domain.errors import VenueProtocolError
@@ -13,6 +15,13 @@ MAX_LEVELS: Final = 20_000
 
 _ANY_BID: Final = -1
 _ANY_ASK: Final = 2**256
+
+
+class BookLevels(NamedTuple):
+    """The uncrossed view: each side ``(price_ticks, size_steps)``, best first."""
+
+    bids: Sequence[tuple[int, int]]
+    asks: Sequence[tuple[int, int]]
 
 
 class Touch(NamedTuple):
@@ -27,6 +36,14 @@ class Touch(NamedTuple):
     ask_steps: int
     dropped_bids: int = 0
     dropped_asks: int = 0
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """How many sides have a price, and the sum of these in ticks."""
+        bid, ask = self.bid_ticks, self.ask_ticks
+        if bid is None or ask is None:
+            return (bid is not None) + (ask is not None), (bid or 0) + (ask or 0)
+        return 2, bid + ask
 
     @property
     def crossed(self) -> bool:
@@ -51,6 +68,7 @@ class Book:
         "_bid_edge",
         "_bid_ticks",
         "_bids",
+        "_cut",
         "_touch",
     )
 
@@ -60,6 +78,7 @@ class Book:
         self._bid_ticks: list[int] = []
         self._ask_ticks: list[int] = []
         self._touch: Touch | None = None
+        self._cut: tuple[int | None, BookLevels] | None = None
         # Changes behind these prices leave the touch as it is.
         self._bid_edge = _ANY_BID
         self._ask_edge = _ANY_ASK
@@ -70,13 +89,15 @@ class Book:
         self._asks = {ticks: (steps, stamp) for ticks, steps in asks if steps}
         self._bid_ticks = sorted(self._bids)
         self._ask_ticks = sorted(self._asks)
-        self._touch = None
+        self._touch = self._cut = None
 
-    def apply(self, is_bid: bool, price_ticks: int, size_steps: int, stamp: int) -> None:
-        """Sets the total at one price; 0 removes the level, which need not exist.
+    def apply(self, is_bid: bool, price_ticks: int, size_steps: int, stamp: int) -> bool:
+        """Sets the total at one price; 0 removes the level, which need not exist. False where that
+        leaves the touch as it is for certain.
 
         Raises VenueProtocolError ``BOOK_TOO_DEEP`` when a side exceeds MAX_LEVELS.
         """
+        self._cut = None
         if is_bid:
             levels, ordered = self._bids, self._bid_ticks
             if price_ticks >= self._bid_edge:
@@ -94,6 +115,7 @@ class Book:
         elif price_ticks in levels:
             del levels[price_ticks]
             del ordered[bisect_left(ordered, price_ticks)]
+        return self._touch is None
 
     @property
     def depth(self) -> tuple[int, int]:
@@ -142,14 +164,20 @@ class Book:
             dropped_asks,
         )
 
-    def levels(self) -> tuple[Iterable[tuple[int, int]], Iterable[tuple[int, int]]]:
-        """The uncrossed view as (bids, asks), each ``(price_ticks, size_steps)`` best first."""
-        dropped_bids, dropped_asks = self._uncross()
-        bids = self._bid_ticks[: len(self._bid_ticks) - dropped_bids]
-        return (
-            [(ticks, self._bids[ticks][0]) for ticks in reversed(bids)],
-            [(ticks, self._asks[ticks][0]) for ticks in self._ask_ticks[dropped_asks:]],
-        )
+    def levels(self, value: int | None = None) -> BookLevels:
+        """The uncrossed view; with ``value`` only as many levels of each side as are worth that
+        much, in ticks x steps. The same object while nothing has changed."""
+        cut = self._cut
+        if cut is None or cut[0] != value:
+            dropped_bids, dropped_asks = self._uncross()
+            bids = self._bid_ticks[: len(self._bid_ticks) - dropped_bids]
+            bids.reverse()
+            levels = BookLevels(
+                _worth(bids, self._bids, value),
+                _worth(self._ask_ticks[dropped_asks:], self._asks, value),
+            )
+            self._cut = cut = value, levels
+        return cut[1]
 
     def _uncross(self) -> tuple[int, int]:
         """How many of the best bids and asks the view passes over."""
@@ -163,3 +191,15 @@ class Book:
             else:
                 j += 1
         return len(bids) - 1 - i, j
+
+
+def _worth(
+    ordered: Sequence[int], levels: Mapping[int, tuple[int, int]], value: int | None
+) -> tuple[tuple[int, int], ...]:
+    """The first levels that are worth ``value``, or all."""
+    steps = [levels[ticks][0] for ticks in ordered]
+    if value is not None:
+        ends = list(accumulate(map(mul, ordered, steps)))
+        enough = bisect_left(ends, value) + 1 if value > 0 else 0
+        ordered = ordered[:enough]
+    return tuple(zip(ordered, steps, strict=False))

@@ -17,6 +17,10 @@ class PerpError(Exception):
         super().__init__(message)
         self.code = code
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickling would otherwise build it from ``args``, which lacks the code."""
+        return type(self), (self.code, self.message), self.__dict__
+
     @property
     def message(self) -> str:
         return str(self.args[0])

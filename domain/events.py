@@ -104,6 +104,31 @@ class MarketState:
     change_24h: float | None = None
 
 
+class Funding(NamedTuple):
+    """What holding a position costs or brings at one pool of the venue, told when it changes.
+
+    Rates are fractions of the notional for ``interval_hours`` as minimal decimal strings. ``raw``:
+    what longs pay; negative, they receive. ``short_raw``: what shorts receive for it, None where
+    that is the same. ``borrow_*_raw``: what each side pays for borrowed liquidity, None at venues
+    that have no such fee. ``next_at_ms``: when it is settled next, None where it accrues all the
+    time. USD as minimal decimal strings, None where unknown: open interest of each side, and how
+    much more of each can be opened. ``pool``: None at an order book.
+    """
+
+    market: MarketId
+    raw: str
+    interval_hours: int
+    next_at_ms: int | None
+    oi_long_usd: str | None
+    oi_short_usd: str | None
+    pool: str | None = None
+    short_raw: str | None = None
+    borrow_long_raw: str | None = None
+    borrow_short_raw: str | None = None
+    available_long_usd: str | None = None
+    available_short_usd: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class MarketListed:
     """The venue's description of a market, new or changed."""
@@ -135,6 +160,7 @@ Event: TypeAlias = (
     | OraclePrice
     | Trade
     | MarketState
+    | Funding
     | MarketListed
     | Liveness
     | VenueStatus

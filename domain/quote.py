@@ -80,10 +80,39 @@ class BestQuote(NamedTuple):
     def mid(self) -> str | None:
         """Exact decimal string; None unless both sides exist."""
         bid, ask = self.bid_e18, self.ask_e18
+        # The half of an odd sum needs one digit more than 1e-18; venues' ticks never reach it.
+        return None if bid is None or ask is None else format_e18((bid + ask) // 2)
+
+    @property
+    def confidence_bps(self) -> float | None:
+        """Half the width, in bps of ``mid``, of what around it holds the mid of every venue the
+        price is made of; 4 decimals. None where fewer than two venues have both sides."""
+        bid, ask = self.bid_e18, self.ask_e18
         if bid is None or ask is None:
             return None
-        # The half of an odd sum needs one digit more than 1e-18; venues' ticks never reach it.
-        return format_e18((bid + ask) // 2)
+        middle = bid + ask
+        offsets = [
+            quote.bid_e18 + quote.ask_e18 - middle
+            for quote in self.quotes
+            if quote.state == "live" and quote.bid_e18 is not None and quote.ask_e18 is not None
+        ]
+        if len(offsets) < 2:
+            return None
+        return round(max(max(offsets), -min(offsets)) / middle * 10_000, 4)
+
+    @property
+    def age_ms(self) -> Mapping[VenueId, int]:
+        """How old the price of each venue was, when what caused this quote arrived."""
+        times = {
+            quote.venue: quote.price_us
+            for quote in self.quotes
+            if quote.state == "live" and quote.price_us is not None
+        }
+        now_us = self.received_us or max(times.values(), default=0)
+        return {
+            venue: (now_us - price_us) // 1000 if now_us > price_us else 0
+            for venue, price_us in times.items()
+        }
 
     @property
     def spread_bps(self) -> float | None:
@@ -105,15 +134,16 @@ def best_of(
 ) -> BestQuote:
     """The consolidated quote. ``quotes`` stands in venue order, which decides equal prices."""
     bid = ask = None
+    highest = lowest = 0
     for quote in quotes:
-        if not quote.eligible:
+        if quote.state != "live":
             continue
-        if quote.bid_e18 is not None and (bid is None or quote.bid_e18 > (bid.bid_e18 or 0)):
-            bid = quote
-        if quote.ask_e18 is not None and (
-            ask is None or ask.ask_e18 is None or quote.ask_e18 < ask.ask_e18
-        ):
-            ask = quote
+        price = quote.bid_e18
+        if price is not None and (bid is None or price > highest):
+            bid, highest = quote, price
+        price = quote.ask_e18
+        if price is not None and (ask is None or price < lowest):
+            ask, lowest = quote, price
     return BestQuote(market, bid, ask, quotes, change_24h, cause, received_us, disagree)
 
 
@@ -127,27 +157,29 @@ def price_data(
     """``data`` of the ``price`` envelope. ``shown``: in place of ``venue_data``, for who has it
     already."""
     shown = shown or venue_data
-    bid, ask = best.bid, best.ask
+    bid, ask, quotes = best.bid, best.ask, best.quotes
     return {
-        "bid": None if bid is None else _price(bid.bid_e18),
+        "bid": _price(best.bid_e18),
         "bid_venue": None if bid is None else bid.venue,
         "bid_size": None if bid is None else bid.bid_size,
-        "ask": None if ask is None else _price(ask.ask_e18),
+        "ask": _price(best.ask_e18),
         "ask_venue": None if ask is None else ask.venue,
         "ask_size": None if ask is None else ask.ask_size,
         "mid": best.mid,
         "spread_bps": best.spread_bps,
         "crossed": best.crossed,
         "quality": {
-            "venues": sum([quote.state == "live" for quote in best.quotes]),
+            "venues": sum([quote.state == "live" for quote in quotes]),
             "excluded": [
                 {"venue": quote.venue, "reason": quote.reason}
-                for quote in best.quotes
+                for quote in quotes
                 if quote.state != "live"
             ],
             "disagree": best.disagree,
+            "confidence_bps": best.confidence_bps,
+            "age_ms": best.age_ms,
         },
-        "venues": {quote.venue: shown(quote) for quote in best.quotes},
+        "venues": {quote.venue: shown(quote) for quote in quotes},
     }
 
 
@@ -166,13 +198,13 @@ def venue_data(quote: VenueQuote) -> Mapping[str, object]:
     else:
         data["pools"] = [
             {
-                "pool": pool.pool,
-                "bid": _price(pool.bid_e18),
-                "ask": _price(pool.ask_e18),
-                "bid_size": pool.bid_size,
-                "ask_size": pool.ask_size,
+                "pool": pool,
+                "bid": _price(bid),
+                "ask": _price(ask),
+                "bid_size": bid_size,
+                "ask_size": ask_size,
             }
-            for pool in quote.pools
+            for _, pool, bid, ask, bid_size, ask_size, _ in quote.pools
         ]
     return data
 

@@ -98,10 +98,11 @@ class Grid:
     """Multiples of one positive increment (a tick of price, a step of size) as integers.
 
     ``Grid("0.25").parse("97013.5")`` is ``388054``; ``format(388054)`` is ``"97013.5"``.
-    ``unit_e18`` is the increment in 1e-18 units, which makes grids of different venues comparable.
+    ``unit_e18`` is the increment in 1e-18 units, which makes grids of different venues comparable;
+    ``decimals`` is how many it has.
     """
 
-    __slots__ = ("_decimals", "_unit", "increment", "unit_e18")
+    __slots__ = ("_unit", "decimals", "increment", "unit_e18")
 
     def __init__(self, increment: str) -> None:
         digits, decimals = parse_decimal(normalise_increment(increment))
@@ -111,7 +112,7 @@ class Grid:
             raise InputError("BAD_INCREMENT", f"increment below 1e-18: {increment!r}")
         self.increment = format_decimal(digits, decimals)
         self._unit = digits
-        self._decimals = decimals
+        self.decimals = decimals
         self.unit_e18 = digits * power10(18 - decimals)
 
     def parse(self, text: str) -> int:
@@ -125,7 +126,7 @@ class Grid:
         # for every level of every update.
         whole, dot, fraction = text.partition(".")
         digits = whole + fraction
-        finer = self._decimals - len(fraction)
+        finer = self.decimals - len(fraction)
         if (
             digits.isdigit()
             and digits.isascii()
@@ -147,13 +148,13 @@ class Grid:
     def _scale(self, text: str) -> int:
         """Any decimal as an integer of this grid's decimals."""
         digits, decimals = parse_decimal(text)
-        if decimals <= self._decimals:
-            return digits * _POWERS[self._decimals - decimals]
-        scaled, rest = divmod(digits, _POWERS[decimals - self._decimals])
+        if decimals <= self.decimals:
+            return digits * _POWERS[self.decimals - decimals]
+        scaled, rest = divmod(digits, _POWERS[decimals - self.decimals])
         if rest:
             raise InputError("OFF_GRID", f"{text} is no multiple of {self.increment}")
         return scaled
 
     def format(self, count: int) -> str:
         """Count of increments -> minimal decimal string."""
-        return format_decimal(count * self._unit, self._decimals)
+        return format_decimal(count * self._unit, self.decimals)

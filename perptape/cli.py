@@ -1,8 +1,9 @@
-"""``perptape run``, ``perptape stop`` and one command per role."""
+"""``perptape run``, ``perptape stop``, recordings, and one command per role."""
 
 import argparse
 import sys
 
+from perptape import recordings
 from perptape.console import show
 from perptape.errors import StartError
 from perptape.roles import ROLES
@@ -15,28 +16,37 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="run everything in the foreground, until Ctrl-C or `stop`")
     commands.add_parser("stop", help="end a running perptape and all it has started")
+    recordings.add_commands(commands)
     for role in ROLES:
         commands.add_parser(role.name, help=f"run the {role.name} role alone")
-    command = parser.parse_args().command
+    options = parser.parse_args()
     for role in ROLES:
-        if role.name == command:
+        if role.name == options.command:
             run_role(role.name, role.load())
     try:
-        settings = load_settings()
-        if command == "run":
-            # Imported where it is needed: a role that starts pays for its own imports only.
-            from perptape.supervisor import run_supervisor
-
-            return run_supervisor(settings)
-        from perptape.stop import stop_running
-
-        return stop_running(settings.data_dir.resolve())
+        return _run(options)
     except SettingsError as error:
         show(f"perptape: {error}")
         return 2
     except (StartError, OSError) as error:
         show(str(error))
         return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "record":
+        recordings.run_record(options)
+    if options.command == "replay":
+        return recordings.run_replay(options)
+    settings = load_settings()
+    if options.command == "run":
+        # Imported where it is needed: a role that starts pays for its own imports only.
+        from perptape.supervisor import run_supervisor
+
+        return run_supervisor(settings)
+    from perptape.stop import stop_running
+
+    return stop_running(settings.data_dir.resolve())
 
 
 if __name__ == "__main__":

@@ -13,13 +13,18 @@ from typing import Final
 from perptape import loopback_http
 from perptape.embedded import server_environment
 from perptape.errors import StartError
-from perptape.process import Launch
+from perptape.process import STAND_IN_NICENESS, Launch
 from perptape.service_user import ServiceUser, runnable
 from sandbox.chain.genesis import genesis
 
 _BUNDLED: Final = "share/anvil"
-# Without the last states of the past its memory stays as it is.
-_OPTIONS: Final = ("--mixed-mining", "--prune-history", "--no-cors")
+# A transaction of GMX takes some 50 KB. States of the past and what is older go.
+_KEPT_BLOCKS: Final = "2000"
+# Gas costs what it does on the chain it stands for, where nobody tips.
+_OPTIONS: Final = (
+    *("--mixed-mining", "--no-cors", "--no-priority-fee", "--prune-history"),
+    *("--transaction-block-keeper", _KEPT_BLOCKS),
+)
 _BLOCK_S: Final = "1"
 
 
@@ -58,7 +63,10 @@ class EmbeddedAnvil:
         # It keeps a folder of its own below its home.
         env = server_environment(self._data_dir) | {"HOME": str(self._folder)}
         return Launch(
-            argv=(str(self._program), *words, *_OPTIONS, "--silent"), env=env, user=self._user
+            argv=(str(self._program), *words, *_OPTIONS, "--silent"),
+            env=env,
+            user=self._user,
+            niceness=STAND_IN_NICENESS,
         )
 
     async def answers(self) -> bool:

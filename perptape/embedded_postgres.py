@@ -38,7 +38,9 @@ _OPTIONS: Final = (
     "listen_addresses=127.0.0.1",
     # A socket path over 107 bytes cannot be bound, and ours depends on where the checkout is.
     "unix_socket_directories=",
-    "shared_buffers=64MB",
+    "shared_buffers=32MB",
+    # Processes of their own for reading would each map all of these buffers.
+    "io_method=sync",
     "max_connections=100",
     "max_wal_size=512MB",
     "fsync=on",

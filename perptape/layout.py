@@ -92,19 +92,23 @@ class Layout:
     sandbox: Mapping[str, int] | None
     chains: Mapping[int, str]
 
-    def launch_role(self, name: str, metrics_port: int) -> Launch:
+    def launch_role(
+        self, name: str, metrics_port: int, niceness: int = 0, worker: str = ""
+    ) -> Launch:
         env = os.environ | {
             "REDIS_URL": self.redis_url,
             "DATABASE_URL": self.database_url,
             "PERP_DATA_DIR": str(self.data_dir),
             "PERP_METRICS_PORT": str(metrics_port),
+            "PERP_WORKER": worker or "1",
             "PYTHONUNBUFFERED": "1",
             MARK: str(self.data_dir),
             **chain_settings(self.chains),
         }
         if self.sandbox is not None:
             env = sandbox_venues(self.sandbox) | env | sandbox_listens(self.sandbox)
-        return Launch(argv=(sys.executable, "-P", "-m", "perptape", name), env=env)
+        argv = (sys.executable, "-P", "-m", "perptape", name)
+        return Launch(argv=argv, env=env, niceness=niceness)
 
     def runtime_content(self, pids: Mapping[str, list[int]]) -> dict[str, Any]:
         """What ``runtime.json`` says; a published contract."""

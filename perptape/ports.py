@@ -50,6 +50,11 @@ def require_free(host: str, port: int, setting: str) -> None:
         raise StartError(f"port {port} ({setting}) {reason}") from None
 
 
+def listeners(port: int) -> int:
+    """How many sockets listen on this port."""
+    return len(set(_listening_inodes(port)))
+
+
 def _holder(port: int) -> str | None:
     sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
     if not sockets:

@@ -16,6 +16,9 @@ from perptape.service_user import ServiceUser
 # In the environment of everything we start, so that it can be told from what we did not start.
 MARK: Final = "PERPTAPE_DATA_DIR"
 
+STAND_IN_NICENESS: Final = 5
+"""Of what stands for venues and chains: elsewhere it would take no time of what it feeds."""
+
 _PR_SET_PDEATHSIG: Final = 1
 _libc: Final = ctypes.CDLL(None)
 
@@ -31,6 +34,7 @@ class Launch:
     stop_signal: signal.Signals = signal.SIGTERM
     # Sent by the kernel when the supervisor dies. What is not reading a database can be killed.
     death_signal: signal.Signals = signal.SIGKILL
+    niceness: int = 0
 
 
 @contextlib.contextmanager
@@ -47,7 +51,7 @@ def spawn_arguments(launch: Launch) -> Iterator[dict[str, Any]]:
             # others in order.
             "start_new_session": True,
             # Runs after the change of user, which would reset it.
-            "preexec_fn": _die_with_parent(launch.death_signal),
+            "preexec_fn": _die_with_parent(launch.death_signal, launch.niceness),
         }
         if launch.user is not None:
             arguments |= {"user": launch.user.uid, "group": launch.user.gid, "extra_groups": []}
@@ -56,13 +60,14 @@ def spawn_arguments(launch: Launch) -> Iterator[dict[str, Any]]:
         os.close(read_end)
 
 
-def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
+def _die_with_parent(death_signal: signal.Signals, niceness: int) -> Callable[[], None]:
     parent = os.getpid()
 
     def in_child() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, int(death_signal))
         if os.getppid() != parent:  # it died before the line above
             os._exit(1)
+        os.nice(niceness)
 
     return in_child
 

@@ -27,7 +27,8 @@ from perptape.layout import (
 from perptape.leftovers import end_leftovers
 from perptape.log_files import BoundedFile, ChildLog
 from perptape.metrics_page import CONTENT_TYPE, metrics_page
-from perptape.ports import free_ports, require_free
+from perptape.ports import free_ports, listeners, require_free
+from perptape.process import STAND_IN_NICENESS
 from perptape.roles import ROLES, Role
 from perptape.runtime_file import remove_runtime_file, write_runtime_file
 from perptape.service_user import ServiceUser, make_services_home, service_user
@@ -201,7 +202,12 @@ class Supervisor:
     def _start_role(self, layout: Layout, role: Role, worker: str, metrics_port: int) -> None:
         child = Child(
             role.name,
-            layout.launch_role(role.name, metrics_port),
+            layout.launch_role(
+                role.name,
+                metrics_port,
+                STAND_IN_NICENESS if role.sandbox_only else 0,
+                worker,
+            ),
             self._log(f"{role.name}-{worker}" if worker else role.name, json=True),
             stop_grace_s=role.stop_grace_s,
             say=self._console.say,
@@ -250,7 +256,9 @@ class Supervisor:
             answers = [await loopback_http.get(*place, 2.0) for place in asked]
         except (OSError, ValueError):
             return False
-        return all(status == 200 for status, _ in answers)
+        # Before the last gateway listens the others get all connections, and keep them.
+        all_listen = listeners(self._settings.http_port) >= self._settings.gateways
+        return all_listen and all(status == 200 for status, _ in answers)
 
     def _write_runtime_file(self) -> None:
         """From the first ``ready`` on: it tells of addresses that answer."""

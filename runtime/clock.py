@@ -3,6 +3,7 @@ of the wall clock neither ages nor rejuvenates a price; the wall clock only stam
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 def wall_us() -> int:
@@ -15,6 +16,8 @@ def mono_ns() -> int:
     return time.monotonic_ns()
 
 
+# Candles of all markets begin at the same few times.
+@lru_cache(maxsize=256)
 def iso_ms(us: int) -> str:
     """Microseconds since 1970 as ISO-8601 UTC with milliseconds, ``2026-01-02T03:04:05.678Z``."""
     moment = datetime.fromtimestamp(us // 1_000_000, UTC)

@@ -5,6 +5,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -16,11 +17,12 @@ from domain.errors import InputError
 _PREFIX: Final = "PERP_"
 _PUBLIC_URL: Final = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", re.ASCII)
 _MARKET: Final = re.compile(r"[A-Z0-9.]+-[A-Z0-9]+")
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,16}")
 
 # Names the published contract gives to parts that are not in this version. They are accepted, so
 # that one environment file serves every version, and the start says that they have no effect yet.
 NOT_IN_THIS_VERSION: Final = re.compile(
-    r"PERP_(TRADING|RATE_LIMIT_FACTOR|FAILPOINT|SIGNER_KEK"
+    r"PERP_(TRADING|FAILPOINT|SIGNER_KEK"
     r"|FINALITY_DEPTH_\d+"
     r"|DYDX_NODE_RPC_URLS|DYDX_NODE_REST_URLS"
     r"|GAINS_GLOBAL_URL"
@@ -61,6 +63,10 @@ class Settings(BaseSettings):
     public_url: str | None = None
     auth_keys: SecretStr | None = None
     gateways: int = Field(default=1, ge=1, le=64)
+    worker: int = Field(default=1, ge=1, le=64)
+    host_name: str = "a"
+    trusted_proxies: str = ""
+    rate_limit_factor: float = Field(default=1.0, gt=0, le=1e6, allow_inf_nan=False)
     allow_private_urls: bool | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     dydx_ws_url: str | None = None
@@ -75,6 +81,9 @@ class Settings(BaseSettings):
     gains_backend_urls: Mapping[int, str] = {}
     gains_backend_ws_urls: Mapping[int, str] = {}
     rpc_urls: Mapping[int, str] = {}
+    history_tick_days: int = Field(default=2, ge=1, le=3650)
+    history_minute_days: int = Field(default=30, ge=2, le=3650)
+    history_candle_days: int = Field(default=730, ge=8, le=36500)
     sandbox_control_port: int = Field(default=8100, ge=1, le=65535)
     sandbox_dydx_port: int = Field(default=8101, ge=1, le=65535)
     sandbox_gmx_port: int = Field(default=8102, ge=1, le=65535)
@@ -103,6 +112,19 @@ class Settings(BaseSettings):
             raise ValueError("expected http(s)://host or http(s)://host:port, nothing behind it")
         return value
 
+    @field_validator("host_name")
+    @classmethod
+    def _is_short(cls, value: str) -> str:
+        if not _HOST_NAME.fullmatch(value):
+            raise ValueError("1 to 16 letters, digits, - and _ expected")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        _networks(value)
+        return value
+
     @property
     def private_urls_allowed(self) -> bool:
         if self.allow_private_urls is None:
@@ -117,6 +139,22 @@ class Settings(BaseSettings):
     @property
     def venue_filter(self) -> frozenset[str] | None:
         return _comma_list(self.venues)
+
+    @property
+    def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Proxies whose word is taken for the address of a client."""
+        return _networks(self.trusted_proxies)
+
+    @property
+    def history_kept_days(self) -> Mapping[str, int | None]:
+        """By period of candles, None for ever; ticks are kept as long as ``1s``."""
+        wide = self.history_candle_days
+        return {
+            "1s": self.history_tick_days,
+            "1m": self.history_minute_days,
+            **dict.fromkeys(("5m", "15m", "1h"), wide),
+            **dict.fromkeys(("4h", "1d")),
+        }
 
     def require_redis_url(self) -> str:
         if self.redis_url is None:
@@ -139,6 +177,11 @@ def comma_urls(text: str) -> tuple[str, ...]:
 def _comma_list(text: str) -> frozenset[str] | None:
     names = frozenset(part.strip() for part in text.split(",") if part.strip())
     return None if not names or names == {"all"} else names
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """A comma list of addresses and networks. Raises ValueError."""
+    return tuple(ip_network(part) for part in map(str.strip, text.split(",")) if part)
 
 
 def known_names() -> frozenset[str]:

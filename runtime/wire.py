@@ -7,23 +7,43 @@ beat is a batch without envelopes.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
+from domain.candles import Candle
+from domain.units import format_e18
+from runtime.clock import iso_ms
+
 Cause = Literal["frame", "timer", "status"]
+
+DEPTH_VERSION: Final = 1
 
 _ENVELOPES: Final = b',"envelopes":['
 
+# Most candles of a market have prices in common.
+_price: Final = lru_cache(maxsize=8192)(format_e18)
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+
+class Envelope(NamedTuple):
     """One message of a room: its name, its ``seq`` and its JSON bytes."""
 
     room: str
     seq: int
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What an envelope says of itself beside its data. Times as in the envelope."""
+
+    seq: int
+    epoch: int
+    cause: Cause
+    received_us: int
+    published_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +63,7 @@ def encode_envelope(
     cause: Cause,
     received_us: int,
     published_us: int,
-    data: Mapping[str, Any] | Sequence[Any],
+    data: Mapping[str, Any] | Sequence[Any] | orjson.Fragment,
 ) -> bytes:
     """The envelope every room sends, fields in the published order."""
     return orjson.dumps(
@@ -58,6 +78,13 @@ def encode_envelope(
             "data": data,
         }
     )
+
+
+def encode_depth(market: str, stamp: Stamp, content: bytes) -> bytes:
+    """The ``depth`` key: what the ladder with the same ``seq`` was made of. ``content``: a JSON
+    object, neither empty nor with a name of the stamp."""
+    head = orjson.dumps({"version": DEPTH_VERSION, "market": market, **asdict(stamp)})
+    return head[:-1] + b"," + content[1:]
 
 
 def encode_batch(epoch: int, feed_us: int, envelopes: Sequence[Envelope]) -> bytes:
@@ -84,3 +111,16 @@ def decode_batch(raw: bytes) -> Batch:
     if raw[position - bool(envelopes) :] != b"]}":
         raise ValueError("tape batch is cut short")
     return batch
+
+
+def candle_data(candle: Candle, width_us: int, now_us: int) -> dict[str, Any]:
+    """A candle as the ``candles`` room and ``GET /v1/candles`` show it."""
+    return {
+        "t": iso_ms(candle.t_us),
+        "open": _price(candle.open_e18),
+        "high": _price(candle.high_e18),
+        "low": _price(candle.low_e18),
+        "close": _price(candle.close_e18),
+        "ticks": candle.ticks,
+        "closed": candle.t_us + width_us <= now_us,
+    }

@@ -14,7 +14,7 @@ from api.problems import Unavailable
 from db import sessions
 from db.accounts import Account
 from db.pool import Database
-from runtime.channels import SESSION_TTL_S, session_key
+from runtime.channels import SESSION_TTL_S, SESSIONS_ENDED, SESSIONS_ENDED_KEPT, session_key
 from runtime.clock import mono_ns
 from runtime.redis import CALL_TIMEOUT_S
 
@@ -97,8 +97,8 @@ class LiveSessions:
                 )
 
     async def end(self, session_id: str) -> None:
-        """For one that has ended in Postgres: forgotten here, and marked in Redis so that nobody
-        puts it back. Raises Unavailable ``REDIS_UNAVAILABLE``."""
+        """For one that has ended in Postgres: forgotten here, marked in Redis so that nobody puts
+        it back, and told to all gateways. Raises Unavailable ``REDIS_UNAVAILABLE``."""
         self._memory.drop(session_id)
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S), self._redis.pipeline() as pipeline:
@@ -106,6 +106,7 @@ class LiveSessions:
                 pipeline.delete(key)
                 pipeline.hset(key, "ended", "1")
                 pipeline.expire(key, SESSION_TTL_S)
+                pipeline.xadd(SESSIONS_ENDED, {"id": session_id}, maxlen=SESSIONS_ENDED_KEPT)
                 await pipeline.execute()
         except (RedisError, OSError, TimeoutError) as error:
             raise Unavailable("REDIS_UNAVAILABLE", "the session cannot be ended now") from error

@@ -1,12 +1,12 @@
 """How packets reach clients: straight into the socket while it takes them, else owed.
 
-A room at one rate is a lane. A lane writes one shared frame through a cached list of bound
-transport writes; nothing else happens per socket. Who cannot be written to now (a full socket, a
-client that polls) is owed: of a state room only that it changed, of a stream the packets
-themselves, to a bound.
+A room at one rate is a lane. A lane writes one shared frame through a cached list of bound writes;
+nothing else happens per socket. Who cannot be written to now (a full socket, a client that polls)
+is owed: of a state room only that it changed, of a stream the packets themselves, to a bound. What
+a client in several rooms gets is gathered for a moment, see ``windows``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from api import metrics
@@ -14,6 +14,13 @@ from api.realtime.packets import Packet
 
 STREAM_BOUND: Final = 256
 """Packets of streams one client may be owed before it is cut off."""
+GATHERED_FROM: Final = 3
+"""Lanes from which on a socket is written to through its window. Everybody is in the heartbeat's;
+with one room beside it there is nothing to gather."""
+WRITES_PER_STEP: Final = 256
+"""Sockets written to before a fan-out looks at the clock: half a millisecond to two."""
+
+Write = Callable[[bytes], None]
 
 
 class Channel(Protocol):
@@ -23,20 +30,46 @@ class Channel(Protocol):
     def stream(self) -> bool:
         """Every packet counts, in order; otherwise only the newest does."""
 
+    @property
+    def version(self) -> int:
+        """Of the newest change."""
+
     def newest(self) -> Packet:
         """What brings a client up to date that missed any number of packets."""
+
+
+class Windows(Protocol):
+    """Who looks after the windows of recipients."""
+
+    def opened(self, recipient: "Recipient") -> None:
+        """Something was gathered for it for the first time since its last window ended."""
 
 
 class Recipient:
     """Who can be a member of lanes. ``write`` takes frames and is None while packets are owed."""
 
-    __slots__ = ("_owed", "_stream", "lanes", "write")
+    __slots__ = (
+        "_gathered",
+        "_owed",
+        "_socket",
+        "_stream",
+        "_windows",
+        "in_window",
+        "lanes",
+        "write",
+    )
 
     def __init__(self) -> None:
         self.lanes: dict[Channel, Lane] = {}
-        self.write: Callable[[bytes], None] | None = None
+        self.write: Write | None = None
+        self.in_window = False
+        self._socket: Write | None = None
+        self._windows: Windows | None = None
+        self._gathered: list[bytes] = []
         self._owed: dict[Channel, None] = {}
         self._stream: list[tuple[Channel, Packet]] = []
+
+    # Owed packets
 
     def owe(self, channel: Channel, packet: Packet) -> None:
         """Notes that this packet was not written."""
@@ -67,6 +100,8 @@ class Recipient:
             channel = next(iter(self._owed))
             del self._owed[channel]
             packet = channel.newest()
+            # A change that the lane has not sent yet is in this packet.
+            self.lanes[channel].readmit(self, channel.version)
         else:
             return None
         metrics.DELIVERIES.inc()
@@ -76,19 +111,61 @@ class Recipient:
     def is_owed(self) -> bool:
         return bool(self._owed or self._stream)
 
-    def set_write(self, write: Callable[[bytes], None] | None) -> None:
-        self.write = write
-        for lane in self.lanes.values():
-            lane.invalidate()
+    @property
+    def backlog(self) -> int:
+        """Packets of streams that are owed."""
+        return len(self._stream)
 
-    def join(self, channel: Channel, lane: "Lane") -> None:
-        """Moves to ``lane``, from another lane of the same room if need be."""
+    # Written packets
+
+    def set_write(self, write: Write | None) -> None:
+        """``write``: of the socket, None while it takes nothing."""
+        self.uncork()
+        self._socket = write
+        self._choose_write()
+
+    def uncork(self) -> bool:
+        """Writes what was gathered, in one piece; False when there was nothing."""
+        gathered = self._gathered
+        if not gathered or self._socket is None:
+            return False
+        frames = b"".join(gathered)
+        gathered.clear()
+        self._socket(frames)
+        return True
+
+    def _gather(self, frame: bytes) -> None:
+        gathered = self._gathered
+        if not gathered and not self.in_window and self._windows is not None:
+            self._windows.opened(self)
+        gathered.append(frame)
+
+    def _choose_write(self) -> None:
+        write = self._socket
+        if write is not None and self._windows is not None and len(self.lanes) >= GATHERED_FROM:
+            write = self._gather
+        else:
+            self.uncork()
+        if write != self.write:
+            self.write = write
+            for lane in self.lanes.values():
+                lane.invalidate()
+
+    # Membership
+
+    def join(
+        self, channel: Channel, lane: "Lane", version: int, windows: Windows | None = None
+    ) -> None:
+        """Moves to ``lane``, from another lane of the same room if need be. ``version``: of the
+        channel, up to which the recipient knows it."""
         previous = self.lanes.get(channel)
-        if previous is not lane:
-            if previous is not None:
-                previous.discard(self)
-            self.lanes[channel] = lane
-            lane.add(self)
+        if previous is not None:
+            previous.discard(self)
+        self._windows = windows
+        self.lanes[channel] = lane
+        self._choose_write()
+        self._owed.pop(channel, None)
+        lane.add(self, version)
 
     def leave(self, channel: Channel) -> None:
         lane = self.lanes.pop(channel, None)
@@ -97,6 +174,7 @@ class Recipient:
             self._owed.pop(channel, None)
             if channel.stream:
                 self._stream = [item for item in self._stream if item[0] is not channel]
+            self._choose_write()
 
     def leave_all(self) -> None:
         for lane in self.lanes.values():
@@ -104,47 +182,107 @@ class Recipient:
         self.lanes.clear()
         self._owed.clear()
         self._stream.clear()
+        self._gathered.clear()
 
 
 class Lane:
-    """The members of one room at one rate."""
+    """The members of one room at one rate. ``sent`` is the version they have been sent."""
 
-    __slots__ = ("_behind", "_channel", "_members", "_writes")
+    __slots__ = ("_behind", "_changes", "_channel", "_fast", "_late", "_members", "_writes", "sent")
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, sent: int) -> None:
+        self.sent = sent
         self._channel = channel
-        self._members: dict[Recipient, None] = {}
-        self._writes: list[Callable[[bytes], None]] | None = None
+        self._members: dict[Recipient, int] = {}
+        """With the number of changes of the membership before each came."""
+        self._late: dict[Recipient, int] = {}
+        """Who knows more than ``sent``, and up to where."""
+        self._changes = 0
+        # Caches; ``_fast`` are those whose writes are in ``_writes``, in the same order.
+        self._writes: list[Write] | None = None
+        self._fast: list[Recipient] = []
         self._behind: list[Recipient] = []
 
     def __len__(self) -> int:
         return len(self._members)
 
-    def add(self, recipient: Recipient) -> None:
-        self._members[recipient] = None
-        self._writes = None
+    def add(self, recipient: Recipient, version: int) -> None:
+        if version != self.sent:
+            self._late[recipient] = version
+            return
+        self._changes += 1
+        self._members[recipient] = self._changes
+        if self._writes is None:
+            return
+        # A fan-out under way goes to those who were there when it began.
+        if recipient.write is None:
+            self._behind.append(recipient)
+        else:
+            self._writes.append(recipient.write)
+            self._fast.append(recipient)
 
     def discard(self, recipient: Recipient) -> None:
-        self._members.pop(recipient, None)
-        self._writes = None
+        if self._late.pop(recipient, None) is None and recipient in self._members:
+            del self._members[recipient]
+            self.invalidate()
+
+    def readmit(self, recipient: Recipient, version: int) -> None:
+        """The recipient was given the newest by another way."""
+        if version != self.sent or recipient in self._late:
+            self.discard(recipient)
+            self.add(recipient, version)
 
     def invalidate(self) -> None:
-        """A member's ``write`` changed."""
+        """A member went, or its ``write`` changed."""
+        self._changes += 1
         self._writes = None
 
-    def send(self, packet: Packet) -> None:
-        writes = self._writes
-        if writes is None:
-            writes = self._writes = [
-                member.write for member in self._members if member.write is not None
-            ]
-            self._behind = [member for member in self._members if member.write is None]
-        # Both lists may be replaced while they are walked (a write that fills a socket, a client
-        # that is cut off): whoever is affected gets this packet as the lists stood.
-        behind = self._behind
-        frame = packet.frame
-        for write in writes:
-            write(frame)
-        for recipient in behind:
+    def take_late(self) -> dict[Recipient, int]:
+        late, self._late = self._late, {}
+        return late
+
+    def send(self, packet: Packet) -> Iterator[None]:
+        """Gives the packet to all who are members now, step by step."""
+        if self._writes is None:
+            self._rebuild()
+        writes, fast = self._writes or [], self._fast
+        # Lists that are walked may be replaced; but for what comes at their end none is changed.
+        for recipient in self._behind[:]:
             recipient.owe(self._channel, packet)
         metrics.DELIVERIES.inc(len(writes))
+        return self._write(packet, writes, fast, len(writes), self._changes)
+
+    def _write(
+        self, packet: Packet, writes: list[Write], fast: list[Recipient], count: int, changes: int
+    ) -> Iterator[None]:
+        frame = packet.frame
+        for start in range(0, count, WRITES_PER_STEP):
+            if start:
+                yield
+            end = min(start + WRITES_PER_STEP, count)
+            if self._writes is writes:
+                for write in writes[start:end]:
+                    write(frame)
+                continue
+            for recipient in fast[start:end]:
+                if self._members.get(recipient, changes + 1) <= changes:
+                    self._give(recipient, packet)
+
+    def send_to(self, recipient: Recipient, packet: Packet) -> None:
+        metrics.DELIVERIES.inc()
+        self._give(recipient, packet)
+
+    def _give(self, recipient: Recipient, packet: Packet) -> None:
+        if recipient.write is None:
+            recipient.owe(self._channel, packet)
+        else:
+            recipient.write(packet.frame)
+
+    def _rebuild(self) -> None:
+        self._writes, self._fast, self._behind = [], [], []
+        for recipient in self._members:
+            if recipient.write is None:
+                self._behind.append(recipient)
+            else:
+                self._writes.append(recipient.write)
+                self._fast.append(recipient)

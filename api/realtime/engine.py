@@ -17,6 +17,7 @@ import orjson
 from api import metrics
 from api.attended import AttendedClock
 from api.realtime import frames, handshake, packets
+from api.realtime.limits import QUOTAS, Limiter, Quotas
 from api.realtime.packets import Packet
 from api.realtime.session import Session
 from runtime.logs import get_logger
@@ -39,6 +40,7 @@ class Limits:
     join_timeout_s: float = 45.0
     max_payload: int = 64 * 1024
     max_sessions: int = 20_000
+    quotas: Quotas = QUOTAS
 
     @property
     def ping_interval_ns(self) -> int:
@@ -54,10 +56,14 @@ class Limits:
 
     @property
     def tick_s(self) -> float:
-        return min(1.0, self.ping_timeout_s / 10)
+        return min(1.0, self.ping_timeout_s / 20)
 
 
 LIMITS: Final = Limits()
+
+
+async def _ignore(sid: str, argument: Any) -> None:
+    """What is refused needs no answer, unless the layer above has one."""
 
 
 class Loose(Protocol):
@@ -67,39 +73,56 @@ class Loose(Protocol):
 
 
 class Engine:
-    """``run`` looks after all deadlines with one timer."""
+    """``run`` looks after all deadlines with one timer. ``path`` is where clients connect,
+    ``worker`` what ids of sessions begin with."""
 
     async_mode: Final = "asgi"
 
-    def __init__(self, limits: Limits, **_library_options: Any) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        path: str = handshake.PATH,
+        worker: str = "a.1",
+        **_library_options: Any,
+    ) -> None:
         self.limits = limits
+        self.path = path
         self.sessions: dict[str, Session] = {}
-        self._handlers: dict[str, Handler] = {}
+        self._worker = worker
+        self._limiter = Limiter(limits.quotas)
+        self._handlers: dict[str, Handler] = {"refused": _ignore}
         self._loose: dict[Loose, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._clock = AttendedClock(limits.tick_s)
+        # A stall uses up at most half of the time a client has to answer a ping.
+        self._clock = AttendedClock(min(1.0, limits.ping_timeout_s / 4))
 
     def now_ns(self) -> int:
         return self._clock.now_ns()
 
     # Sessions
 
-    def new_session(self) -> Session:
-        """Raises Refused when there are too many."""
+    def new_session(self, peer: str) -> Session:
+        """``peer``: the address of the client. Raises Refused when there are too many."""
         if len(self.sessions) >= self.limits.max_sessions:
             raise handshake.full()
-        session = Session(self, self.generate_id(), self.now_ns())
+        now_ns = self.now_ns()
+        use = self._limiter.admit(peer, now_ns)
+        session = Session(self, self.generate_id(), now_ns, use)
         self.sessions[session.sid] = session
         return session
 
     def find(self, sid: str) -> Session:
-        try:
-            return self.sessions[sid]
-        except KeyError:
-            raise handshake.unknown_session() from None
+        """Raises Refused; a session whose time is over is not found any more."""
+        session = self.sessions.get(sid)
+        if session is not None:
+            session.on_time(self.now_ns())
+        if session is None or session.closed:
+            raise handshake.unknown_session()
+        return session
 
     def forget(self, session: Session) -> None:
-        self.sessions.pop(session.sid, None)
+        del self.sessions[session.sid]
+        self._limiter.release(session.use)
 
     def open_packet(self, session: Session) -> Packet:
         upgrades = ["websocket"] if session.transport.name == "polling" else []
@@ -127,11 +150,12 @@ class Engine:
         while True:
             await asyncio.sleep(self.limits.tick_s)
             now_ns = self.now_ns()
+            self._limiter.sweep(now_ns)
             polling = sum(item.transport.name == "polling" for item in self.sessions.values())
             metrics.SOCKETS.labels(transport="polling").set(polling)
             metrics.SOCKETS.labels(transport="websocket").set(len(self.sessions) - polling)
             for session in [item for item in self.sessions.values() if item.due_ns <= now_ns]:
-                session.on_due(now_ns)
+                session.on_time(now_ns)
             for loose in [item for item, due_ns in self._loose.items() if due_ns <= now_ns]:
                 loose.expire()
 
@@ -165,7 +189,7 @@ class Engine:
         self._handlers[event] = handler
 
     def generate_id(self) -> str:
-        return secrets.token_urlsafe(15)
+        return f"{self._worker}.{secrets.token_urlsafe(15)}"
 
     async def send(self, sid: str, data: str | bytes) -> None:
         session = self.sessions.get(sid)

@@ -17,7 +17,13 @@ TransportName = Literal["polling", "websocket"]
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _FIELDS_BOUND: Final = 16
-_PHRASES: Final = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 503: "Unavailable"}
+_PHRASES: Final = {
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    429: "Too Many Requests",
+    503: "Unavailable",
+}
 
 
 class Refused(Exception):
@@ -48,6 +54,10 @@ def bad_request() -> Refused:
     return Refused(3, "Bad request")
 
 
+def not_found() -> Refused:
+    return Refused(3, "Not found", 404)
+
+
 def full() -> Refused:
     return Refused(3, "Too many sessions", 503)
 
@@ -67,10 +77,12 @@ def parse_upgrade(raw: bytes) -> Upgrade:
     request, *lines = raw.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     method, target, _ = request.split(" ")
     path, _, query = target.partition("?")
-    headers = {}
+    headers: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(":")
-        headers[name] = value.strip()
+        value = value.strip()
+        # Fields of one name are one list.
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
     return Upgrade(method, path, query, headers)
 
 
@@ -90,15 +102,11 @@ def accept_upgrade(headers: Mapping[str, str]) -> bytes:
     )
 
 
-def check(
-    path: str, query: str, headers: Mapping[str, str], transport: TransportName
-) -> str | None:
+def check(query: str, headers: Mapping[str, str], transport: TransportName) -> str | None:
     """The session id the request names, None when it asks for a new session.
 
     Raises Refused.
     """
-    if path.rstrip("/") != PATH:
-        raise Refused(3, "Not found", 404)
     if not same_origin(headers.get("origin"), headers.get("host", "")):
         raise Refused(4, "Forbidden", 403)
     try:
@@ -109,10 +117,9 @@ def check(
         raise Refused(0, "Transport unknown")
     if fields["transport"] != transport or "j" in fields:
         raise bad_request()
-    sid = fields.get("sid")
-    if sid is None and fields.get("EIO") != PROTOCOL:
+    if fields.get("EIO") != PROTOCOL:
         raise Refused(5, "Unsupported protocol version")
-    return sid
+    return fields.get("sid")
 
 
 def same_origin(origin: str | None, host: str) -> bool:

@@ -8,8 +8,9 @@ from typing import Final
 from api.realtime.frames import BINARY, TEXT, frame
 
 SEPARATOR: Final = b"\x1e"
-PACKETS_BOUND: Final = 256
-"""Packets taken from one POST."""
+PACKETS_BOUND: Final = 8192
+"""Packets taken from one POST. A client sends all it has, to the length that was announced: at the
+length we announce this is more than there can be Socket.IO events in it."""
 
 
 class PacketError(Exception):
@@ -45,8 +46,9 @@ PING: Final = Packet(b"2")
 PROBE_ANSWER: Final = Packet(b"3probe")
 NOOP: Final = Packet(b"6")
 
-PROBE: Final = b"2probe"
-UPGRADE: Final = b"5"
+CLOSE_BY_CLIENT: Final = "1"
+PROBE: Final = "2probe"
+UPGRADE: Final = "5"
 
 
 def event(name: str, body: bytes) -> Packet:

@@ -1,7 +1,7 @@
 """python-socketio on our engine: namespaces, connects, acknowledgements, packet encoding.
 
-Where the library and the reference implementation differ on malformed input, this follows the
-reference: the connection is closed, and nothing is logged that a client can cause.
+What clients send is read by ``socketio_packets``. Malformed input closes the connection, as the
+reference implementation does, and nothing is logged that a client can cause.
 """
 
 import logging
@@ -12,18 +12,21 @@ import orjson
 import socketio
 from socketio.packet import Packet
 
+from api.realtime import socketio_packets
 from api.realtime.engine import Engine, Limits
 from api.realtime.session import Session
+from api.realtime.socketio_packets import NAMESPACE, ClientPacket, ClientPacketError
 
-NAMESPACE: Final = "/"
-_ATTACHMENTS_BOUND: Final = 8
-_RESERVED_EVENTS: Final = frozenset(
-    {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
-)
+_PACKETS_FAULT: Final = (ValueError, IndexError, KeyError, TypeError, RecursionError)
+"""Handlers catch their own errors: what comes out of reading and answering a packet is the packet's
+fault (an answer that cannot be written is as deeply nested as what it answers)."""
+
+
+REFUSED: Final = "too many messages: wait a moment"
 
 
 class _Json:
-    """orjson behind the names the library uses; it refuses NaN and bottomless nesting."""
+    """orjson behind the names the library uses."""
 
     @staticmethod
     def dumps(value: Any, **_options: Any) -> str:
@@ -33,24 +36,9 @@ class _Json:
 
 
 class _Packet(Packet):  # type: ignore[misc]
-    json: ClassVar[type] = _Json
+    """Only for what is sent."""
 
-    def decode(self, encoded_packet: str) -> int:
-        """Raises ValueError for whatever is no packet of a client."""
-        if not isinstance(encoded_packet, str):
-            raise ValueError("binary data without a packet that announced it")
-        attachments: int = super().decode(encoded_packet) or 0
-        if attachments > _ATTACHMENTS_BOUND:
-            raise ValueError("too many attachments")
-        if self.packet_type in (socketio.packet.EVENT, socketio.packet.BINARY_EVENT):
-            data = self.data
-            if not isinstance(data, list) or not data or not isinstance(data[0], str):
-                raise ValueError("an event is an array that starts with its name")
-            if data[0] in _RESERVED_EVENTS:
-                raise ValueError("reserved event name")
-        if self.packet_type == socketio.packet.CONNECT and not isinstance(self.data, dict | None):
-            raise ValueError("the handshake is an object")
-        return attachments
+    json: ClassVar[type] = _Json
 
 
 class _Manager(socketio.AsyncManager):  # type: ignore[misc]
@@ -71,7 +59,9 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
 
     eio: Engine
 
-    def __init__(self, limits: Limits, namespaces: list[str] | None = None) -> None:
+    def __init__(
+        self, limits: Limits, namespaces: list[str] | None = None, worker: str = "a.1"
+    ) -> None:
         logger = logging.getLogger("socketio.server")
         # Below this the library reports what clients do.
         logger.setLevel(logging.ERROR)
@@ -82,8 +72,10 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             async_handlers=False,
             namespaces=namespaces or [NAMESPACE],
             limits=limits,
+            worker=worker,
         )
         self.on_join: Callable[[Session], None] = lambda session: None
+        self.eio.on("refused", self._refuse)
 
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
@@ -93,41 +85,92 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         return self.eio.sessions.get(self.manager.eio_sid_from_sid(sid, NAMESPACE))
 
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
-        pending = self._binary_packet.get(eio_sid)
         try:
-            if pending is not None and isinstance(data, str):
-                raise ValueError("text where an attachment was announced")
-            await super()._handle_eio_message(eio_sid, data)
-        except (ValueError, IndexError, KeyError, TypeError):
-            # Handlers catch their own errors: what comes here is the packet's fault.
+            packet = self._whole_packet(eio_sid, data)
+            if packet is not None:
+                await self._handle_packet(eio_sid, packet)
+        except _PACKETS_FAULT:
             session = self.eio.sessions.get(eio_sid)
             if session is not None:
                 session.close("transport error")
 
-    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
-        namespace = namespace or NAMESPACE
+    async def _refuse(self, eio_sid: str, data: str | bytes) -> None:
+        """Answers a message that is too many with an error, where it asked for an answer."""
+        session = self.eio.sessions.get(eio_sid)
+        try:
+            if eio_sid in self._binary_packet:
+                raise ClientPacketError("a packet lacks its attachment")
+            packet = socketio_packets.decode(data)
+            if packet.kind == "connect":
+                await self._send_error(eio_sid, packet.namespace, REFUSED, "RATE_LIMITED")
+            elif packet.kind == "event" and packet.number is not None:
+                answer = {
+                    "ok": False,
+                    "rooms": {},
+                    "errors": [{"room": None, "code": "RATE_LIMITED", "message": REFUSED}],
+                }
+                ack = self.packet_class(
+                    socketio.packet.ACK,
+                    namespace=packet.namespace,
+                    id=packet.number,
+                    data=[answer],
+                )
+                await self._send_packet(eio_sid, ack)
+        except _PACKETS_FAULT:
+            if session is not None:
+                session.close("transport error")
+
+    async def _send_error(
+        self, eio_sid: str, namespace: str, message: str, code: str | None = None
+    ) -> None:
+        """Refuses a connect to a namespace."""
+        data: dict[str, Any] = {"message": message}
+        if code is not None:
+            data["data"] = {"code": code}
+        error = self.packet_class(socketio.packet.CONNECT_ERROR, data=data, namespace=namespace)
+        await self._send_packet(eio_sid, error)
+
+    def _whole_packet(self, eio_sid: str, data: str | bytes) -> ClientPacket | None:
+        """None while attachments are missing; the library forgets them with the client."""
+        packet: ClientPacket | None = self._binary_packet.pop(eio_sid, None)
+        if packet is not None:
+            packet.attach(data)
+        else:
+            packet = socketio_packets.decode(data)
+            if packet.kind != "connect" and not self._is_in(eio_sid, packet.namespace):
+                raise ClientPacketError("not connected to this namespace")
+        if packet.missing:
+            self._binary_packet[eio_sid] = packet
+            return None
+        return packet
+
+    async def _handle_packet(self, eio_sid: str, packet: ClientPacket) -> None:
+        match packet.kind:
+            case "connect":
+                await self._handle_connect(eio_sid, packet.namespace, packet.data)
+            case "disconnect":
+                await self._handle_disconnect(
+                    eio_sid, packet.namespace, self.reason.CLIENT_DISCONNECT
+                )
+            case "event":
+                await self._handle_event(eio_sid, packet.namespace, packet.number, packet.data)
+            case "ack":
+                await self._handle_ack(eio_sid, packet.namespace, packet.number, packet.data)
+
+    def _is_in(self, eio_sid: str, namespace: str) -> bool:
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+        connected: bool = self.manager.is_connected(sid, namespace)
+        return connected
+
+    async def _handle_connect(self, eio_sid: str, namespace: str, data: Any) -> None:
         if namespace not in self.namespaces:
-            await self._send_packet(
-                eio_sid,
-                self.packet_class(
-                    socketio.packet.CONNECT_ERROR,
-                    data={"message": "Invalid namespace"},
-                    namespace=namespace,
-                ),
-            )
+            await self._send_error(eio_sid, namespace, "Invalid namespace")
             return
         if self.manager.sid_from_eio_sid(eio_sid, namespace) is not None:
-            raise ValueError("connected to this namespace already")
+            raise ClientPacketError("connected to this namespace already")
         await super()._handle_connect(eio_sid, namespace, data)
         session = self.eio.sessions.get(eio_sid)
-        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
-        if session is not None and self.manager.is_connected(sid, namespace):
+        if session is not None and self._is_in(eio_sid, namespace):
             session.joined()
             if namespace == NAMESPACE:
                 self.on_join(session)
-
-    async def _handle_event(self, eio_sid: str, namespace: str | None, ack: Any, data: Any) -> None:
-        sid = self.manager.sid_from_eio_sid(eio_sid, namespace or NAMESPACE)
-        if not self.manager.is_connected(sid, namespace or NAMESPACE):
-            raise ValueError("event before the connect packet")
-        await super()._handle_event(eio_sid, namespace, ack, data)

@@ -1,23 +1,26 @@
-"""What clients ask of the main namespace: ``subscribe`` and ``unsubscribe``, and the heartbeat."""
+"""What clients ask of the main namespace: ``subscribe``, ``unsubscribe``, ``resume`` and
+``authenticate``; and the heartbeat."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
 import orjson
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
+from api.realtime.accounts import Accounts
 from api.realtime.hub import RATES, Hub, Rate
 from api.realtime.session import Session
 from api.realtime.socketio_server import SocketServer
 from api.tape.board import Board
-from domain.errors import InputError
+from api.tape.rooms import Room, TradesRoom
+from domain.errors import InputError, PerpError
+from runtime.channels import ACCOUNT_ROOM
 from runtime.clock import wall_us
 from runtime.logs import get_logger
 
-ROOMS_BOUND: Final = 200
-"""Rooms one client may be in."""
 HEARTBEAT_S: Final = 1.0
+SEQ_BOUND: Final = 2**53 - 1
 
 _log = get_logger(__name__)
 
@@ -53,16 +56,19 @@ class Heartbeat:
 class Subscriptions:
     """Registers itself with ``server``. ``run`` sends the heartbeat."""
 
-    def __init__(self, server: SocketServer, hub: Hub, board: Board) -> None:
+    def __init__(self, server: SocketServer, hub: Hub, board: Board, accounts: Accounts) -> None:
         self._server = server
         self._hub = hub
         self._board = board
+        self._accounts = accounts
         self._heartbeat = Heartbeat(board)
         server.on_join = self._welcome
         server.on("connect", self._connect)
         server.on("disconnect", self._disconnect)
         server.on("subscribe", self._answering(self._subscribe))
         server.on("unsubscribe", self._answering(self._unsubscribe))
+        server.on("resume", self._answering(self._resume))
+        server.on("authenticate", self._answering(self._authenticate))
         server.on("*", self._unknown)
 
     async def run(self) -> None:
@@ -75,20 +81,25 @@ class Subscriptions:
         self._hub.join(session, self._heartbeat, "max")
 
     async def _connect(self, sid: str, environ: Any, auth: Any) -> None:
-        del sid, environ
-        if auth and auth.get("token") is not None:
-            raise Refusal(
-                "this version has no accounts: connect without a token",
-                {"code": "AUTH_UNAVAILABLE"},
-            )
+        del environ
+        session = self._server.session_of(sid)
+        if session is None or not auth or auth.get("token") is None:
+            return
+        try:
+            await self._accounts.authenticate(session, _token(auth))
+        except PerpError as error:
+            raise Refusal(error.message, {"code": error.code}) from None
 
     async def _disconnect(self, sid: str, reason: str) -> None:
         del reason
         session = self._server.session_of(sid)
         if session is not None:
+            self._accounts.forget(session)
             session.leave_all()
 
-    def _answering(self, handle: Callable[[Session, dict[str, Any]], dict[str, Any]]) -> Any:
+    def _answering(
+        self, handle: Callable[[Session, dict[str, Any]], Awaitable[dict[str, Any]]]
+    ) -> Any:
         """A handler that answers whatever the client sends, and only that."""
 
         async def handler(sid: str, *arguments: Any) -> dict[str, Any]:
@@ -98,8 +109,8 @@ class Subscriptions:
                     return _failed([_error(None, "BAD_REQUEST", "not connected")])
                 if len(arguments) != 1 or not isinstance(arguments[0], dict):
                     return _failed([_error(None, "BAD_REQUEST", "one object is expected")])
-                return handle(session, arguments[0])
-            except InputError as error:
+                return await handle(session, arguments[0])
+            except PerpError as error:
                 return _failed([_error(None, error.code, error.message)])
             except Exception as error:
                 _log.exception("event_failed", error=repr(error))
@@ -111,38 +122,91 @@ class Subscriptions:
         del event, sid, arguments
         return _failed([_error(None, "BAD_REQUEST", "no such event in this version")])
 
-    def _subscribe(self, session: Session, request: dict[str, Any]) -> dict[str, Any]:
+    async def _subscribe(self, session: Session, request: dict[str, Any]) -> dict[str, Any]:
         rooms = _rooms(request, {"rooms", "rate"})
         rate = request.get("rate", "max")
         if isinstance(rate, bool | float) or rate not in RATES:
             raise InputError("BAD_REQUEST", 'rate is "max", 1, 4, 10 or 20')
-        # A snapshot holds what is marked but not sent yet: nobody may get that twice.
-        self._hub.flush()
         snapshots: dict[str, orjson.Fragment] = {}
         errors = []
+        if ACCOUNT_ROOM in rooms:
+            # First of all, since this is awaited.
+            rooms.remove(ACCOUNT_ROOM)
+            try:
+                snapshots[ACCOUNT_ROOM] = orjson.Fragment(await self._accounts.subscribe(session))
+            except PerpError as error:
+                errors.append(_error(ACCOUNT_ROOM, error.code, error.message))
+            if session.closed:
+                return _failed([_error(None, "BAD_REQUEST", "not connected")])
         now_us = wall_us()
         for name in rooms:
             try:
-                room = self._board.find(name)
+                room = self._enter(session, name, cast(Rate, rate))
             except InputError as error:
                 errors.append(_error(name, error.code, error.message))
                 continue
-            # The heartbeat is a lane of every session that is nobody's subscription.
-            if not self._hub.has(session, name) and len(session.lanes) > ROOMS_BOUND:
-                message = f"at most {ROOMS_BOUND} rooms a connection"
-                errors.append(_error(name, "TOO_MANY_ROOMS", message))
-                continue
-            # Nothing is awaited from here until the answer is written, so that no update can
-            # come before it.
-            self._hub.join(session, room, cast(Rate, rate))
             snapshots[name] = orjson.Fragment(room.snapshot(self._board.epoch, now_us))
         if errors:
             return {"ok": False, "rooms": snapshots, "errors": errors}
         return {"ok": True, "rooms": snapshots}
 
-    def _unsubscribe(self, session: Session, request: dict[str, Any]) -> dict[str, Any]:
+    def _enter(self, session: Session, name: str, rate: Rate | None = None) -> Room:
+        """``rate``: None leaves that of a room the client is in. Nothing may be awaited from here
+        until the answer is written, so that no update can come before it. Raises InputError."""
+        room = self._board.find(name)
+        is_in = self._hub.has(session, name)
+        # The heartbeat is a lane of every session that is nobody's subscription.
+        if not is_in and not session.use.may_join(len(session.lanes) - 1):
+            raise InputError("TOO_MANY_ROOMS", session.use.rooms_bound)
+        self._hub.join(session, room, rate)
+        return room
+
+    async def _resume(self, session: Session, request: dict[str, Any]) -> dict[str, Any]:
+        """After a lost connection: of a state room the newest, of a stream what was missed."""
+        unknown = request.keys() - {"room", "last_seq"}
+        if unknown:
+            raise InputError("BAD_REQUEST", f"unknown field {sorted(unknown)[0][:40]}")
+        name, last_seq = request.get("room"), request.get("last_seq")
+        if not isinstance(name, str):
+            raise InputError("BAD_REQUEST", "room is a name")
+        if type(last_seq) is not int or not 0 <= last_seq <= SEQ_BOUND:
+            raise InputError("BAD_REQUEST", "last_seq is the seq of the last envelope")
+        if name == ACCOUNT_ROOM:
+            return await self._resume_account(session, last_seq)
+        try:
+            room = self._enter(session, name)
+        except InputError as error:
+            return _failed([_error(name, error.code, error.message)])
+        missed = room.missed(last_seq) if isinstance(room, TradesRoom) else None
+        if missed is not None:
+            return {"ok": True, "rooms": {name: orjson.Fragment(missed)}}
+        rooms = {name: orjson.Fragment(room.snapshot(self._board.epoch, wall_us()))}
+        if room.stream:
+            gap = _error(name, "GAP", "what was missed is not kept: GET /v1/trades has more")
+            return {"ok": False, "rooms": rooms, "errors": [gap]}
+        return {"ok": True, "rooms": rooms}
+
+    async def _resume_account(self, session: Session, last_seq: int) -> dict[str, Any]:
+        try:
+            snapshot = await self._accounts.resume(session, last_seq)
+        except PerpError as error:
+            return _failed([_error(ACCOUNT_ROOM, error.code, error.message)])
+        if snapshot is None:
+            return {"ok": True, "rooms": {}}
+        gap = _error(ACCOUNT_ROOM, "GAP", "what was missed is not kept: read what you need anew")
+        return {"ok": False, "rooms": {ACCOUNT_ROOM: orjson.Fragment(snapshot)}, "errors": [gap]}
+
+    async def _authenticate(self, session: Session, request: dict[str, Any]) -> dict[str, Any]:
+        if request.keys() != {"token"}:
+            raise InputError("BAD_REQUEST", "token is expected, and nothing else")
+        await self._accounts.authenticate(session, _token(request))
+        return {"ok": True}
+
+    async def _unsubscribe(self, session: Session, request: dict[str, Any]) -> dict[str, Any]:
         for name in _rooms(request, {"rooms"}):
-            if name != self._heartbeat.name:
+            if name == ACCOUNT_ROOM:
+                self._accounts.leave(session)
+            elif name != self._heartbeat.name:
                 self._hub.leave(session, name)
         return {"ok": True}
 
@@ -156,6 +220,14 @@ def _rooms(request: dict[str, Any], fields: set[str]) -> list[str]:
     if not isinstance(rooms, list) or not rooms or not all(isinstance(r, str) for r in rooms):
         raise InputError("BAD_REQUEST", "rooms is a list of names, not empty")
     return list(dict.fromkeys(rooms))
+
+
+def _token(request: dict[str, Any]) -> str:
+    """Raises InputError ``TOKEN_INVALID``."""
+    token = request["token"]
+    if not isinstance(token, str):
+        raise InputError("TOKEN_INVALID", "a token is a string")
+    return token
 
 
 def _error(room: str | None, code: str, message: str) -> dict[str, Any]:

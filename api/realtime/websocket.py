@@ -6,27 +6,31 @@ that what waits in them cannot grow old.
 """
 
 import asyncio
-from typing import Any, ClassVar, Final, cast
+from collections.abc import Mapping
+from typing import Any, Final, cast
 
+from api.peers import DIRECT, FORWARDED_FOR, Peers
 from api.realtime import frames, handshake, packets
 from api.realtime.engine import CLOSING_NS, PROBING_NS, Engine
 from api.realtime.frames import FrameError, FrameParser
 from api.realtime.handshake import Refused, TransportName
 from api.realtime.packets import Packet, PacketError
 from api.realtime.polling import PollingTransport
-from api.realtime.session import Reason, Session
+from api.realtime.session import ANSWERS_BOUND, Reason, Session
 
 HIGH_WATER: Final = 16 * 1024
 LOW_WATER: Final = 4 * 1024
-ANSWERS_BOUND: Final = 1024 * 1024
-"""Bytes of answers a client may leave unread before it is cut off."""
+SEND_BUFFER: Final = 16 * 1024
+"""Of the kernel, half of what it makes of it. Stale prices must not queue where conflation cannot
+reach them."""
 
 
 class WebSocketTransport(asyncio.Protocol):
     """One connection. It carries a session, or is a candidate to take one over from ``_polling``,
     or neither: before the request and after a close frame of ours."""
 
-    engine: ClassVar[Engine]
+    engine: Engine
+    peers: Peers = DIRECT
     name: TransportName = "websocket"
 
     def __init__(self, **_uvicorn: Any) -> None:
@@ -36,11 +40,12 @@ class WebSocketTransport(asyncio.Protocol):
         self._polling: PollingTransport | None = None
         self._paused = False
         self._left = False
+        self._unreadable = False
 
     @classmethod
-    def bound_to(cls, engine: Engine) -> type[asyncio.Protocol]:
-        """The class to give to uvicorn as ``ws``."""
-        return type("BoundWebSocketTransport", (cls,), {"engine": engine})
+    def bound_to(cls, engine: Engine, **parts: Any) -> type[asyncio.Protocol]:
+        """The class to give to uvicorn as ``ws``. ``parts``: other attributes of the class."""
+        return type("BoundWebSocketTransport", (cls,), {"engine": engine, **parts})
 
     # Called by the event loop
 
@@ -49,18 +54,20 @@ class WebSocketTransport(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=HIGH_WATER, low=LOW_WATER)
 
     def data_received(self, data: bytes) -> None:
-        if self._transport.is_closing():
+        if self._transport.is_closing() or self._unreadable:
+            return
+        if self._parser is None:
+            self._shake_hands(data)
             return
         try:
-            if self._parser is None:
-                self._shake_hands(data)
-                return
             for opcode, payload in self._parser.feed(data):
                 self._on_frame(opcode, payload)
         except FrameError as error:
+            # Nor can the client's close frame be read, which would end the connection.
+            self._unreadable = True
             self._fail(error.code, error.reason)
-        except PacketError as error:
-            self._fail(frames.PROTOCOL_ERROR, str(error))
+            if not self._transport.is_closing():
+                self._transport.write_eof()
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -83,9 +90,14 @@ class WebSocketTransport(asyncio.Protocol):
         try:
             if request.method != "GET":
                 raise handshake.bad_method()
-            sid = handshake.check(request.path, request.query, request.headers, self.name)
+            if request.path not in (self.engine.path, self.engine.path + "/"):
+                raise handshake.not_found()
+            sid = handshake.check(request.query, request.headers, self.name)
+            peer = self._peer(request.headers)
+            if sid is not None and self.passes_on(sid, data, peer):
+                return
             answer = handshake.accept_upgrade(request.headers)
-            session = self.engine.new_session() if sid is None else self.engine.find(sid)
+            session = self.engine.new_session(peer) if sid is None else self.engine.find(sid)
         except Refused as refused:
             self._transport.write(refused.http())
             self._transport.close()
@@ -93,7 +105,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._transport.write(answer)
         self._parser = FrameParser(self.engine.limits.max_payload)
         if sid is None:
-            session.open(self, self._peer())
+            session.open(self, peer)
             self.send(self.engine.open_packet(session))
             self._carry(session)
         else:
@@ -104,15 +116,22 @@ class WebSocketTransport(asyncio.Protocol):
             else:
                 self._leave(frames.NORMAL, "")
 
-    def _peer(self) -> str:
+    def passes_on(self, sid: str, request: bytes, peer: str) -> bool:
+        """Whether somebody else looks after this connection from now on. ``peer``: the client's
+        address. Raises Refused."""
+        return False
+
+    def _peer(self, headers: Mapping[str, str]) -> str:
         address = self._transport.get_extra_info("peername")
-        return str(address[0]) if address else ""
+        connected = str(address[0]) if address else ""
+        return self.peers.address(connected, headers.get(FORWARDED_FOR, ""))
 
     def _carry(self, session: Session) -> None:
         self._session = session
         self._pay()
 
-    def _on_candidate_frame(self, polling: PollingTransport, packet: bytes) -> None:
+    def _on_candidate_packet(self, polling: PollingTransport, packet: str | None) -> None:
+        """None: a binary one. Raises PacketError."""
         if packet == packets.PROBE:
             self.send(packets.PROBE_ANSWER)
             polling.tested()
@@ -132,16 +151,21 @@ class WebSocketTransport(asyncio.Protocol):
 
     def _on_frame(self, opcode: int, payload: bytes) -> None:
         if opcode == frames.PING:
+            if self._session is not None:
+                self._session.charge(len(payload))
             self._write_answer(frames.frame(frames.PONG, payload))
         elif opcode == frames.CLOSE:
             self._leave(frames.close_code(payload), "")
             self._transport.close()
-        elif opcode == frames.PONG:
-            pass
-        elif self._polling is not None:
-            self._on_candidate_frame(self._polling, payload)
-        elif self._session is not None:
-            self._session.receive(frames.decode_text(payload) if opcode == frames.TEXT else payload)
+        elif opcode != frames.PONG:
+            text = frames.decode_text(payload) if opcode == frames.TEXT else None
+            try:
+                if self._polling is not None:
+                    self._on_candidate_packet(self._polling, text)
+                elif self._session is not None:
+                    self._session.receive(payload if text is None else text)
+            except PacketError as error:
+                self._fail(frames.PROTOCOL_ERROR, str(error))
 
     def _fail(self, code: int, reason: str) -> None:
         """The peer broke the protocol."""
@@ -158,12 +182,12 @@ class WebSocketTransport(asyncio.Protocol):
         self._write_answer(packet.frame)
 
     def _write_answer(self, frame: bytes) -> None:
-        self._transport.write(frame)
-        if self._paused and self._transport.get_write_buffer_size() > ANSWERS_BOUND:
-            if self._session is not None:
-                self._session.cut_off()
-            else:
-                self._transport.abort()
+        if not self._paused or self._transport.get_write_buffer_size() <= ANSWERS_BOUND:
+            self._transport.write(frame)
+        elif self._session is not None:
+            self._session.cut_off()
+        else:
+            self._transport.abort()
 
     def wake(self) -> None:
         """What is owed is paid when the socket takes it."""

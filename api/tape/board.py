@@ -1,17 +1,21 @@
 """All rooms, the markets, and whether the feed is there. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 
 from api.tape import envelopes
+from api.tape.candles import Candles
 from api.tape.envelopes import Parsed
-from api.tape.rooms import PricesRoom, Room, StateRoom, TradesRoom
+from api.tape.merged import FundingRoom, PricesRoom
+from api.tape.rooms import Room, StateRoom, TradesRoom
 from domain.errors import InputError
 from runtime.channels import (
+    FUNDING_ROOM,
     PRICES_ROOM,
     VENUES_ROOM,
+    ladder_room,
     price_room,
     room_kind,
     room_market,
@@ -32,8 +36,11 @@ class Board:
         self.markets: dict[str, dict[str, Any]] | None = None
         self.prices = PricesRoom(PRICES_ROOM)
         self.venues = StateRoom(VENUES_ROOM, envelopes.blank_venues)
+        self.funding = FundingRoom(FUNDING_ROOM)
         self._quotes: dict[str, StateRoom] = {}
+        self._ladders: dict[str, StateRoom] = {}
         self._trades: dict[str, TradesRoom] = {}
+        self._candles = Candles()
         self._markets_raw = b""
 
     # Rooms
@@ -45,15 +52,33 @@ class Board:
             return self.prices
         if name == VENUES_ROOM:
             return self.venues
-        if kind not in ("price", "trades") or ":" not in name:
-            raise InputError("UNKNOWN_ROOM", "there is no such room")
-        return self.quote(market) if kind == "price" else self.trades(market)
+        if name == FUNDING_ROOM:
+            return self.funding
+        if kind == "candles":
+            market, _, period = market.rpartition(":")
+            if market:
+                self.require_market(market)
+                return self._candles.room(market, period)
+        if ":" in name:
+            if kind == "price":
+                return self.quote(market)
+            if kind == "ladder":
+                return self.ladder(market)
+            if kind == "trades":
+                return self.trades(market)
+        raise InputError("UNKNOWN_ROOM", "there is no such room")
 
     def quote(self, market: str) -> StateRoom:
         """The room of a market. Raises what require_market does."""
         if market not in self._quotes:
             self.require_market(market)
         return self._quote(market)
+
+    def ladder(self, market: str) -> StateRoom:
+        """The room of a market. Raises what require_market does."""
+        if market not in self._ladders:
+            self.require_market(market)
+        return self._ladder(market)
 
     def trades(self, market: str) -> TradesRoom:
         """The room of a market. Raises what require_market does."""
@@ -77,6 +102,12 @@ class Board:
             room = self._quotes[market] = StateRoom(price_room(market), envelopes.blank_price)
         return room
 
+    def _ladder(self, market: str) -> StateRoom:
+        room = self._ladders.get(market)
+        if room is None:
+            room = self._ladders[market] = StateRoom(ladder_room(market), envelopes.blank_ladder)
+        return room
+
     def _trade(self, market: str) -> TradesRoom:
         room = self._trades.get(market)
         if room is None:
@@ -85,14 +116,25 @@ class Board:
 
     # From the tape
 
+    def accept_all(self, envelope: Envelope) -> Sequence[Room]:
+        """The rooms that changed: candles of a market come for all its periods at once."""
+        if room_kind(envelope.room) == "candles":
+            return self._candles.accept(envelope.room, envelope.seq, envelope.body)
+        room = self.accept(envelope)
+        return [] if room is None else [room]
+
     def accept(self, envelope: Envelope) -> Room | None:
         """The room that changed; None for old news and for rooms of a newer feed."""
         kind, market = room_kind(envelope.room), room_market(envelope.room)
         room: Room
         if kind == "price":
             room = self._quote(market)
+        elif kind == "ladder":
+            room = self._ladder(market)
         elif kind == "trades":
             room = self._trade(market)
+        elif envelope.room == FUNDING_ROOM:
+            room = self.funding
         elif envelope.room == PRICES_ROOM:
             room = self.prices
         elif envelope.room == VENUES_ROOM:
@@ -115,6 +157,10 @@ class Board:
 
     def known_markets(self) -> list[str]:
         return sorted(self._quotes.keys() | (self.markets or {}).keys())
+
+    def unknown_ladders(self) -> list[str]:
+        """Markets whose ladder only its key can tell."""
+        return [name for name in self.known_markets() if not self._ladder(name).is_known]
 
     @property
     def has_stale(self) -> bool:
@@ -164,11 +210,29 @@ class Board:
                 changed.append(self.venues)
         return changed
 
+    def restore_later(self, ladders: Mapping[str, bytes], funding: Sequence[bytes]) -> list[Room]:
+        """The same for what the feed seldom says again. ``ladders``: of markets whose key is there.
+        Raises InputError ``BAD_ENVELOPE``."""
+        changed: list[Room] = []
+        for market, body in ladders.items():
+            ladder, room = envelopes.parse(body), self._ladder(market)
+            if ladder.epoch >= self.epoch and room.accept(ladder.seq, body):
+                changed.append(room)
+        for body in funding:
+            share = envelopes.parse(body)
+            if share.epoch >= self.epoch and self.funding.restore(share):
+                changed.append(self.funding)
+        return changed
+
     # Without the feed
 
     def go_stale(self, now_us: int) -> list[Room]:
         """Marks every room; returns those that changed. Trades have happened and stay."""
-        changed: list[Room] = [room for room in self._quotes.values() if room.go_stale(now_us)]
+        priced = (*self._quotes.values(), *self._ladders.values())
+        changed: list[Room] = [room for room in priced if room.go_stale(now_us)]
+        changed += self._candles.go_stale(now_us)
+        if self.funding.go_stale(self.funding.markets(), self.epoch, now_us):
+            changed.append(self.funding)
         if self.prices.go_stale(self.prices.markets(), self.epoch, now_us):
             changed.append(self.prices)
         if self.venues.go_stale(now_us):

@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 import orjson
 
 from domain.errors import InputError
+from domain.ladder import SIZES_USD, ladder_data
 from runtime.clock import iso_ms
 from runtime.wire import Cause, encode_envelope
 
@@ -76,6 +77,8 @@ def blank_price(data: Mapping[str, Any], now_us: int) -> dict[str, Any]:
             "venues": 0,
             "excluded": [{"venue": venue, "reason": FEED_SILENT} for venue in venues],
             "disagree": False,
+            "confidence_bps": None,
+            "age_ms": {},
         },
         "venues": venues,
     }
@@ -112,6 +115,17 @@ def board_row(price: Mapping[str, Any], change_24h: float | None) -> dict[str, A
         "crossed": price["crossed"],
         "change_24h": change_24h,
     }
+
+
+def blank_ladder(data: Mapping[str, Any], now_us: int) -> dict[str, Any]:
+    """Data of a ``ladder`` room without any price; of no data, that of a market never priced."""
+    del now_us
+    sizes = data.get("sizes") or [str(size) for size in SIZES_USD]
+    listed = (*data.get("buy", ()), *data.get("excluded", ()))
+    venues = dict.fromkeys(row["venue"] for row in listed)
+    excluded = [{"venue": venue, "reason": FEED_SILENT} for venue in venues]
+    nothing: list[None] = [None] * len(sizes)
+    return ladder_data(sizes, ([], []), (nothing, nothing), None, excluded)
 
 
 def blank_venues(data: Mapping[str, Any], now_us: int) -> dict[str, Any]:

@@ -17,10 +17,13 @@ from api.tape.rooms import Room
 from domain.errors import InputError
 from runtime.channels import (
     BEAT_LOST_MS,
+    FUNDING_SHARES,
     MARKETS_STATE,
     TAPE,
     UNPRICED_STATE,
     VENUES_STATE,
+    funding_key,
+    ladder_key,
     quote_key,
 )
 from runtime.clock import wall_us
@@ -126,11 +129,11 @@ class TapeReader:
         self._beat(batch)
         for envelope in batch.envelopes:
             try:
-                room = board.accept(envelope)
+                rooms = board.accept_all(envelope)
             except InputError as error:
                 _log.error("envelope_refused", room=envelope.room, error=error.message)
                 continue
-            if room is not None:
+            for room in rooms:
                 self._publish(room)
 
     def _beat(self, batch: Batch) -> None:
@@ -196,8 +199,27 @@ class TapeReader:
             why = None if unpriced is None else decode_batch(unpriced)
             for room in board.restore(quotes, venues, why, missed=missed, now_us=wall_us()):
                 self._publish(room)
+            await self._load_later(redis)
         except (InputError, ValueError) as error:
             _log.error("state_refused", error=str(error))
+
+    async def _load_later(self, redis: Redis) -> None:
+        """What the feed may not say again for long: ladders that stand, and funding."""
+        board = self._board
+        names = board.unknown_ladders()
+        keys = [ladder_key(name) for name in names]
+        if not board.funding.is_known:
+            keys += [funding_key(share) for share in range(FUNDING_SHARES)]
+        if not keys:
+            return
+        found = await read_keys(redis, keys)
+        if board.silent:
+            return
+        pairs = zip(names, found, strict=False)
+        ladders = {name: body for name, body in pairs if body is not None}
+        funding = [body for body in found[len(names) :] if body is not None]
+        for room in board.restore_later(ladders, funding):
+            self._publish(room)
 
     # Silence
 

@@ -5,12 +5,11 @@ joins or fell behind. Pure.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, Protocol
 
 from api.tape import envelopes
-from api.tape.envelopes import Blank, Parsed
-from runtime.wire import Cause, encode_envelope
+from api.tape.envelopes import Blank
+from runtime.wire import encode_envelope
 
 Kind = Literal["snapshot", "update"]
 
@@ -49,7 +48,7 @@ class Room(Protocol):
 
 
 class StateRoom:
-    """Every envelope carries the whole state: ``price`` and ``venues`` rooms."""
+    """Every envelope carries the whole state: ``price``, ``ladder`` and ``venues`` rooms."""
 
     __slots__ = ("_blank", "_priced", "_truth", "name", "seq", "shown", "stale", "version")
     stream = False
@@ -84,6 +83,11 @@ class StateRoom:
         self.shown = self._blanked(0, now_us)
         self.version += 1
         return True
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it shows what the feed said last."""
+        return not self.stale and bool(self._truth)
 
     @property
     def is_priced(self) -> bool:
@@ -122,93 +126,6 @@ class StateRoom:
         )
 
 
-class PricesRoom:
-    """The ``prices`` room: envelopes carry only the rows that changed."""
-
-    stream = False
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.seq = 0
-        self.version = 0
-        self.shown = b""
-        self._rows: dict[str, dict[str, Any]] = {}
-        self._changed: dict[str, int] = {}
-        self._stale: set[str] = set()
-        self._head: tuple[int, Cause, int, int] = (0, "status", 0, 0)
-        self._whole: tuple[int, bytes] | None = None
-
-    def accept(self, seq: int, body: bytes) -> bool:
-        if seq <= self.seq:
-            return False
-        envelope = envelopes.parse(body)
-        # Rows found in Redis before the tape was first heard were sent without a seq of their own.
-        unnumbered = self.seq == 0 and bool(self._rows)
-        self.seq = seq
-        self._head = envelope.epoch, envelope.cause, envelope.received_us, envelope.published_us
-        self._change(envelope.data)
-        self._stale -= envelope.data.keys()
-        self.shown = self._encode("snapshot", list(self._rows)) if unnumbered else body
-        return True
-
-    def markets(self) -> list[str]:
-        return list(self._rows)
-
-    def revive(self, quotes: Mapping[str, Parsed]) -> None:
-        """Quotes were found to be current although the tape said nothing of them."""
-        rows = {}
-        for market, quote in quotes.items():
-            change_24h = self._rows.get(market, {}).get("change_24h")
-            rows[market] = envelopes.board_row(quote.data, change_24h)
-        newest = max(quotes.values(), key=lambda quote: quote.published_us)
-        self._head = newest.epoch, newest.cause, newest.received_us, newest.published_us
-        self._change(rows)
-        self._stale -= rows.keys()
-        self.shown = self._encode("snapshot", list(self._rows))
-
-    def go_stale(self, markets: Iterable[str], epoch: int, now_us: int) -> bool:
-        """False when there was nothing to become stale."""
-        fresh = [market for market in markets if market in self._rows.keys() - self._stale]
-        if not fresh:
-            return False
-        self._head = epoch, "status", now_us, now_us
-        self._change({market: self._rows[market] for market in fresh})
-        self._stale.update(fresh)
-        self.shown = self._encode("update", fresh)
-        return True
-
-    def snapshot(self, epoch: int, now_us: int) -> bytes:
-        if not self._rows:
-            return encode_envelope("snapshot", self.name, 0, epoch, "status", now_us, now_us, {})
-        return self.catch_up()
-
-    def catch_up(self) -> bytes:
-        if self._whole is None or self._whole[0] != self.version:
-            self._whole = (self.version, self._encode("snapshot", list(self._rows)))
-        return self._whole[1]
-
-    def since(self, version: int) -> bytes:
-        changed = [market for market, at in self._changed.items() if at > version]
-        return self._encode("update", changed)
-
-    def _change(self, rows: dict[str, dict[str, Any]]) -> None:
-        self.version += 1
-        self._rows.update(rows)
-        self._changed.update(dict.fromkeys(rows, self.version))
-
-    def _encode(self, kind: Kind, markets: list[str]) -> bytes:
-        epoch, cause, received_us, published_us = self._head
-        data = {
-            market: envelopes.blank_board_row(self._rows[market])
-            if market in self._stale
-            else self._rows[market]
-            for market in markets
-        }
-        return encode_envelope(
-            kind, self.name, self.seq, epoch, cause, received_us, published_us, data
-        )
-
-
 class TradesRoom:
     """A ``trades`` room: every envelope adds trades, the last ones are kept."""
 
@@ -219,23 +136,24 @@ class TradesRoom:
         self.name = name
         self.seq = 0
         self.version = 0
-        self._kept: deque[tuple[int, bytes]] = deque(maxlen=TRADE_ENVELOPES_KEPT)
+        self._kept: deque[tuple[int, int, bytes]] = deque(maxlen=TRADE_ENVELOPES_KEPT)
+        """(version, seq, envelope)"""
 
     def accept(self, seq: int, body: bytes) -> bool:
         if seq <= self.seq:
             return False
         self.seq = seq
         self.version += 1
-        self._kept.append((self.version, body))
+        self._kept.append((self.version, seq, body))
         return True
 
     @property
     def shown(self) -> bytes:
-        return self._kept[-1][1]
+        return self._kept[-1][2]
 
     def trades(self) -> list[dict[str, Any]]:
         """The last ``TRADES_KEPT``, oldest first."""
-        return envelopes.trades_of(body for _, body in self._kept)[-TRADES_KEPT:]
+        return envelopes.trades_of(body for _, _, body in self._kept)[-TRADES_KEPT:]
 
     def snapshot(self, epoch: int, now_us: int) -> bytes:
         if not self._kept:
@@ -244,11 +162,20 @@ class TradesRoom:
 
     def since(self, version: int) -> bytes:
         return self._encode(
-            "update", envelopes.trades_of(body for at, body in self._kept if at > version)
+            "update", envelopes.trades_of(body for at, _, body in self._kept if at > version)
         )
 
     def catch_up(self) -> bytes:
         return self.snapshot(0, 0)
+
+    def missed(self, seq: int) -> bytes | None:
+        """One envelope with all trades after ``seq``; None when not all of them are kept."""
+        after = [(at, body) for _, at, body in self._kept if at > seq]
+        # A gateway that lost the tape for a moment has holes itself.
+        whole = [at for at, _ in after] == list(range(seq + 1, self.seq + 1))
+        if not self._kept or seq > self.seq or not whole:
+            return None
+        return self._encode("update", envelopes.trades_of(body for _, body in after))
 
     def _encode(self, kind: Kind, trades: list[dict[str, Any]]) -> bytes:
         newest = envelopes.parse(self.shown)

@@ -70,6 +70,8 @@ class SourceDriver:
                     failure = await self._run_socket(transport)
                 else:
                     failure = await self._run_polls(transport)
+            except VenueUnavailable as error:
+                failure = Failure(error.code, error.message)
             except Exception as error:
                 # A bug: who supervises this starts it again, and until then nothing is current.
                 self._report(VenueStatus("connecting", f"CRASHED: {error!r}"))

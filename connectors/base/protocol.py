@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
+from connectors.base.economics import PoolDepth
+from domain.book import BookLevels
 from domain.events import Event
 from domain.ids import MarketId, SourceId, VenueId
 from domain.market import Market
@@ -92,8 +94,8 @@ class Source:
     """A transport and the session that speaks over it, for some markets of a venue.
 
     ``new_session(mono_ns)`` is called for every connection: nothing outlives a lost one.
-    ``decode``: a pure function that reads a body, for a source whose bodies can take long; the
-    session then gets ``Decoded`` in place of a long one.
+    ``decode``: a pure function of a module that reads a body, for a source whose bodies can take
+    long; another process calls it, and the session gets ``Decoded`` in place of a long one.
     """
 
     source_id: SourceId
@@ -111,11 +113,24 @@ class VenueRules:
 
 
 class VenueConnector(Protocol):
-    """One venue. ``load_markets`` raises VenueUnavailable or VenueProtocolError."""
+    """One venue. ``load_markets`` raises VenueUnavailable or VenueProtocolError.
+
+    A recording is replayed without the venue: ``take_list`` does to the state that sources share
+    what ``load_markets`` did, with the ``list_notes`` that there were after it (JSON; what sources
+    need of the list beside its markets).
+
+    ``depth``: what its pools can be priced with now; a pool that is not known well enough is left
+    out. ``book``: the uncrossed levels held for the market, where the venue has a book.
+    """
 
     venue: VenueId
     rules: VenueRules
 
     async def load_markets(self) -> Sequence[Market]: ...
+    def list_notes(self) -> Any: ...
+    def take_list(self, markets: Sequence[Market], notes: Any) -> None: ...
     def sources(self, markets: Sequence[Market]) -> Sequence[Source]: ...
+    def depth(
+        self, market: Market, book: BookLevels | None, mono_ns: int
+    ) -> Sequence[PoolDepth]: ...
     async def close(self) -> None: ...

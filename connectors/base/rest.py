@@ -1,6 +1,8 @@
 """Venue REST: bounded time, size and rate; every failure is one of two exceptions."""
 
 import asyncio
+import ssl
+from functools import lru_cache
 from typing import Final
 
 import httpx
@@ -14,17 +16,18 @@ MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 _DEFAULT_RETRY_AFTER_S: Final = 10.0
 
 
+@lru_cache(maxsize=1)
+def _certificates() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
 class RestClient:
     """GETs of one venue, at most ``per_second`` on average with bursts of one second's worth.
     ``retry_after_unit_s``: what the venue counts in its ``Retry-After``."""
 
     def __init__(self, base_url: str, per_second: float, retry_after_unit_s: float = 1.0) -> None:
-        self._client = httpx.AsyncClient(
-            base_url=base_url,
-            timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-            follow_redirects=False,
-            limits=httpx.Limits(max_connections=4),
-        )
+        self._base_url = httpx.URL(base_url)
+        self._client: httpx.AsyncClient | None = None
         self._interval_ns = int(1e9 / per_second)
         self._retry_after_unit_s = retry_after_unit_s
         self._free_ns = 0
@@ -47,10 +50,24 @@ class RestClient:
 
     @property
     def host(self) -> str:
-        return self._client.base_url.netloc.decode("ascii")
+        return self._base_url.netloc.decode("ascii")
 
     async def close(self) -> None:
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def _connected(self) -> httpx.AsyncClient:
+        # Reading the certificates takes longer than live quotes may wait.
+        certificates = await asyncio.to_thread(_certificates)
+        if self._client is None:
+            self._client = httpx.AsyncClient(
+                base_url=self._base_url,
+                verify=certificates,
+                timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+                follow_redirects=False,
+                limits=httpx.Limits(max_connections=4),
+            )
+        return self._client
 
     async def _take_turn(self) -> None:
         now_ns = mono_ns()
@@ -65,7 +82,8 @@ class RestClient:
             await asyncio.sleep((turn_ns - now_ns) / 1e9)
 
     async def _fetch(self, path: str) -> bytes:
-        async with self._client.stream("GET", path) as response:
+        client = self._client or await self._connected()
+        async with client.stream("GET", path) as response:
             if response.status_code in (403, 418, 429):
                 wait_s = self._retry_after_s(response.headers.get("retry-after"))
                 self._banned_until_ns = mono_ns() + int(wait_s * 1e9)

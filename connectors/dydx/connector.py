@@ -1,21 +1,26 @@
 """dYdX v4: lists markets by REST and deals them out over as many sockets as the limits ask for."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import Final
 
 import orjson
 
+from connectors.base.economics import PoolDepth
 from connectors.base.markets import MarketMap
 from connectors.base.protocol import HttpTransport, Source, VenueRules, WsTransport
 from connectors.base.rest import RestClient
 from connectors.dydx import constants as c
 from connectors.dydx import parse
 from connectors.dydx.audit import AuditSession
+from connectors.dydx.economics.pricing import BookInputs
+from connectors.dydx.economics.quote import scale_of
 from connectors.dydx.messages import WireMarket
 from connectors.dydx.session import DydxSession
+from domain.book import BookLevels
 from domain.errors import PerpError, VenueProtocolError
-from domain.ids import SourceId
+from domain.ids import MarketId, SourceId
 from domain.market import Market
 from runtime.logs import get_logger
 from runtime.metrics import Gauge
@@ -40,6 +45,7 @@ class DydxConnector:
         self._map = market_map
         self._sockets = 0
         self._unmapped: frozenset[str] = frozenset()
+        self._depths: dict[MarketId, tuple[Market, BookLevels, PoolDepth]] = {}
 
     async def load_markets(self) -> Sequence[Market]:
         """Every listed market that the table maps; the others are counted and logged with why."""
@@ -54,6 +60,12 @@ class DydxConnector:
         markets = list(self._mapped(rows))
         self._tell_unmapped(list(rows), {market.symbol for market in markets})
         return markets
+
+    def list_notes(self) -> None:
+        """Markets are all there is to know."""
+
+    def take_list(self, markets: Sequence[Market], notes: None) -> None:
+        """Sessions share nothing."""
 
     def _mapped(self, rows: Mapping[str, WireMarket]) -> Iterator[Market]:
         for ticker, raw in rows.items():
@@ -102,6 +114,19 @@ class DydxConnector:
             )
         )
         return sources
+
+    def depth(self, market: Market, book: BookLevels | None, mono_ns: int) -> Sequence[PoolDepth]:
+        """A book is as old as its last frame, which the caller judges."""
+        del mono_ns
+        if book is None or not (book.bids or book.asks):
+            return ()
+        kept = self._depths.get(market.market)
+        if kept is None or kept[0] is not market or kept[1] is not book:
+            inputs = BookInputs(scale_of(market), tuple(book.bids), tuple(book.asks))
+            # Orders are no transactions, and nobody is paid to execute them.
+            depth = PoolDepth(None, inputs, Decimal(0), Decimal(0))
+            kept = self._depths[market.market] = market, book, depth
+        return (kept[2],)
 
     async def close(self) -> None:
         await self._rest.close()

@@ -40,8 +40,12 @@ class WireMarket(TypedDict):
     oraclePrice: str | None
     priceChange24H: str
     initialMarginFraction: str
+    maintenanceMarginFraction: str
     tickSize: str
     stepSize: str
+    nextFundingRate: NotRequired[str | None]
+    openInterest: NotRequired[str | None]
+    baseOpenInterest: NotRequired[str | None]
 
 
 class WireOraclePrice(TypedDict):

@@ -59,6 +59,14 @@ def price_e18(text: str) -> int:
     return value
 
 
+def signed(text: str) -> str:
+    """A plain decimal that may be negative, in minimal form. Raises InputError ``BAD_DECIMAL``."""
+    if not text.startswith("-"):
+        return minimal_decimal(text)
+    size = minimal_decimal(text[1:])
+    return size if size == "0" else f"-{size}"
+
+
 def height(text: str) -> int:
     """A block height. Raises InputError ``BAD_HEIGHT``."""
     if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 16):

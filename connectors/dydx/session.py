@@ -16,6 +16,7 @@ import orjson
 from connectors.base.protocol import Failure, Frame
 from connectors.dydx import constants as c
 from connectors.dydx import parse
+from connectors.dydx.rates import FundingTable
 from connectors.dydx.subscriptions import Subscription, SubscriptionTable
 from domain.errors import PerpError
 from domain.events import (
@@ -68,6 +69,8 @@ class DydxSession:
         self._height_ns = mono_ns
         self._garbage_ns: deque[int] = deque(maxlen=c.GARBAGE_BUDGET)
         self._oracle: dict[str, str] = {}
+        self._funding = FundingTable()
+        self._wall_us = 0
         self._live = False
 
     @property
@@ -97,6 +100,7 @@ class DydxSession:
 
     def receive(self, frame: Frame, wall_us: int, mono_ns: int) -> None:
         """One WebSocket message."""
+        self._wall_us = wall_us
         self._last_frame_ns = mono_ns
         message = None
         try:
@@ -239,6 +243,7 @@ class DydxSession:
             if ticker in self._states:
                 at_ms = parse.time_us(raw["effectiveAt"]) // 1000
                 self._on_oracle(ticker, raw["oraclePrice"], at_ms)
+                self._tell_funding(ticker)
         self._on_market_rows(contents.get("trading", {}))
 
     def _on_market_rows(self, rows: dict[str, Any]) -> None:
@@ -258,6 +263,14 @@ class DydxSession:
                 reason = "SCALE_CHANGED" if changed else raw.get("status")
                 trusted = False if changed else None
                 self._events.append(MarketState(market.market, status, trusted, reason, change))
+            self._funding.take(ticker, raw)
+            self._tell_funding(ticker)
+
+    def _tell_funding(self, ticker: str) -> None:
+        market_id = self._states[ticker].market
+        news = self._funding.news(market_id, ticker, self._oracle.get(ticker), self._wall_us)
+        if news is not None:
+            self._events.append(news)
 
     def _on_oracle(self, ticker: str, text: str | None, at_ms: int | None) -> None:
         """None and zero: the market has no price yet."""
@@ -310,8 +323,9 @@ class DydxSession:
             late, lost = self._subs.expire(mono_ns, lossy=bool(self._missing))
             for missing in list(self._missing)[: max(0, lost - self._nameless)]:
                 del self._missing[missing]
-            left = max(0, self._nameless - lost)
-            self._nameless = min(left, self._subs.awaiting_snapshot(mono_ns))
+            if self._nameless:
+                left = max(0, self._nameless - lost)
+                self._nameless = min(left, self._subs.awaiting_snapshot(mono_ns))
             for subscription in late:
                 if subscription.channel == "v4_orderbook" and subscription.has_snapshot:
                     self._doubt(subscription, "NO_SNAPSHOT")

@@ -70,6 +70,9 @@ class SubscriptionTable:
             key: Subscription(key[0], key[1], mono_ns) for key in wanted
         }
         self._books = [s for s in self._table.values() if s.channel == "v4_orderbook"]
+        # Known while nothing changes. ``leaves``: something is to be left as soon as that may be.
+        self._nearest_ns: int | None = None
+        self._leaves = False
 
     def find(self, channel: object, symbol: object) -> Subscription | None:
         if not isinstance(channel, str):
@@ -100,6 +103,7 @@ class SubscriptionTable:
         found = self.find(channel, symbol)
         if found is None:
             return
+        self._nearest_ns = None
         found.phase = _Phase.ON
         found.refused = False
         found.timeout_ns = c.SUBSCRIBE_TIMEOUT_NS
@@ -119,12 +123,14 @@ class SubscriptionTable:
     def unsubscribed(self, channel: str, symbol: object, mono_ns: int) -> None:
         found = self.find(channel, symbol)
         if found is not None and found.phase is _Phase.LEAVING:
+            self._nearest_ns = None
             found.phase = _Phase.IDLE
             found.retry_ns = mono_ns
 
     def restart(self, subscription: Subscription, mono_ns: int) -> None:
         """Leaves and asks again; a no-op where that is under way."""
         if subscription.phase in (_Phase.ON, _Phase.ASKED):
+            self._nearest_ns = None
             subscription.phase = _Phase.LEAVE
             subscription.late_ns = mono_ns + c.RESNAPSHOT_LATE_NS
 
@@ -139,6 +145,7 @@ class SubscriptionTable:
 
     def refused(self, subscription: Subscription, mono_ns: int) -> None:
         """The venue said no: not subscribed; asked again later and later."""
+        self._nearest_ns = None
         subscription.phase = _Phase.IDLE
         subscription.refused = True
         subscription.retry_ns = mono_ns + subscription.timeout_ns
@@ -151,7 +158,10 @@ class SubscriptionTable:
         answered: each of them accounts for one missing message id.
         """
         lost = 0
-        late = []
+        late: list[Subscription] = []
+        if self._is_idle(mono_ns):
+            return late, lost
+        self._nearest_ns = None
         for item in self._table.values():
             if item.phase is _Phase.ASKED and mono_ns - item.sent_ns >= item.timeout_ns:
                 lost += 1
@@ -173,6 +183,9 @@ class SubscriptionTable:
 
     def requests(self, mono_ns: int) -> Iterator[Request]:
         """What may be sent now; the table assumes that it is."""
+        if self._is_idle(mono_ns):
+            return
+        self._nearest_ns = None
         self._renew_one(mono_ns)
         free = c.SUBSCRIBES_IN_FLIGHT - self._in_flight()
         for item in self._table.values():
@@ -210,7 +223,17 @@ class SubscriptionTable:
 
     def next_deadline_ns(self) -> int:
         """When ``expire`` or ``requests`` may have something to do."""
+        if self._nearest_ns is None:
+            self._nearest_ns = self._find_nearest_ns()
+        return self._nearest_ns
+
+    def _is_idle(self, mono_ns: int) -> bool:
+        """Whether neither of them has anything to do. A timer is far more often idle than not."""
+        return mono_ns < self.next_deadline_ns() and not self._leaves
+
+    def _find_nearest_ns(self) -> int:
         nearest = _FAR_NS
+        self._leaves = False
         for item in self._table.values():
             if item.phase in (_Phase.ASKED, _Phase.LEAVING):
                 nearest = min(nearest, item.sent_ns + item.timeout_ns, item.late_ns)
@@ -218,4 +241,5 @@ class SubscriptionTable:
                 nearest = min(nearest, self._ready_ns(item), item.late_ns)
             else:
                 nearest = min(nearest, item.renew_ns, item.late_ns)
+                self._leaves |= item.phase is _Phase.LEAVE
         return nearest

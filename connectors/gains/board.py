@@ -5,23 +5,31 @@ does not make its price current. The sessions of the chains and of the seed only
 here, and the price session tells what came of it at its next frame or timer.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from typing import Final, TypeAlias
 
+from connectors.base.economics import PoolDepth
 from connectors.base.markets import AssetClass
 from connectors.gains import constants as c
+from connectors.gains.economics.holding import HoldingTerms, hourly
+from connectors.gains.economics.inputs import Pool
+from connectors.gains.economics.pricing import EXECUTION_FEE_USD
+from connectors.gains.economics.quote import available_usd_e18
 from connectors.gains.model import Frame
 from connectors.gains.state import ChainState
 from connectors.gains.touch import PoolTerms, touch_e18
-from domain.events import Event, MarketState, OraclePrice, PoolQuote
+from domain.events import Event, Funding, MarketState, OraclePrice, PoolQuote
 from domain.ids import MarketId
 from domain.market import Market, MarketStatus
+from domain.units import format_decimal, format_e18
 
 Touch: TypeAlias = tuple[int | None, int | None]
 """(bid, ask) e18."""
 
 NOTHING: Final[Touch] = (None, None)
+_NEVER_NS: Final = -(2**63)
 
 
 @dataclass(slots=True)
@@ -29,7 +37,8 @@ class Slot:
     """A market at its pair index. Prices are None while not known to be current. Liquidations go by
     ``index_price_e10``, all else by ``mark_e10``. ``streamed``: the stream has spoken of it since
     prices were last dropped. ``terms``: of each pool as the chains were when last looked at, None
-    where nobody can trade. ``shown``: the last touch told of each pool."""
+    where nobody can trade. ``shown``: the last touch told of each pool, ``held`` the last cost of
+    holding, ``inputs`` what sizes were last priced with."""
 
     market: Market
     pair: int
@@ -43,6 +52,8 @@ class Slot:
     reason: str | None = None
     terms: dict[str, PoolTerms | None] = field(default_factory=dict)
     shown: dict[str, Touch] = field(default_factory=dict)
+    held: dict[str, Funding] = field(default_factory=dict)
+    inputs: dict[str, Pool] = field(default_factory=dict)
 
     def older_than(self, time_ms: int | None) -> bool:
         """Whether its print is; unknown, as of a seed, is not."""
@@ -53,16 +64,21 @@ class Board:
     """The markets of one price connection. Owned by the event loop.
 
     ``seed_wanted``: prices are missing that ``/charts`` has. ``era`` rises when prices are dropped;
-    an answer asked for in an earlier one is not used.
+    an answer asked for in an earlier one is not used. ``alive_ns``: when the connection last proved
+    that its prices are current.
     """
 
     def __init__(self, slots: Iterable[Slot], chains: Sequence[ChainState]) -> None:
         self._slots = {slot.pair: slot for slot in slots}
+        self._slot_of = {slot.market.market: slot for slot in self._slots.values()}
         self._chains = chains
         self._seen: tuple[tuple[int, bool], ...] | None = None
         self._events: list[Event] = []
-        self._mended_ns = -(2**63)
+        self._mended_ns = _NEVER_NS
         self._look_ns = 0
+        self._turns = cycle(self._slots.values())
+        self._turned_ns = 0
+        self.alive_ns = _NEVER_NS
         self.seed_wanted = False
         self.era = 0
 
@@ -74,7 +90,7 @@ class Board:
         self._seen = None
 
     def has(self, market: MarketId) -> bool:
-        return any(slot.market.market == market for slot in self._slots.values())
+        return market in self._slot_of
 
     def drain(self) -> list[Event]:
         drained, self._events = self._events, []
@@ -84,6 +100,8 @@ class Board:
         """A new connection: nothing of the last one holds."""
         self._events.clear()
         self._seen = None
+        self.alive_ns = _NEVER_NS
+        self._turned_ns = 0
         for slot in self._slots.values():
             slot.status = None
         self.drop_all("NO_PRICE")
@@ -99,6 +117,7 @@ class Board:
     def _drop(self, slot: Slot, reason: str) -> None:
         slot.mark_e10 = slot.index_price_e10 = slot.print_ms = None
         slot.shown.clear()
+        slot.held.clear()
         self._events.append(MarketState(slot.market.market, trusted=False, reason=reason))
 
     def take(self, frame: Frame, mono_ns: int, *, late: bool = False) -> None:
@@ -162,11 +181,17 @@ class Board:
                 and slot.mark_e10 is not None
                 and slot.status == "open"
             ):
-                if mono_ns - slot.print_ns > c.PRINT_MAX_AGE_NS:
+                if self._too_old(slot, mono_ns):
                     self._drop(slot, "PRINT_OLD")
                 else:
                     oldest_ns = min(oldest_ns, slot.print_ns)
         self._look_ns = oldest_ns + c.PRINT_MAX_AGE_NS + 1
+
+    @staticmethod
+    def _too_old(slot: Slot, mono_ns: int) -> bool:
+        return (
+            slot.asset_class is AssetClass.CRYPTO and mono_ns - slot.print_ns > c.PRINT_MAX_AGE_NS
+        )
 
     def _update(self, slot: Slot, mono_ns: int) -> None:
         status, reason = self._status(slot, mono_ns)
@@ -243,3 +268,73 @@ class Board:
                     PoolQuote(slot.market.market, pool, None, None, None, None, slot.print_ms)
                 )
         slot.shown.clear()
+        slot.held.clear()
+
+    # Sizes and holding --------------------------------------------------------------------------
+
+    def depth(self, market: MarketId, mono_ns: int) -> Sequence[PoolDepth]:
+        """The pools of a market that can be priced at a size now, by what their touch goes by."""
+        slot = self._slot_of.get(market)
+        if slot is None or mono_ns - self.alive_ns > c.FRAME_MAX_AGE_NS:
+            return ()
+        return [
+            PoolDepth(pool, inputs, execution_fee_usd=EXECUTION_FEE_USD)
+            for _, pool, inputs, _ in self._priced(slot, mono_ns)
+        ]
+
+    def _priced(
+        self, slot: Slot, mono_ns: int
+    ) -> Iterator[tuple[ChainState, str, Pool, HoldingTerms]]:
+        mark = slot.mark_e10
+        if mark is None or slot.status != "open" or self._too_old(slot, mono_ns):
+            return
+        for chain in self._chains:
+            views = chain.views(slot.pair, slot.market.symbol) if chain.usable(mono_ns) else {}
+            for pool, (state, holding) in views.items():
+                if slot.terms.get(pool) is None:
+                    continue
+                inputs = slot.inputs.get(pool)
+                if inputs is None or inputs.mark_e10 != mark or inputs.state is not state:
+                    inputs = slot.inputs[pool] = Pool(mark, state)
+                yield chain, pool, inputs, holding
+
+    def tell_holding(self, mono_ns: int, now_s: int) -> None:
+        """What holding costs in the pools of the markets whose turn it is."""
+        step_ns = c.HOLDING_NS // max(len(self._slots), 1)
+        due = (mono_ns - self._turned_ns) // step_ns
+        self._turned_ns = self._turned_ns + due * step_ns if due <= c.HOLDING_AT_ONCE else mono_ns
+        for slot in islice(self._turns, min(due, c.HOLDING_AT_ONCE)):
+            for chain, pool, inputs, terms in self._priced(slot, mono_ns):
+                cost = _cost(slot.market.market, chain.chain_id, pool, inputs, terms, now_s)
+                if cost is not None and slot.held.get(pool) != cost:
+                    slot.held[pool] = cost
+                    self._events.append(cost)
+
+
+def _cost(
+    market: MarketId, chain_id: int, pool: str, inputs: Pool, terms: HoldingTerms, now_s: int
+) -> Funding | None:
+    """None where the chain's blocks are of unknown length."""
+    block_ms = c.BLOCK_MS.get(chain_id)
+    if block_ms is None:
+        return None
+    cost = hourly(terms, inputs, now_s, c.HOUR_MS // block_ms)
+    raw = format_decimal(cost.funding_long_e20, 20)
+    short_raw = format_decimal(cost.funding_short_e20, 20)
+    usd = [inputs.state.collateral.usd_e18(amount) for amount in (cost.long_oi, cost.short_oi)]
+    usd += [available_usd_e18(inputs, long=long) for long in (True, False)]
+    oi_long, oi_short, available_long, available_short = map(format_e18, usd)
+    return Funding(
+        market,
+        raw,
+        1,
+        None,
+        oi_long,
+        oi_short,
+        pool,
+        None if short_raw == raw else short_raw,
+        format_decimal(cost.borrowing_long_e12, 12),
+        format_decimal(cost.borrowing_short_e12, 12),
+        available_long,
+        available_short,
+    )

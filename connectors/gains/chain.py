@@ -9,6 +9,7 @@ from connectors.gains import constants as c
 from connectors.gains import parse
 from connectors.gains.prices import GarbageBudget
 from connectors.gains.state import ChainState
+from connectors.gains.values import MALFORMED
 from domain.events import Event
 from domain.ids import MarketId
 
@@ -40,7 +41,7 @@ class ChainPollSession:
                 variables = parse.read_variables(frame.body)
             else:
                 variables = frame.get()
-        except parse.MALFORMED as error:
+        except MALFORMED as error:
             self._failure = Failure("GARBAGE", f"{c.VARIABLES_PATH}: {error!r:.200}")
             return
         self._healthy = True
@@ -90,7 +91,7 @@ class ChainStreamSession:
         try:
             # A reply to a request would raise.
             update = frame.get() if isinstance(frame, Decoded) else parse.read_update(frame)  # type: ignore[arg-type]
-        except parse.MALFORMED:
+        except MALFORMED:
             self._chain.doubt(mono_ns)
             self._failure = self._garbage.spend(mono_ns)
             return

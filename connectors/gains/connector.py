@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from connectors.base.decoding import off_loop
+from connectors.base.decoding import read_long
+from connectors.base.economics import PoolDepth
 from connectors.base.markets import AssetClass, MarketMap
 from connectors.base.protocol import HttpTransport, Source, VenueRules, WsTransport
 from connectors.base.rest import RestClient
@@ -17,6 +18,8 @@ from connectors.gains.chain import ChainPollSession, ChainStreamSession
 from connectors.gains.model import Variables
 from connectors.gains.prices import PriceSession, SeedSession
 from connectors.gains.state import ChainState, listed
+from connectors.gains.values import MALFORMED
+from domain.book import BookLevels
 from domain.errors import InvariantViolation, VenueProtocolError, VenueUnavailable
 from domain.ids import MarketId, SourceId
 from domain.market import Market, MarketStatus
@@ -96,17 +99,23 @@ class GainsConnector:
             for index, name in sorted(names)
             if (canonical := self._map.canonical(c.VENUE, index, name)) is not None
         ]
+        self.take_list(markets, None)
+        return markets
+
+    def list_notes(self) -> None:
+        """What sources know of the chains they learn themselves."""
+
+    def take_list(self, markets: Sequence[Market], notes: None) -> None:
         for board in self._boards:
             board.relist(markets)
-        return markets
 
     async def _load(self, chain_id: int) -> VenueUnavailable | VenueProtocolError | None:
         try:
             body = await self._rest[chain_id].get(c.VARIABLES_PATH)
-            self._variables[chain_id] = await off_loop(parse.read_variables, body)
+            self._variables[chain_id] = (await read_long(parse.read_variables, body)).get()
         except (VenueUnavailable, VenueProtocolError) as error:
             found = error
-        except parse.MALFORMED as error:
+        except MALFORMED as error:
             found = VenueProtocolError("GARBAGE", f"chain {chain_id}: {error!r:.200}")
         else:
             return None
@@ -216,6 +225,12 @@ class GainsConnector:
         if pair is None:
             raise InvariantViolation("market_key_unknown", f"{market.market} has no pair index")
         return Slot(market, int(pair), self._asset_class(market.market))
+
+    def depth(self, market: Market, book: BookLevels | None, mono_ns: int) -> Sequence[PoolDepth]:
+        for board in self._boards:
+            if board.has(market.market):
+                return board.depth(market.market, mono_ns)
+        return ()
 
     async def close(self) -> None:
         await self._pricing.close()

@@ -79,6 +79,16 @@ OUTDATED_SPACING_NS: Final = 10_000_000_000
 STATE_MAX_AGE_NS: Final = 90_000_000_000
 """Older state of a chain prices nothing: three polls were missed."""
 
+HOLDING_NS: Final = 10_000_000_000
+HOLDING_AT_ONCE: Final = 3
+"""Costs of holding are told this often a market, or as often as so many markets at each timer
+allow: one with eight pools takes some 0.4 ms."""
+
+HOUR_MS: Final = 3_600_000
+BLOCK_MS: Final[dict[int, int]] = {42161: 250, 421614: 250, 137: 2000, 8453: 2000}
+"""What the chains aim at between two blocks, for fees that are counted by block. The venue's own
+figures are of the same kind: the contracts hold a constant for each chain."""
+
 STREAM_SILENT_NS: Final = 60_000_000_000
 """A chain's stream tells every block."""
 

@@ -26,8 +26,14 @@ class WireCharts(TypedDict):
 
 WirePair = TypedDict(
     "WirePair",
-    {"from": str, "to": str, "spreadP": Count, "groupIndex": Count},
+    {"from": str, "to": str, "spreadP": Count, "groupIndex": Count, "feeIndex": Count},
 )
+
+
+class WireFee(TypedDict):
+    totalPositionSizeFeeP: Count
+    totalLiqCollateralFeeP: Count
+    minPositionSizeUsd: Count
 
 
 class WireGroup(TypedDict):
@@ -37,7 +43,7 @@ class WireGroup(TypedDict):
 
 
 class WireDepthBands(TypedDict):
-    """Packed words, see ``touch.decode_side``."""
+    """Packed words, see ``depth.decode_side``."""
 
     aboveSlot1: Count
     aboveSlot2: Count
@@ -72,6 +78,10 @@ class WireTokenOi(TypedDict):
 
 
 class WireLimitOi(TypedDict):
+    """Also that of a borrowing group. Whole tokens of collateral, e10."""
+
+    long: Count
+    short: Count
     max: Count
 
 
@@ -80,12 +90,98 @@ class WirePairOi(TypedDict):
     token: WireTokenOi
 
 
+class WireFundingParams(TypedDict):
+    skewCoefficientPerYear: Count
+    absoluteVelocityPerYearCap: Count
+    absoluteRatePerSecondCap: Count
+    thetaThresholdUsd: Count
+    fundingFeesEnabled: bool
+    aprMultiplierEnabled: bool
+
+
+class WireFundingData(TypedDict):
+    """All but the time may be negative."""
+
+    accFundingFeeLongP: str | int
+    accFundingFeeShortP: str | int
+    lastFundingRatePerSecondP: str | int
+    lastFundingUpdateTs: Count
+
+
+class WireGlobalParams(TypedDict):
+    maxSkewCollateral: Count
+
+
+class WireFunding(TypedDict):
+    """By pair index."""
+
+    pairGlobalParams: list[WireGlobalParams]
+    pairParams: list[WireFundingParams]
+    pairData: list[WireFundingData]
+
+
+class WireRateV2(TypedDict):
+    borrowingRatePerSecondP: Count
+
+
+class WireBorrowingV2(TypedDict):
+    pairParams: list[WireRateV2]
+
+
+class WireCap(TypedDict):
+    minP: Count
+    maxP: Count
+
+
+class WireMembership(TypedDict):
+    groupIndex: Count
+
+
+class WireBorrowingPair(TypedDict):
+    """``groups``: the last counts."""
+
+    feePerBlock: Count
+    feeExponent: Count
+    groups: list[WireMembership]
+    feePerBlockCap: NotRequired[WireCap]
+
+
+class WireBorrowingGroup(TypedDict):
+    oi: WireLimitOi
+    feePerBlock: Count
+    feeExponent: Count
+
+
+class WireBorrowingV1(TypedDict):
+    pairs: list[WireBorrowingPair]
+    groups: list[WireBorrowingGroup]
+
+
+class WireBorrowing(TypedDict):
+    v1: WireBorrowingV1
+    v2: WireBorrowingV2
+
+
+class WireCollateralPrices(TypedDict):
+    collateralPriceUsd: float
+
+
+class WireCollateralConfig(TypedDict):
+    decimals: int
+
+
 class WireCollateral(TypedDict):
+    """What came with v10 may be missing."""
+
     collateralIndex: Count
     symbol: str
     isActive: bool
     pairOis: NotRequired[list[WirePairOi]]
     pairSkewDepths: NotRequired[list[Count]]
+    prices: NotRequired[WireCollateralPrices]
+    collateralConfig: NotRequired[WireCollateralConfig]
+    fundingFees: NotRequired[WireFunding]
+    borrowingFees: NotRequired[WireBorrowing]
 
 
 class WireWindow(TypedDict):
@@ -111,6 +207,7 @@ class WireVariables(TypedDict):
     pairs: list[WirePair]
     groups: list[WireGroup]
     pairInfos: WirePairInfos
+    fees: NotRequired[list[WireFee]]
     depthBandsMapping: NotRequired[WireMapping]
     collaterals: list[WireCollateral]
     oiWindowsSettings: WireWindowsSettings

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from connectors.base.markets import AssetClass
-from connectors.gains.touch import Side, Windows
+from connectors.gains.economics.borrowing import Accrual, FeeCap, OpenInterest
+from connectors.gains.economics.depth import Side
+from connectors.gains.economics.fees import FeeTerms
+from connectors.gains.economics.funding import Funding, FundingTerms
+from connectors.gains.economics.impact import PairFactors
+from connectors.gains.economics.scales import Collateral as Token
+from connectors.gains.economics.windows import Windows
 
 Print: TypeAlias = tuple[int, int | None]
 """(pair index, price e10), None where the price cannot be read."""
@@ -23,33 +29,65 @@ class Frame(NamedTuple):
 class Pair:
     """A pair as one chain lists it. ``max_leverage_e3``: None where the limits exclude every trade.
     ``above``, ``below``: None where the depth is given in a way that cannot be computed.
-    ``factor_e10``: what the volume in the windows counts for."""
+    ``factors``: those of openings. ``fees``: None where they cannot be read."""
 
     name: str
     spread_p: int
+    min_leverage_e3: int
     max_leverage_e3: int | None
     above: Side | None
     below: Side | None
-    factor_e10: int
-    exempt_on_open: bool
+    factors: PairFactors
+    fees: FeeTerms | None
 
 
 class PairOi(NamedTuple):
-    """Open interest of a pair in one collateral. ``limit``: 0 = not traded. Tokens are e18."""
+    """Open interest of a pair in one collateral. ``limit``: 0 = not traded. Tokens are e18.
+    ``before_v10``: with the limit; None where it cannot be read."""
 
     limit: int
     long_token: int
     short_token: int
+    before_v10: OpenInterest | None
+
+
+@dataclass(frozen=True, slots=True)
+class PairTerms:
+    """Limits of a pair in one collateral and what holding costs, as ``holding.HoldingTerms`` has
+    it. ``group``: the borrowing group it is in; ``grouped`` False: in none, and then the first
+    counts for limits."""
+
+    max_skew_e10: int
+    funding: Funding
+    funding_terms: FundingTerms
+    rate_v2_p: int
+    accrual: Accrual
+    cap: FeeCap
+    group: int
+    grouped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A borrowing group of one collateral."""
+
+    oi: OpenInterest
+    accrual: Accrual
 
 
 @dataclass(frozen=True, slots=True)
 class Collateral:
-    """An active one. ``ois``, ``skew_depths`` (e18 pair tokens): by pair index, often shorter."""
+    """An active one. ``token``: decimals and price, None where they cannot be read. ``ois``,
+    ``skew_depths`` (e18 pair tokens), ``terms``: by pair index, often shorter; ``terms`` None where
+    a pair is not traded or cannot be read. ``groups``: by index."""
 
     index: int
     symbol: str
+    token: Token | None
     ois: tuple[PairOi, ...]
     skew_depths: tuple[int, ...]
+    terms: tuple[PairTerms | None, ...]
+    groups: tuple[Group | None, ...]
 
 
 class Volume(NamedTuple):
@@ -81,15 +119,34 @@ class VolumeUpdate(NamedTuple):
 
 
 class OiUpdate(NamedTuple):
-    """New open interest; None where the message tells only that it changed."""
+    """New open interest in tokens; None where the message tells only that it changed.
+    ``before_v10``: None where it says nothing of it."""
 
     pair: int
     collateral: int
     tokens: tuple[int, int] | None
+    before_v10: OpenInterest | None = None
+
+
+class GroupUpdate(NamedTuple):
+    """New open interest of a borrowing group, e10."""
+
+    group: int
+    collateral: int
+    long_e10: int
+    short_e10: int
+
+
+class FundingUpdate(NamedTuple):
+    """Funding of a pair was stored."""
+
+    pair: int
+    collateral: int
+    funding: Funding
 
 
 class Reorg(NamedTuple):
     """Blocks were taken back: nothing the stream said before can be relied on."""
 
 
-Update: TypeAlias = Variables | VolumeUpdate | OiUpdate | Reorg
+Update: TypeAlias = Variables | VolumeUpdate | OiUpdate | GroupUpdate | FundingUpdate | Reorg

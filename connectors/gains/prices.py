@@ -14,6 +14,7 @@ from connectors.gains import constants as c
 from connectors.gains import parse
 from connectors.gains.board import Board
 from connectors.gains.model import Frame as Prints
+from connectors.gains.values import MALFORMED
 from domain.events import Event, Liveness, VenueStatus
 from domain.ids import MarketId
 
@@ -75,7 +76,7 @@ class PriceSession:
         self._wall_less_mono_us = wall_us - mono_ns // 1000
         try:
             message = parse.frame(orjson.loads(frame))  # type: ignore[arg-type]  # a reply raises
-        except parse.MALFORMED:
+        except MALFORMED:
             self._board.drop_all("GARBAGE")
             self._failure = self._garbage.spend(mono_ns)
             self._events += self._board.drain()
@@ -87,6 +88,7 @@ class PriceSession:
                 return
             self._newest_ms = message.time_ms
             self._older_since_ns = None
+        self._board.alive_ns = mono_ns
         self._board.refresh(mono_ns, wall_us)
         self._board.take(message, mono_ns)
         self._events += self._board.drain()
@@ -109,13 +111,15 @@ class PriceSession:
         self._events += self._board.drain()
 
     def advance(self, mono_ns: int) -> None:
-        """Silence, and what the chains said meanwhile."""
+        """Silence, what the chains said meanwhile, and what holding costs."""
         if self._failure is not None:
             return
         if mono_ns - self._last_frame_ns >= c.FRAME_MAX_AGE_NS:
             self._failure = Failure("SILENT", "no frame for 3 s")
         elif self._live:
-            self._board.refresh(mono_ns, mono_ns // 1000 + self._wall_less_mono_us)
+            wall_us = mono_ns // 1000 + self._wall_less_mono_us
+            self._board.refresh(mono_ns, wall_us)
+            self._board.tell_holding(mono_ns, wall_us // 1_000_000)
             self._events += self._board.drain()
 
     def resync(self, market: MarketId, mono_ns: int) -> None:
@@ -146,7 +150,7 @@ class SeedSession:
             raise TypeError("a poll session takes HTTP replies only")
         try:
             marks, indices = parse.charts(orjson.loads(frame.body))
-        except parse.MALFORMED as error:
+        except MALFORMED as error:
             self._failure = Failure("GARBAGE", f"{frame.path}: {error!r:.200}")
             return
         self._healthy = True

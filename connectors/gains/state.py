@@ -4,27 +4,33 @@ A fetch and the stream come over different connections. What the stream says whi
 way is remembered and applied on top of the answer, which may be older.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from connectors.base.markets import AssetClass
 from connectors.gains import constants as c
+from connectors.gains.economics.depth import NO_DEPTH, Side, volume_impact_p
+from connectors.gains.economics.funding import Funding
+from connectors.gains.economics.holding import HoldingTerms
+from connectors.gains.economics.impact import PairState, fixed_spread_p, standing_skew_p
+from connectors.gains.economics.inputs import PoolState
+from connectors.gains.economics.limits import Exposure
 from connectors.gains.model import (
     Collateral,
+    FundingUpdate,
+    Group,
+    GroupUpdate,
     OiUpdate,
     Pair,
+    PairOi,
     Reorg,
     Update,
     Variables,
     Volume,
     VolumeUpdate,
 )
-from connectors.gains.touch import (
-    PoolTerms,
-    Side,
-    fixed_spread_p,
-    standing_skew_p,
-    volume_impact_p,
-)
+from connectors.gains.touch import PoolTerms
 
 HALTS: Final = {0: None, 1: "CLOSE_ONLY", 2: "PAUSED"}
 _NEVER_NS: Final = -(2**63)
@@ -42,6 +48,13 @@ def listed(variables: Variables, index: int, name: str) -> tuple[Collateral, ...
     )
 
 
+class PoolView(NamedTuple):
+    """What a size costs in a pool, and what it costs to hold it."""
+
+    state: PoolState
+    holding: HoldingTerms
+
+
 class ChainState:
     """Owned by the event loop: the sessions of one connector share it.
 
@@ -56,10 +69,16 @@ class ChainState:
         self._variables: Variables | None = None
         self._as_of_ns = _NEVER_NS
         self._volumes: list[dict[int, Volume] | None] = []
-        self._tokens: dict[tuple[int, int], tuple[int, int]] = {}
+        # By (collateral, pair) or (collateral, group).
+        self._ois: dict[tuple[int, int], PairOi] = {}
+        self._groups: dict[tuple[int, int], Group | None] = {}
+        self._funding: dict[tuple[int, int], Funding] = {}
         self._pools: dict[int, dict[str, PoolTerms | None]] = {}
         self._window: int | None = None
         self._dirty: set[int] = set()
+        self._views: dict[int, dict[str, PoolView]] = {}
+        self._outdated: set[int] = set()
+        self._settled_s = 0
         self._asked_ns = _NEVER_NS
         self._since_asked: list[Update] | None = None
         self._spoilt = False
@@ -88,11 +107,97 @@ class ChainState:
         pair = pairs[index] if index < len(pairs) else None
         return {} if pair is None or pair.name != name else self._pools.get(index, {})
 
+    def views(self, index: int, name: str) -> Mapping[str, PoolView]:
+        """The pools of a pair that can be priced at a size, as of the last ``settle``.
+
+        Made when they are asked for; what did not change stays the same object.
+        """
+        variables = self._variables
+        pair = variables.pairs[index] if variables and index < len(variables.pairs) else None
+        if variables is None or pair is None or pair.name != name:
+            return {}
+        found = self._views.get(index)
+        if found is None or index in self._outdated:
+            before = found or {}
+            found = self._views[index] = self._made(variables, pair, index)
+            for pool, view in found.items():
+                if pool in before and before[pool].state == view.state:
+                    found[pool] = PoolView(before[pool].state, view.holding)
+            self._outdated.discard(index)
+        return found
+
+    def _made(self, variables: Variables, pair: Pair, index: int) -> dict[str, PoolView]:
+        volumes, exempt = self._volumes[index], pair.factors.exempt_on_open
+        known = exempt or not (pair.above is None or pair.below is None or volumes is None)
+        if pair.fees is None or not known:
+            return {}
+        sums = [
+            variables.windows.volume(
+                {window: volume[side] for window, volume in (volumes or {}).items()},
+                self._settled_s,
+            )
+            for side in (0, 1)
+        ]
+        # All but open interest and skew is the same for every collateral.
+        state = PairState(
+            spread_p=pair.spread_p,
+            above=pair.above or NO_DEPTH,
+            below=pair.below or NO_DEPTH,
+            offsets_ppm=variables.offsets_ppm,
+            volume_long_usd_e18=sums[0],
+            volume_short_usd_e18=sums[1],
+            long_token_e18=0,
+            short_token_e18=0,
+            skew_depth_e18=0,
+            factors=pair.factors,
+        )
+        views: dict[str, PoolView] = {}
+        for collateral in listed(variables, index, pair.name):
+            found = self._exposed(collateral, index)
+            if found is not None and collateral.token is not None:
+                oi, exposure, holding = found
+                depths = collateral.skew_depths
+                in_collateral = replace(
+                    state,
+                    long_token_e18=oi.long_token,
+                    short_token_e18=oi.short_token,
+                    skew_depth_e18=depths[index] if index < len(depths) else 0,
+                )
+                priced = PoolState(
+                    collateral.token, in_collateral, pair.fees, exposure, pair.min_leverage_e3
+                )
+                views[f"{self.chain_id}:{collateral.symbol}"] = PoolView(priced, holding)
+        return views
+
+    def _exposed(
+        self, collateral: Collateral, index: int
+    ) -> tuple[PairOi, Exposure, HoldingTerms] | None:
+        """None where anything of it cannot be read."""
+        terms = collateral.terms[index] if index < len(collateral.terms) else None
+        if terms is None:
+            return None
+        oi, group = (
+            self._ois[collateral.index, index],
+            self._groups.get((collateral.index, terms.group)),
+        )
+        if oi.before_v10 is None or group is None:
+            return None
+        holding = HoldingTerms(
+            self._funding.get((collateral.index, index), terms.funding),
+            terms.funding_terms,
+            terms.rate_v2_p,
+            terms.accrual,
+            terms.cap,
+            group.accrual if terms.grouped else None,
+        )
+        return oi, Exposure(oi.before_v10, group.oi, terms.max_skew_e10), holding
+
     def settle(self, now_s: int) -> None:
         """Computes anew what changed; when a window ends, everything."""
         variables = self._variables
         if variables is None:
             return
+        self._settled_s = now_s
         window = variables.windows.current(now_s)
         if window != self._window:
             self._window = window
@@ -100,6 +205,7 @@ class ChainState:
         if self._dirty:
             for index in self._dirty:
                 self._pools[index] = self._terms(variables, index, now_s)
+            self._outdated |= self._dirty
             self._dirty.clear()
             self.version += 1
 
@@ -123,7 +229,7 @@ class ChainState:
     ) -> PoolTerms | None:
         """Spread and standing impact without skew, the same for every collateral."""
         volumes = self._volumes[index]
-        if pair.exempt_on_open:
+        if pair.factors.exempt_on_open:
             impact = PoolTerms(0, 0)
         elif pair.above is None or pair.below is None or volumes is None:
             return None
@@ -150,15 +256,15 @@ class ChainState:
         up: bool,
     ) -> int:
         volume = variables.windows.volume(sizes, now_s)
-        if pair.factor_e10:
-            volume = volume * pair.factor_e10 // c.FACTOR_ONE
+        if pair.factors.cumulative_e10:
+            volume = volume * pair.factors.cumulative_e10 // c.FACTOR_ONE
         return volume_impact_p(volume, 0, side, variables.offsets_ppm, up=up)
 
     def _skew_p(self, collateral: Collateral, index: int) -> int:
         if index >= len(collateral.skew_depths):
             return 0
-        long, short = self._tokens[collateral.index, index]
-        return standing_skew_p(long, short, collateral.skew_depths[index])
+        oi = self._ois[collateral.index, index]
+        return standing_skew_p(oi.long_token, oi.short_token, collateral.skew_depths[index])
 
     # What it is told ----------------------------------------------------------------------------
 
@@ -210,8 +316,12 @@ class ChainState:
             self.doubt(mono_ns)
         elif isinstance(update, VolumeUpdate):
             self._on_volume(update)
-        else:
+        elif isinstance(update, OiUpdate):
             self._on_oi(update, mono_ns)
+        elif isinstance(update, GroupUpdate):
+            self._on_group(update)
+        else:
+            self._on_funding(update)
 
     def _replace(self, variables: Variables, as_of_ns: int) -> None:
         self._variables = variables
@@ -221,11 +331,18 @@ class ChainState:
             _copied(known[index]) if index < len(known) else {}
             for index in range(len(variables.pairs))
         ]
-        self._tokens = {
-            (collateral.index, index): (oi.long_token, oi.short_token)
+        self._ois = {
+            (collateral.index, index): oi
             for collateral in variables.collaterals
             for index, oi in enumerate(collateral.ois[: len(variables.pairs)])
         }
+        self._groups = {
+            (collateral.index, index): group
+            for collateral in variables.collaterals
+            for index, group in enumerate(collateral.groups)
+        }
+        self._funding.clear()
+        self._outdated = set(range(len(variables.pairs)))
         self._dirty.clear()
         self._window = None
 
@@ -240,13 +357,35 @@ class ChainState:
 
     def _on_oi(self, update: OiUpdate, mono_ns: int) -> None:
         place = update.collateral, update.pair
-        if place not in self._tokens:
+        if place not in self._ois:
             return
         if update.tokens is None:
             self.want_load(mono_ns, c.OUTDATED_SPACING_NS)
             return
-        self._tokens[place] = update.tokens
+        before = self._ois[place]
+        self._ois[place] = PairOi(
+            before.limit, *update.tokens, update.before_v10 or before.before_v10
+        )
         self._dirty.add(update.pair)
+
+    def _on_group(self, update: GroupUpdate) -> None:
+        place = update.collateral, update.group
+        group = self._groups.get(place)
+        if group is None or self._variables is None:
+            return
+        oi = replace(group.oi, long_e10=update.long_e10, short_e10=update.short_e10)
+        self._groups[place] = replace(group, oi=oi)
+        for collateral in self._variables.collaterals:
+            if collateral.index == update.collateral:
+                self._outdated.update(
+                    index
+                    for index, terms in enumerate(collateral.terms)
+                    if terms is not None and terms.group == update.group
+                )
+
+    def _on_funding(self, update: FundingUpdate) -> None:
+        self._funding[update.collateral, update.pair] = update.funding
+        self._outdated.add(update.pair)
 
 
 def _copied(volumes: dict[int, Volume] | None) -> dict[int, Volume] | None:

@@ -3,23 +3,28 @@ events where a node is configured."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from connectors.base.economics import PoolDepth
 from connectors.base.markets import MarketMap
 from connectors.base.protocol import HttpTransport, Source, VenueRules, WsTransport
 from connectors.base.rest import RestClient
 from connectors.gmx import constants as c
 from connectors.gmx import limits, parse
 from connectors.gmx.addresses import contracts
+from connectors.gmx.gas_poll import GasSession
 from connectors.gmx.hosts import Hosts
 from connectors.gmx.limits import Limits
 from connectors.gmx.logs import LogsSession
 from connectors.gmx.parse import Token
 from connectors.gmx.polls import DaySession, InfoSession, TickersSession
+from connectors.gmx.pool_polls import ConfigSession, ValuesSession
 from connectors.gmx.roles import router_roles
+from connectors.gmx.rpc import Nodes
 from connectors.gmx.state import GmxState, Listing
+from domain.book import BookLevels
 from domain.errors import InputError, VenueProtocolError, VenueUnavailable
 from domain.ids import MarketId, SourceId
 from domain.market import Market
@@ -32,7 +37,13 @@ from runtime.settings import Settings, SettingsError, comma_urls
 
 CLOSE_TIMEOUT_S: Final = 1.0
 LISTED: Final = Gauge("perptape_gmx_markets", "Index tokens the keeper lists", ["mapping"])
-PollType: TypeAlias = type[TickersSession] | type[InfoSession] | type[DaySession]
+PollType: TypeAlias = (
+    type[TickersSession]
+    | type[InfoSession]
+    | type[DaySession]
+    | type[ConfigSession]
+    | type[ValuesSession]
+)
 _log = get_logger(__name__)
 
 
@@ -72,8 +83,11 @@ class GmxConnector:
             TickersSession: Hosts(self._clients, c.TICKERS_TIMEOUT_S, c.REUSE_NS),
             InfoSession: Hosts(self._clients, c.TIMEOUT_S, c.REUSE_NS),
             DaySession: Hosts(self._clients, c.TIMEOUT_S, c.REUSE_NS),
+            ConfigSession: Hosts(self._api_clients, c.TIMEOUT_S, c.REUSE_NS),
+            ValuesSession: Hosts(self._api_clients, c.TIMEOUT_S, c.REUSE_NS),
         }
         self._chain = chain
+        self._nodes = Nodes(chain.urls(("http://", "https://")))
         self._map = market_map
         self._state = GmxState()
         self._sources = 0
@@ -98,11 +112,26 @@ class GmxConnector:
             raise VenueProtocolError("GARBAGE", f"market list: {error!r:.200}") from None
         self._tell_unmapped(tokens, pools)
         listings = list(self._listings(tokens, pools))
-        self._state.list_markets(listings)
-        self._given &= set(self._state.listings)
+        self._take(listings)
         if self._roles_task is None:
             self._roles_task = asyncio.create_task(self._check_roles())
         return [self._market(listing, tokens[listing.token]) for listing in listings]
+
+    def list_notes(self) -> Sequence[Sequence[Any]]:
+        """The listings."""
+        return [astuple(listing) for listing in self._state.listings.values()]
+
+    def take_list(self, markets: Sequence[Market], notes: Sequence[Sequence[Any]]) -> None:
+        self._take(
+            [
+                Listing(market, token, decimals, day_symbol, tuple(pools), min_size_usd)
+                for market, token, decimals, day_symbol, pools, min_size_usd in notes
+            ]
+        )
+
+    def _take(self, listings: Sequence[Listing]) -> None:
+        self._state.list_markets(listings)
+        self._given &= set(self._state.listings)
 
     def _pools(self, rows: Sequence[Any]) -> Mapping[str, tuple[str, ...]]:
         """Listed pools by index token. Raises ValueError when no row can be read."""
@@ -134,12 +163,12 @@ class GmxConnector:
                 _log.warning("market_unreadable", venue=c.VENUE, symbol=key, error="no decimals")
                 continue
             symbol = token.symbol if token.unique else None
-            yield Listing(market, key, token.decimals, symbol, addresses)
+            least = limits.of_pools(self._limits, addresses).min_notional_usd
+            yield Listing(market, key, token.decimals, symbol, addresses, least)
 
     def _market(self, listing: Listing, token: Token) -> Market:
         """Prices of GMX have no grid. The tick is what the scale of the contracts tells apart, and
         no finer than ours."""
-        most = limits.of_pools(self._limits, listing.pools)
         return Market(
             venue=c.VENUE,
             market=listing.market,
@@ -147,8 +176,8 @@ class GmxConnector:
             tick=Grid(f"1e-{min(18, 30 - token.decimals)}"),
             step=Grid(f"1e-{min(18, token.decimals)}"),
             status=self._state.status(listing),
-            min_notional_usd=most.min_notional_usd,
-            max_leverage=most.max_leverage,
+            min_notional_usd=listing.min_size_usd,
+            max_leverage=limits.of_pools(self._limits, listing.pools).max_leverage,
             pools=listing.pools,
             chain_ids=(str(self._chain.chain_id),),
             kind="oracle",
@@ -180,7 +209,7 @@ class GmxConnector:
         self._unmapped = unmapped
 
     def sources(self, markets: Sequence[Market]) -> Sequence[Source]:
-        """Three polls for these markets, and at first a stream of events for all."""
+        """Polls for these markets, and at first a stream of events for all."""
         begins = not self._given or any(market.market in self._given for market in markets)
         self._given.update(market.market for market in markets)
         number = self._sources
@@ -190,6 +219,13 @@ class GmxConnector:
             self._poll(f"info:{number}", InfoSession, markets, ()),
             self._poll(f"day:{number}", DaySession, markets, ()),
         ]
+        if self._api_clients:
+            sources += [
+                self._poll(f"config:{number}", ConfigSession, markets, ()),
+                self._poll(f"values:{number}", ValuesSession, markets, ()),
+            ]
+        if begins and self._chain.urls(("http://", "https://")):
+            sources.append(self._gas(number))
         for url in self._chain.urls(("ws://", "wss://"))[:1] if begins else ():
             emitter, chain_id = self._chain.contracts["EVENT_EMITTER"], self._chain.chain_id
             session = partial(LogsSession, self._state, emitter, chain_id)
@@ -210,7 +246,17 @@ class GmxConnector:
             HttpTransport(hosts.get),
             partial(session, self._state, tuple(markets), hosts.blame),
             tuple(carried),
+            session.decode if session in (ConfigSession, ValuesSession) else None,
         )
+
+    def _gas(self, number: int) -> Source:
+        store = self._chain.contracts["DATA_STORE"]
+        session = partial(GasSession, self._state, self._chain.chain_id, store, self._nodes.blame)
+        transport = HttpTransport(self._nodes.post)
+        return Source(SourceId(f"{c.VENUE}:gas:{number}"), transport, session, ())
+
+    def depth(self, market: Market, book: BookLevels | None, mono_ns: int) -> Sequence[PoolDepth]:
+        return self._state.depth(market.market, mono_ns)
 
     async def _check_roles(self) -> None:
         """Tells whether the configured router is still the one in use; prices do not need it."""
@@ -235,6 +281,7 @@ class GmxConnector:
             await asyncio.wait({self._roles_task}, timeout=CLOSE_TIMEOUT_S)
         for client in (*self._clients, *self._api_clients):
             await client.close()
+        await self._nodes.close()
 
 
 def from_settings(settings: Settings, market_map: MarketMap) -> GmxConnector:

@@ -21,6 +21,11 @@ KEEPER_URLS: Final = {
 }
 API_URLS: Final = {"live": ("https://arbitrum.gmxapi.io",)}
 """The GMX API, which has what the keeper has not."""
+NATIVE_TOKENS: Final = {
+    42161: "0x82af49447d8a07e3bd95bd0d56f35241523fbab1",
+    421614: "0x980b62da83eff3d4576c647993b0c1d7faf17c73",
+}
+"""Address of the wrapped token that gas is paid in, whose price the tickers have."""
 CHAIN_IDS: Final = {"live": 42161, "testnet": 421614, "sandbox": 42161}
 
 TICKERS_PATH: Final = "/prices/tickers"
@@ -29,6 +34,8 @@ DAY_PATH: Final = "/prices/24h"
 MARKETS_PATH: Final = "/markets"
 TOKENS_PATH: Final = "/tokens"
 LIMITS_PATH: Final = "/v1/markets"
+CONFIG_PATH: Final = "/v1/markets/config"
+VALUES_PATH: Final = "/v1/markets/values"
 
 REST_PER_SECOND: Final = 4.0
 """Of one host. The oracle has a new price once a second; nothing is to be had by asking faster."""
@@ -36,6 +43,9 @@ REST_PER_SECOND: Final = 4.0
 TICKERS_EVERY_NS: Final = 500_000_000
 INFO_EVERY_NS: Final = 5_000_000_000
 DAY_EVERY_NS: Final = 60_000_000_000
+CONFIG_EVERY_NS: Final = 60_000_000_000
+VALUES_EVERY_NS: Final = 5_000_000_000
+GAS_EVERY_NS: Final = 60_000_000_000
 
 REUSE_NS: Final = 200_000_000
 """Pollers of the same path get the same answer within this time."""
@@ -62,9 +72,20 @@ TICKER_AHEAD_US: Final = 15_000_000
 INFO_MAX_AGE_NS: Final = 20_000_000_000
 """Liquidity not heard of for longer is unknown."""
 
+VALUES_MAX_AGE_US: Final = 20_000_000
+"""Values of a pool that the service read longer ago are unknown."""
+VALUES_LAG_US: Final = 10_000_000
+"""A host that has read nothing for as long is used, but another one may do better."""
+CONFIG_MAX_AGE_NS: Final = 200_000_000_000
+"""Governance seldom changes anything; three polls may fail."""
+GAS_MAX_AGE_NS: Final = 200_000_000_000
+"""As long; what an order has to bring along is asked for when it is made."""
+
 MAX_BODY_BYTES: Final = 1024 * 1024
 MAX_ROWS: Final = 2_000
 """The longest known answer has 134 rows and some 150 KB."""
+MAX_VALUES_BYTES: Final = 4 * 1024 * 1024
+"""The configuration of 134 pools has some 600 KB."""
 
 GARBAGE_BUDGET: Final = 10
 """Unreadable answers in a row before the poll is given up and says why."""
@@ -121,6 +142,35 @@ MAX_REPLAY_BLOCKS: Final = 4_000
 
 LOGS_REMEMBERED: Final = 16_384
 """For telling repeated logs; far more than a replay's overlap can hold."""
+
+# Gas --------------------------------------------------------------------------------------------
+
+GAS_KEYS: Final = {
+    "INCREASE_ORDER_GAS_LIMIT": (
+        "0x983e0a7f5307213e84497f2543331fe5e404db14ddf98f98dc956e0ee3ab6875"
+    ),
+    "DECREASE_ORDER_GAS_LIMIT": (
+        "0xfce7a3444b72c2d30987163c1f2e6c00cffa03bf0b6ca2f077e8db006b4cae8b"
+    ),
+    "SWAP_ORDER_GAS_LIMIT": "0x1df34600e0072da6588ec3a179142a668c6e62238ad3354a7d2a3ae665b50f5c",
+    "SINGLE_SWAP_GAS_LIMIT": "0x3be28fb346f7abc4a956a16d3739c8c4bfcca9385988c64bf86cdd16638c1f81",
+    "ESTIMATED_GAS_FEE_BASE_AMOUNT_V2_1": (
+        "0x39288f227e5db9a793e9f4afb15aa22b77dbb7e410ffc973c816a19a6ed921cd"
+    ),
+    "ESTIMATED_GAS_FEE_PER_ORACLE_PRICE": (
+        "0xf95915378e4358fb5f51ae0fd75853a15a29a978eb14b73d5c5b7d69d3b9fccc"
+    ),
+    "ESTIMATED_GAS_FEE_MULTIPLIER_FACTOR": (
+        "0xce135f2a886cf6d862269f215b1e64498fa09cb04f90b771b163399df2a82b81"
+    ),
+}
+"""Of the DataStore: keccak256 of the ABI-encoded name."""
+
+GET_UINT: Final = "0xbd02d0f5"
+"""Selector of ``getUint(bytes32)``."""
+
+CREATE_ORDER_GAS: Final = 1_000_000
+"""What GMX's interface plans for the transaction that creates an order."""
 
 # Roles ------------------------------------------------------------------------------------------
 

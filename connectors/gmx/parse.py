@@ -73,9 +73,9 @@ _new_ticker: Final[Callable[[Iterable[int]], Ticker]] = partial(tuple.__new__, T
 # Bodies -----------------------------------------------------------------------------------------
 
 
-def json_body(body: bytes) -> object:
+def json_body(body: bytes, max_bytes: int = c.MAX_BODY_BYTES) -> object:
     """Raises ValueError when it is too long, nested too deeply or no JSON."""
-    if len(body) > c.MAX_BODY_BYTES:
+    if len(body) > max_bytes:
         raise ValueError(f"{len(body)} bytes")
     return orjson.loads(body)
 
@@ -83,7 +83,7 @@ def json_body(body: bytes) -> object:
 def tickers(body: object, wall_us: int) -> dict[str, Ticker | None]:
     """Tickers by token address in lower case; None where the row makes no sense or contradicts
     another."""
-    rows = _rows(body)
+    rows = row_list(body)
     latest_s = (wall_us + c.TICKER_AHEAD_US) // 1_000_000
     found = _usual_tickers(rows, latest_s)
     if found is not None:
@@ -91,7 +91,7 @@ def tickers(body: object, wall_us: int) -> dict[str, Ticker | None]:
     found = {}
     for row in rows:
         try:
-            token = _key(row["tokenAddress"])
+            token = address_key(row["tokenAddress"])
         except MALFORMED:
             continue
         try:
@@ -150,7 +150,7 @@ def _price(text: object) -> int:
 
 def tokens(body: object) -> dict[str, Token]:
     """Tokens by address in lower case."""
-    rows = list(_readable(_rows(_field(body, "tokens")), _token))
+    rows = list(readable(row_list(_field(body, "tokens")), _token))
     if not rows:
         raise ValueError("no readable token")
     symbols = Counter(symbol for _, symbol, _ in rows)
@@ -163,31 +163,31 @@ def _token(row: WireToken) -> tuple[str, str, int]:
         raise InputError("BAD_DECIMALS", f"decimals {decimals!r:.60}")
     if not isinstance(symbol, str) or _SYMBOL.fullmatch(symbol) is None:
         raise InputError("BAD_SYMBOL", f"symbol {symbol!r:.60}")
-    return _key(row["address"]), symbol, decimals
+    return address_key(row["address"]), symbol, decimals
 
 
 def market_rows(body: object) -> list[Any]:
     """The rows of ``/markets``, as yet unread. Raises ValueError where there are none."""
-    rows = _rows(_field(body, "markets"))
+    rows = row_list(_field(body, "markets"))
     if not rows:
         raise ValueError("no markets")
     return rows
 
 
 def pool(row: WireMarket) -> Pool:
-    return Pool(address(row["marketToken"]), _key(row["indexToken"]), _flag(row["isListed"]))
+    return Pool(address(row["marketToken"]), address_key(row["indexToken"]), _flag(row["isListed"]))
 
 
 def pool_infos(body: object) -> dict[str, PoolInfo]:
     """``/markets/info`` by market token in lower case."""
-    found = dict(_readable(_rows(_field(body, "markets")), _pool_info))
+    found = dict(readable(row_list(_field(body, "markets")), _pool_info))
     if not found:
         raise ValueError("no readable market info")
     return found
 
 
 def _pool_info(row: WireInfo) -> tuple[str, PoolInfo]:
-    return _key(row["marketToken"]), PoolInfo(
+    return address_key(row["marketToken"]), PoolInfo(
         disabled=_flag(row["isDisabled"]) or not _flag(row["isListed"]),
         long_usd_e30=_liquidity(row.get("availableLiquidityLong")),
         short_usd_e30=_liquidity(row.get("availableLiquidityShort")),
@@ -200,8 +200,8 @@ def _liquidity(text: object) -> int | None:
 
 def day_changes(body: object) -> dict[str, float]:
     """Change of a day as a fraction, by token symbol; without those that stand there twice."""
-    rows = _rows(body)
-    read = list(_readable(rows, _day_change))
+    rows = row_list(body)
+    read = list(readable(rows, _day_change))
     if rows and not read:
         raise ValueError("no readable day")
     symbols = Counter(symbol for symbol, _ in read)
@@ -254,7 +254,7 @@ def size(liquidity_usd_e30: int, price_e18: int) -> str:
 # Shapes -----------------------------------------------------------------------------------------
 
 
-def _rows(value: object) -> list[Any]:
+def row_list(value: object) -> list[Any]:
     if not isinstance(value, list) or len(value) > c.MAX_ROWS:
         raise TypeError("not a list of a sane length")
     return value
@@ -278,13 +278,13 @@ def _flag(value: object) -> bool:
     return value
 
 
-def _key(text: object) -> str:
+def address_key(text: object) -> str:
     if not isinstance(text, str):
         raise TypeError(f"no address: {text!r:.60}")
     return text.lower()
 
 
-def _readable(rows: Iterable[Any], read: Callable[[Any], _T]) -> Iterator[_T]:
+def readable(rows: Iterable[Any], read: Callable[[Any], _T]) -> Iterator[_T]:
     for row in rows:
         try:
             yield read(row)

@@ -1,9 +1,9 @@
 """Polls of the keeper service without the network: prices, what pools still take, day changes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from connectors.base.protocol import Failure, Frame, HttpReply
+from connectors.base.protocol import Decoded, Failure, Frame, HttpReply
 from connectors.gmx import constants as c
 from connectors.gmx import parse
 from connectors.gmx.parse import PoolInfo, Ticker
@@ -20,7 +20,10 @@ _UNHEARD: Final = PoolInfo(disabled=False, long_usd_e30=None, short_usd_e30=None
 
 class PollSession:
     """One path, asked for again and again. An answer that cannot be read changes nothing: what is
-    known grows old by itself, and the next answer comes from another host."""
+    known grows old by itself, and the next answer comes from another host. ``decode``: reads the
+    body that ``_read`` takes; raises one of ``parse.MALFORMED``."""
+
+    decode: Callable[[bytes], Any] = staticmethod(parse.json_body)
 
     def __init__(self, path: str, every_ns: int, blame: Blame, mono_ns: int) -> None:
         self._path = path
@@ -43,21 +46,22 @@ class PollSession:
 
     def receive(self, frame: Frame, wall_us: int, mono_ns: int) -> None:
         """The answer to a poll."""
-        if not isinstance(frame, HttpReply):
+        if not isinstance(frame, HttpReply | Decoded):
             raise TypeError("a poll session takes HTTP replies only")
         try:
-            self._read(parse.json_body(frame.body), wall_us, mono_ns)
+            body = self.decode(frame.body) if isinstance(frame, HttpReply) else frame.get()
+            self._read(body, wall_us, mono_ns)
         except parse.MALFORMED as error:
             self._healthy = False
             self._garbage += 1
             self._blame(mono_ns)
             if self._garbage >= c.GARBAGE_BUDGET:
-                self._failure = Failure("GARBAGE", f"{frame.path}: {error!r:.200}")
+                self._failure = Failure("GARBAGE", f"{self._path:.60}: {error!r:.200}")
             return
         self._healthy = True
         self._garbage = 0
 
-    def _read(self, body: object, wall_us: int, mono_ns: int) -> None:
+    def _read(self, body: Any, wall_us: int, mono_ns: int) -> None:
         """Reads a body. Raises one of ``parse.MALFORMED`` before anything was changed."""
         raise NotImplementedError
 
@@ -115,6 +119,7 @@ class TickersSession(PollSession):
         if not self._newest_s:
             self._events.append(VenueStatus("live"))
         self._newest_s = newest_s
+        self._state.book.learn_tickers(tickers, wall_us, mono_ns)
         if age_us <= c.TICKER_MAX_AGE_US:
             self._events.append(Liveness())
         oldest_s = -(-(wall_us - c.TICKER_MAX_AGE_US) // 1_000_000)
@@ -134,6 +139,7 @@ class TickersSession(PollSession):
     def _doubt(self, market: MarketId, reason: str) -> None:
         """Takes a market out, once, until it is quoted again."""
         self._said.pop(market, None)
+        self._state.doubted.add(market)
         if self._doubts.get(market) != reason:
             self._doubts[market] = reason
             self._events.append(MarketState(market, trusted=False, reason=reason))
@@ -150,6 +156,7 @@ class TickersSession(PollSession):
             return
         if market in self._doubts:
             del self._doubts[market]
+        self._state.doubted.discard(market)
         said = self._said.get(market)
         if said is None:
             said = self._said[market] = {}

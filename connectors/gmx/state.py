@@ -5,40 +5,50 @@ log subscription goes on where the last one ended.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from connectors.base.economics import PoolDepth
 from connectors.gmx import constants as c
 from connectors.gmx import eventlog
+from connectors.gmx.depth import IndexToken, PoolBook
 from connectors.gmx.eventlog import GmxEvent, Log
 from connectors.gmx.parse import PoolInfo
 from domain.errors import InputError
 from domain.ids import MarketId
 from domain.market import MarketStatus
+from domain.units import parse_decimal, power10
 
+_USD_DECIMALS: Final = 30
 _INTEREST_EVENTS: Final = ("OpenInterestUpdated", "OpenInterestInTokensUpdated")
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A market and its pools. ``token``: address of the index token in lower case; ``pools``:
-    checksummed market tokens; ``day_symbol``: its name in ``/prices/24h``, None if ambiguous."""
+    checksummed market tokens; ``day_symbol``: its name in ``/prices/24h``, None if ambiguous;
+    ``min_size_usd``: of a position, a decimal string, None where unknown."""
 
     market: MarketId
     token: str
     decimals: int
     day_symbol: str | None
     pools: tuple[str, ...]
+    min_size_usd: str | None = None
 
 
 class GmxState:
-    """Listings, what the pools still take, and the mirror of the contracts' events."""
+    """Listings, what the pools still take and can be priced with, and the mirror of the contracts'
+    events. ``doubted``: markets whose price is not believed at present."""
 
     def __init__(self) -> None:
         self.listings: Mapping[MarketId, Listing] = {}
         self.by_pool: Mapping[str, Listing] = {}
         self.mirror = LogMirror()
+        self.book = PoolBook()
+        self._index_tokens: Mapping[MarketId, IndexToken] = {}
+        self.doubted: set[MarketId] = set()
         self._infos: dict[str, PoolInfo] = {}
         self._infos_ns = 0
         self._lists = 0
@@ -53,6 +63,12 @@ class GmxState:
         }
         listed = {pool for item in self.listings.values() for pool in item.pools}
         self._infos = {pool: info for pool, info in self._infos.items() if pool in listed}
+        self._index_tokens = {
+            name: IndexToken(item.token, item.decimals, _usd_e30(item.min_size_usd or "0"))
+            for name, item in self.listings.items()
+        }
+        self.book.keep(self.by_pool)
+        self.doubted &= self.listings.keys()
         self._lists += 1
         self._prices = {name: at for name, at in self._prices.items() if name in self.listings}
 
@@ -94,10 +110,30 @@ class GmxState:
             return self._infos
         return {pool: PoolInfo(info.disabled, None, None) for pool, info in self._infos.items()}
 
+    def depth(self, market: MarketId, mono_ns: int) -> Sequence[PoolDepth]:
+        """Those pools of a market that can be priced now."""
+        listing = self.listings.get(market)
+        if listing is None or market in self.doubted:
+            return ()
+        found = []
+        index = self._index_tokens[market]
+        for pool in listing.pools:
+            info = self._infos.get(pool)
+            if info is None or not info.disabled:
+                inputs = self.book.inputs(pool.lower(), index, mono_ns)
+                if inputs is not None:
+                    found.append(PoolDepth(pool, inputs, *inputs.fixed))
+        return found
+
     def status(self, listing: Listing) -> MarketStatus:
         """``halted`` where every pool is disabled."""
         infos = (self._infos.get(pool) for pool in listing.pools)
         return "halted" if all(info is not None and info.disabled for info in infos) else "open"
+
+
+def _usd_e30(text: str) -> int:
+    digits, places = parse_decimal(text)
+    return digits * power10(_USD_DECIMALS - places)
 
 
 def _other_scale(one_e18: int, other_e18: int) -> bool:

@@ -16,6 +16,7 @@ ARBITRUM: Final = 42161
 # Chain id -> contract -> address: gmx-io/gmx-synthetics ``deployments`` of release v2.2c.
 CONTRACTS: Final[Mapping[int, Mapping[str, str]]] = {
     ARBITRUM: {
+        "DataStore": "0xFD70de6b91282D8017aA4E741e9Ae325CAb992d8",
         "EventEmitter": "0xC8ee91A54287DB53897056e12D9819156D3822Fb",
         "OrderHandler": "0xa5D2d45228ee2E3A18AB122B2cE84997d008f4Eb",
         "RoleStore": "0x3c3d99FD298f679DBC2CEcd132b4eC4d0F5e6e72",
@@ -27,6 +28,16 @@ _ROLES: Final = (
     ("0x7dE39FF2e232A2203196788d37e234cF8F1b83f1", "CONTROLLER"),
     ("0x7dE39FF2e232A2203196788d37e234cF8F1b83f1", "ROUTER_PLUGIN"),
 )
+# Gas of orders, and what is added to it: the defaults of the public repository's configuration.
+_GAS: Final = {
+    "INCREASE_ORDER_GAS_LIMIT": 3_000_000,
+    "DECREASE_ORDER_GAS_LIMIT": 3_000_000,
+    "SWAP_ORDER_GAS_LIMIT": 2_500_000,
+    "SINGLE_SWAP_GAS_LIMIT": 1_000_000,
+    "ESTIMATED_GAS_FEE_BASE_AMOUNT_V2_1": 600_000,
+    "ESTIMATED_GAS_FEE_PER_ORACLE_PRICE": 250_000,
+    "ESTIMATED_GAS_FEE_MULTIPLIER_FACTOR": 10**30,
+}
 _GAS_LIMIT: Final = 60_000_000
 
 
@@ -40,6 +51,9 @@ def genesis(chain_id: int) -> dict[str, Any]:
     role_store = CONTRACTS[chain_id].get("RoleStore")
     if role_store is not None:
         alloc[role_store]["storage"] = {_slot(*role): _word(1) for role in _ROLES}
+    data_store = CONTRACTS[chain_id].get("DataStore")
+    if data_store is not None:
+        alloc[data_store]["storage"] = {_place(_key(name)): _word(at) for name, at in _GAS.items()}
     return {
         "config": {"chainId": chain_id},
         "gasLimit": hex(_GAS_LIMIT),
@@ -48,11 +62,20 @@ def genesis(chain_id: int) -> dict[str, Any]:
     }
 
 
+def _key(name: str) -> bytes:
+    """What the contracts call a role or a value by."""
+    return keccak(encode(["string"], [name]))
+
+
 def _slot(account: str, role: str) -> str:
     """Where ``hasRole[account][role]`` lies: the first variable of the contract."""
-    key = keccak(encode(["string"], [role]))
     outer = keccak(encode(["address", "uint256"], [account, 0]))
-    return "0x" + keccak(key + outer).hex()
+    return "0x" + keccak(_key(role) + outer).hex()
+
+
+def _place(key: bytes) -> str:
+    """Where ``getUint[key]`` lies: the first variable of the contract."""
+    return "0x" + keccak(key + encode(["uint256"], [0])).hex()
 
 
 def _word(value: int) -> str:

@@ -5,6 +5,8 @@ from typing import Any, Final
 import httpx
 
 _TIMEOUT_S: Final = 2.0
+# Wei a unit of gas, ten times what the chain asks for.
+_GAS_PRICE: Final = hex(100_000_000)
 
 
 class NodeError(Exception):
@@ -29,7 +31,12 @@ class Node:
     async def send(self, sender: str, to: str, data: bytes) -> None:
         """A transaction of an account that the node holds the key of; it gets into the next block.
         Raises NodeError, also where it would be reverted."""
-        transaction = {"from": sender, "to": to, "data": f"0x{data.hex()}"}
+        transaction = {
+            "from": sender,
+            "to": to,
+            "data": f"0x{data.hex()}",
+            "gasPrice": _GAS_PRICE,
+        }
         await self.call("eth_sendTransaction", transaction)
 
     async def close(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
 import orjson
@@ -12,6 +12,7 @@ from runtime.clock import iso_ms
 from sandbox.dydx.feed import Feed
 from sandbox.dydx.tape import RESOLUTIONS
 from sandbox.faults import ActiveFaults
+from sandbox.port import Answer
 
 _WINDOW_US: Final = 10_000_000
 _POINTS: Final = 100
@@ -21,12 +22,6 @@ _FUNDING_HOURS: Final = 168
 _CLIENTS_KEPT: Final = 1024
 
 _Query = Mapping[str, str]
-
-
-class Answer(NamedTuple):
-    status: HTTPStatus
-    headers: dict[str, str]
-    body: bytes
 
 
 class _Refused(Exception):

@@ -7,9 +7,10 @@ from typing import Any, Final, Protocol
 import orjson
 
 from sandbox.dydx.feed import BLOCK_HEIGHT, CANDLES, MARKETS, ORDERBOOK, TRADES
-from sandbox.dydx.outbox import Outbox
+from sandbox.dydx.garbage import garble
 from sandbox.dydx.tape import RESOLUTIONS
 from sandbox.faults import ActiveFaults
+from sandbox.outbox import Outbox
 
 CHANNEL_LIMITS: Final = {ORDERBOOK: 32, TRADES: 32, MARKETS: 32, CANDLES: 32, BLOCK_HEIGHT: 1}
 _WITHOUT_ID: Final = (MARKETS, BLOCK_HEIGHT)
@@ -80,7 +81,7 @@ class Session:
         self._active: Counter[str] = Counter()
         self._attempts: dict[tuple[str, str], _Window] = {}
         self._invalid = _Window()
-        self.outbox = Outbox(rng)
+        self.outbox = Outbox(rng, garble)
         self.closing: tuple[int, str] | None = None
         self.gone = False
         middle = f'","connection_id":"{connection_id}","message_id":'.encode()
@@ -232,7 +233,15 @@ class Session:
 
     def _put(self, frame: bytes, market: str | None, *, data: bool) -> None:
         backend = self._backend
-        self.outbox.put(frame, market, backend.faults, backend.now_us, data=data)
+        # Only channel data can be lost or doubled.
+        self.outbox.put(
+            frame,
+            market,
+            backend.faults,
+            backend.now_us,
+            can_be_lost=data,
+            can_be_doubled=data,
+        )
 
 
 def _js(value: object) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from domain.units import Grid, format_decimal, parse_decimal
 from runtime.clock import iso_ms
+from sandbox.past import Past
 
 RESOLUTIONS: Final = {
     "1MIN": 60,
@@ -85,9 +86,13 @@ class Tape:
     candles: dict[str, deque[Candle]] = field(
         default_factory=lambda: {name: deque(maxlen=_CANDLES_KEPT) for name in RESOLUTIONS}
     )
+    past: Past | None = None
 
     def roll(self, now_s: int, mid_half_ticks: int, open_interest: str) -> None:
         """Opens the candles whose time has come; one without trades keeps the last close."""
+        if self.past is None:
+            mid = mid_half_ticks / 2 * float(self.price_grid.increment)
+            self.past = Past(self.ticker, mid, now_s)
         for name, seconds in RESOLUTIONS.items():
             start_s = now_s - now_s % seconds
             kept = self.candles[name]
@@ -112,10 +117,20 @@ class Tape:
         self, resolution: str, limit: int, from_s: float, to_s: float
     ) -> list[dict[str, Any]]:
         """Newest first, those that start in [from_s, to_s)."""
-        inside = (c for c in reversed(self.candles[resolution]) if from_s <= c.start_s < to_s)
-        return [
-            self._shape(candle, resolution) | self._mids(candle) for candle in islice(inside, limit)
-        ]
+        inside = [c for c in reversed(self.candles[resolution]) if from_s <= c.start_s < to_s]
+        inside = inside[:limit] + self._past(resolution, limit - len(inside), from_s, to_s)
+        return [self._shape(candle, resolution) | self._mids(candle) for candle in inside]
+
+    def _past(self, resolution: str, limit: int, from_s: float, to_s: float) -> list[Candle]:
+        if self.past is None or limit <= 0:
+            return []
+        tick = float(self.price_grid.increment)
+        found = []
+        for start_s, *prices in self.past.newest(RESOLUTIONS[resolution], limit, from_s, to_s):
+            first, high, low, last = (max(1, round(price / tick)) for price in prices)
+            mids = first * 2, last * 2
+            found.append(Candle(start_s, first, high, low, last, "0", *mids, 1, last, 1))
+        return found
 
     def candle_updates(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """(resolution, candle) of every running candle, as a frame shows it."""

@@ -11,7 +11,16 @@ from runtime.clock import iso_ms
 from sandbox.faults import ActiveFaults, Kind
 from sandbox.gains.catalogue import ChainSpec, Collateral, Pair
 from sandbox.gains.feed import PriceFeed
-from sandbox.gains.interest import E10, E18, Interest, Windows, at_percent, truncated
+from sandbox.gains.interest import (
+    E10,
+    E18,
+    Borrowing,
+    Group,
+    Interest,
+    Windows,
+    at_percent,
+    truncated,
+)
 from sandbox.gains.numbers import js_value
 from sandbox.gains.trade import Trade
 
@@ -28,11 +37,16 @@ _FIRST_TRADES: Final = 40
 _TRADES: Final = (20, 80)
 _LEVERAGES_E3: Final = (5_000, 10_000, 20_000, 25_000, 50_000, 75_000, 100_000)
 _NEGATIVE_PNL_MULTIPLIER_P: Final = 40
+# By block, as recorded: of a pair, and of the group that all pairs without funding are in.
+_PAIR_FEES: Final = (592, 10_000, 80_000)
+_GROUP_FEES: Final = (727, 0, 100_000)
+GROUP: Final = 1
 _ETH: Final = 1
 
 
 class Chain:
-    """``interests[collateral index][pair index]`` holds quoted pairs of active collaterals."""
+    """``interests[collateral index][pair index]`` holds quoted pairs of active collaterals,
+    ``groups[collateral index]`` what those of group 1 add up to."""
 
     def __init__(
         self,
@@ -58,6 +72,7 @@ class Chain:
         self._active = [collateral for collateral in spec.collaterals if collateral.is_active]
         self._now_us = now_us
         self.interests: dict[int, dict[int, Interest]] = {}
+        self.groups: dict[int, Group] = {}
         self.windows: dict[int, Windows] = {}
         self.trades: dict[tuple[str, int], Trade] = {}
         self._next_index: dict[str, int] = {}
@@ -75,6 +90,7 @@ class Chain:
             self.interests[collateral.index] = {
                 pair.index: self._first_interest(collateral, pair) for pair in self._quoted
             }
+            self.groups[collateral.index] = self._first_group(collateral)
         for _ in range(_FIRST_TRADES):
             self._open()
         self._messages.clear()
@@ -167,7 +183,17 @@ class Chain:
             funding_long_e20=0,
             funding_short_e20=0,
             funding_at_s=self._now_us // 1_000_000,
+            borrowing=None if pair.is_core else Borrowing(*_PAIR_FEES, self.block),
         )
+
+    def _first_group(self, collateral: Collateral) -> Group:
+        grouped = [
+            each for each in self.interests[collateral.index].values() if each.borrowing is not None
+        ]
+        long = sum(each.long_collateral for each in grouped) * E10 // collateral.unit
+        short = sum(each.short_collateral for each in grouped) * E10 // collateral.unit
+        allowed = sum(each.max_e10 for each in grouped)
+        return Group(long, short, allowed, Borrowing(*_GROUP_FEES, self.block))
 
     def _act(self) -> None:
         fewest, most = _TRADES
@@ -199,7 +225,7 @@ class Chain:
         used = interest.long_collateral if long else interest.short_collateral
         if (used + size) * E10 // collateral.unit > interest.max_e10:
             return
-        interest.accrue(self._now_us // 1_000_000, oracle_e10)
+        interest.accrue(self._now_us // 1_000_000, self.block, oracle_e10)
         spread_p = int(pair.spread_p) // 2 * (1 if long else -1)
         tokens = size * E18 // collateral.unit * E10 // at_percent(oracle_e10, spread_p)
         skew_p = interest.skew_p_e10(tokens if long else -tokens)
@@ -229,6 +255,7 @@ class Chain:
         )
         self.trades[user, index] = trade
         interest.add(long=long, collateral=size, tokens=tokens)
+        self._add_to_group(collateral, interest, long=long, size=size)
         impact = (tokens, spread_p, skew_p, trade.open_price_e10)
         self._executed(trade, is_open=True, oracle_e10=oracle_e10, impact=impact)
         self._say("registerTrade", trade.shown(last_oi_update=str(trade.opened_s)))
@@ -241,18 +268,28 @@ class Chain:
             return
         oracle_e10 = round(mark * E10)
         interest = self.interests[trade.collateral_index][trade.pair_index]
-        interest.accrue(self._now_us // 1_000_000, oracle_e10)
+        interest.accrue(self._now_us // 1_000_000, self.block, oracle_e10)
         direction = -1 if trade.long else 1
         spread_p = int(self.pairs[trade.pair_index].spread_p) // 2 * direction
         skew_p = interest.skew_p_e10(direction * trade.tokens)
         price_e10 = at_percent(oracle_e10, spread_p + skew_p)
         del self.trades[trade.user, trade.index]
         interest.add(long=trade.long, collateral=-trade.size_collateral, tokens=-trade.tokens)
+        collateral = self.spec.collaterals[trade.collateral_index - 1]
+        self._add_to_group(collateral, interest, long=trade.long, size=-trade.size_collateral)
         impact = (trade.tokens, spread_p, skew_p, price_e10)
         self._executed(trade, is_open=False, oracle_e10=oracle_e10, impact=impact)
         self._say("unregisterTrade", {"user": trade.user, "index": str(trade.index)})
         profit = trade.profit_p_e10(price_e10)
         self._booked(trade, long=not trade.long, price_e10=price_e10, profit_p_e10=profit)
+
+    def _add_to_group(
+        self, collateral: Collateral, interest: Interest, *, long: bool, size: int
+    ) -> None:
+        if interest.borrowing is not None:
+            size_e10 = size * E10 // collateral.unit
+            group = self.groups[collateral.index]
+            group.add(long=long, size_e10=size_e10, block=self.block)
 
     def _move_stop(self) -> None:
         if not self.trades:
@@ -323,10 +360,22 @@ class Chain:
         self._say("oiWindowUpdated", {**window, "newOi": windows.shown(window_id)})
         interest = self.interests[trade.collateral_index][trade.pair_index]
         self._say("openInterestPairUpdated", {**where, "pairBorrowingFees": interest.shown_oi()})
-        if interest.depth:
-            value = {**where, "pairData": interest.shown_funding()}
-            self._say("pendingAccFundingFeesStored", value)
+        self._tell_fees(where, interest, self.groups[collateral.index])
         self._tell_history(trade, price_e10, profit_p_e10, collateral)
+
+    def _tell_fees(self, where: Mapping[str, str], interest: Interest, group: Group) -> None:
+        if interest.borrowing is None:
+            funding, borrowed = interest.shown_funding(), interest.shown_borrowing()
+            self._say("pendingAccFundingFeesStored", {**where, "pairData": funding})
+            self._say("pendingAccBorrowingFeesStored", {**where, "pairData": borrowed})
+            return
+        pair_fees = interest.borrowing.told()
+        self._say("accBorrowingFeesPairUpdated", {**where, "pairBorrowingFees": pair_fees})
+        of_group = {"groupIndex": str(GROUP), "collateralIndex": where["collateralIndex"]}
+        oi = {"oiLong": str(group.long_e10), "oiShort": str(group.short_e10)}
+        self._say("openInterestGroupUpdated", {**of_group, "groupBorrowingFees": oi})
+        fees = group.borrowing.told()
+        self._say("accBorrowingFeesGroupUpdated", {**of_group, "groupBorrowingFees": fees})
 
     def _tell_history(
         self, trade: Trade, price_e10: int, profit_p_e10: int | None, collateral: Collateral

@@ -16,6 +16,7 @@ from sandbox.faults import ActiveFaults, Kind
 from sandbox.gains.catalogue import Pair
 from sandbox.gains.hours import MarketHours
 from sandbox.gains.numbers import js_number, js_value
+from sandbox.past import Past
 from sandbox.prices import PriceProcess
 
 FAULT_KINDS: Final[tuple[Kind, ...]] = ("freeze", "spike", "delist")
@@ -29,6 +30,7 @@ _GAP_SHARE: Final = 0.3
 _BASIS_SD: Final = 4e-4
 _BASIS_REVERTS_S: Final = 600.0
 _CANDLES_KEPT: Final = 1_440
+_PAST_CANDLES: Final = 5_000
 _DAY_US: Final = 86_400_000_000
 _MINUTE_MS: Final = 60_000
 _SPOILED: Final = ("null", "true", '"97000.5"', "-1.5", "0", "NaN", "1e999", "[]", "{}", "1e-400")
@@ -67,6 +69,7 @@ class Quote:
         "mark",
         "market",
         "pair",
+        "past",
         "process_index",
         "scale",
         "sent",
@@ -85,6 +88,7 @@ class Quote:
         self.sent = ("", "")
         self.day: Candle | None = None
         self.candles: deque[Candle] = deque(maxlen=_CANDLES_KEPT)
+        self.past: Past | None = None
 
     def shown_mark(self) -> str:
         return js_number(self.mark * self.scale)
@@ -97,6 +101,8 @@ class Quote:
         self.index = float(js_number(spot))
         self.mark = float(js_number(spot * (1 + self.basis)))
         now_ms = now_us // 1000
+        if self.past is None:
+            self.past = Past(self.market, self.mark, now_ms // 1000)
         day_ms = now_us // _DAY_US * (_DAY_US // 1000)
         if self.day is None or self.day.start_ms != day_ms:
             self.day = _candle(day_ms, self.mark)
@@ -186,7 +192,7 @@ class PriceFeed:
     def candles(self, pair_index: int, from_ms: int, to_ms: int, minutes: int) -> bytes:
         """Candles that start within the times, oldest first, from the minutes kept."""
         quote = self.quotes.get(pair_index)
-        table: list[Candle] = []
+        table = [] if quote is None else _past(quote, from_ms, to_ms, minutes)
         for candle in () if quote is None else quote.candles:
             start_ms = candle.start_ms // (minutes * _MINUTE_MS) * (minutes * _MINUTE_MS)
             if not from_ms <= start_ms <= to_ms:
@@ -262,6 +268,18 @@ def _alone(faults: ActiveFaults, kind: Kind, market: str) -> bool:
 
 def _flat(entries: Iterable[tuple[int, str]]) -> str:
     return "[" + ",".join(f"{i},{price}" for i, price in entries) + "]"
+
+
+def _past(quote: Quote, from_ms: int, to_ms: int, minutes: int) -> list[Candle]:
+    """Candles of the time before the replica began, oldest first."""
+    if quote.past is None:
+        return []
+    bars = quote.past.newest(minutes * 60, _PAST_CANDLES, from_ms / 1000, to_ms / 1000 + 1)
+    found = [
+        Candle(start_s * 1000, *(float(js_number(price)) for price in prices))
+        for start_s, *prices in bars
+    ]
+    return found[::-1]
 
 
 def _candle(start_ms: int, price: float) -> Candle:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final, NamedTuple
+from typing import Final
 
 import orjson
 
@@ -11,6 +11,7 @@ from sandbox.faults import ActiveFaults
 from sandbox.gains.chain import Chain
 from sandbox.gains.feed import PriceFeed
 from sandbox.gains.variables import Variables
+from sandbox.port import Answer
 
 PRICING: Final = "/pricing"
 BACKEND: Final = "/backend/"
@@ -18,12 +19,6 @@ BACKEND: Final = "/backend/"
 _CANDLES: Final = re.compile(r"/charts/(\d{1,5})/(\d{1,12})/(\d{1,12})/(\d{1,5})", re.ASCII)
 _TRADER: Final = re.compile(r"/open-trades/(0x[0-9a-fA-F]{40})", re.ASCII)
 _RETRY_AFTER_S: Final = "1"
-
-
-class Answer(NamedTuple):
-    status: HTTPStatus
-    headers: dict[str, str]
-    body: bytes
 
 
 class Rest:

@@ -9,8 +9,8 @@ import orjson
 
 from runtime.clock import iso_ms
 from sandbox.gains.catalogue import UNUSED_SLOTS, Collateral, Pair
-from sandbox.gains.chain import Chain
-from sandbox.gains.interest import FUNDING_PARAMS, Interest
+from sandbox.gains.chain import GROUP, Chain
+from sandbox.gains.interest import BORROWING_RATE_P, FUNDING_PARAMS, Borrowing, Interest
 from sandbox.gains.numbers import js_value
 
 # Cumulative share of a side's depth in each of its 30 bands, in basis points.
@@ -53,11 +53,16 @@ _NO_FUNDING_PARAMS: Final = {
     "fundingFeesEnabled": False,
     "aprMultiplierEnabled": False,
 }
-_BORROWING_RATE_P: Final = "63420"
-_FEE_PER_BLOCK: Final = "592"
-_GROUP_OI: Final = {"long": "0", "short": "0", "max": "1000000000000000000"}
-
-_NOBODY: Final = Interest(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+_NO_MEMBERSHIP: Final = {
+    "block": "0",
+    "initialAccFeeLong": "0",
+    "initialAccFeeShort": "0",
+    "prevGroupAccFeeLong": "0",
+    "prevGroupAccFeeShort": "0",
+    "pairAccFeeLong": "0",
+    "pairAccFeeShort": "0",
+}
+_NOBODY: Final = Interest(*(0,) * 13)
 
 
 class Variables:
@@ -157,8 +162,8 @@ class Variables:
             },
             "pairOis": ois,
             "borrowingFees": {
-                "v2": _borrowing_v2(listed, chain.refreshed_us // 1_000_000),
-                "v1": _borrowing_v1(chain, listed, ois),
+                "v2": _borrowing_v2(listed),
+                "v1": _borrowing_v1(chain, collateral, listed, ois),
             },
         }
 
@@ -226,44 +231,47 @@ def _oi(chain: Chain, pair_index: int, interest: Interest) -> dict[str, Any]:
     return shown
 
 
-def _borrowing_v2(listed: list[Interest], now_s: int) -> dict[str, Any]:
+def _borrowing_v2(listed: list[Interest]) -> dict[str, Any]:
     return {
         "pairParams": [
-            {"borrowingRatePerSecondP": _BORROWING_RATE_P if interest.depth else "0"}
+            {"borrowingRatePerSecondP": str(BORROWING_RATE_P) if interest.depth else "0"}
             for interest in listed
         ],
-        "pairData": [
-            {"accBorrowingFeeP": "0", "lastBorrowingUpdateTs": str(now_s)} for _ in listed
-        ],
+        "pairData": [interest.shown_borrowing() for interest in listed],
     }
 
 
-def _borrowing_v1(chain: Chain, listed: list[Interest], ois: list[dict[str, Any]]) -> Any:
-    block = str(chain.block)
-    fees = {
-        "accFeeLong": "0",
-        "accFeeShort": "0",
-        "accLastUpdatedBlock": block,
-    }
-    membership = {
-        "block": "0",
-        "initialAccFeeLong": "0",
-        "initialAccFeeShort": "0",
-        "prevGroupAccFeeLong": "0",
-        "prevGroupAccFeeShort": "0",
-        "pairAccFeeLong": "0",
-        "pairAccFeeShort": "0",
-    }
+def _borrowing_v1(
+    chain: Chain, collateral: Collateral, listed: list[Interest], ois: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Pairs with funding left their group for the first, which is empty, as recorded."""
+    member = {"groupIndex": str(GROUP), **_NO_MEMBERSHIP}
+    left = {"groupIndex": "0", **_NO_MEMBERSHIP}
+    nothing = Borrowing(0, 0, 0, chain.block)
     pairs = [
         {
             "oi": oi,
-            "feePerBlock": "0" if interest.depth or not interest.max_e10 else _FEE_PER_BLOCK,
-            **fees,
+            "feePerBlock": str((interest.borrowing or nothing).fee_per_block),
+            **(interest.borrowing or nothing).shown(),
             "feeExponent": "1",
-            "groups": [{"groupIndex": "1", **membership}],
+            "groups": [member, left] if interest.depth else [member],
             "feePerBlockCap": {"minP": "10000", "maxP": "80000"},
         }
         for interest, oi in zip(listed, ois, strict=True)
     ]
-    group = {"oi": _GROUP_OI, "feePerBlock": "0", **fees, "feeExponent": "1"}
-    return {"pairs": pairs, "groups": [group] * len(chain.parameters["groups"])}
+    empty = {
+        "oi": {"long": "0", "short": "0", "max": "0"},
+        "feePerBlock": "0",
+        **nothing.shown(),
+        "feeExponent": "0",
+    }
+    groups = [empty] * len(chain.parameters["groups"])
+    group = chain.groups.get(collateral.index)
+    if group is not None:
+        groups[GROUP] = {
+            "oi": group.shown_oi(),
+            "feePerBlock": str(group.borrowing.fee_per_block),
+            **group.borrowing.shown(),
+            "feeExponent": "1",
+        }
+    return {"pairs": pairs, "groups": groups}

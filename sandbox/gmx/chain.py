@@ -17,6 +17,9 @@ _TURN_S: Final = 0.1
 _RETRY_S: Final = 1.0
 # Until the keeper has the prices for an order.
 _KEEPER_DELAY_NS: Final = 1_200_000_000
+# Wei a unit of gas: the least that Arbitrum asks for. Left alone the fee falls with empty blocks.
+_BASE_FEE: Final = hex(10_000_000)
+_GAS_PRICE_NS: Final = 500_000_000
 # The last of the accounts that every node of this kind has the keys of.
 _KEEPER: Final = "0xa0Ee7A142d267C1f36714E4a8F75612F20a79720"
 
@@ -28,15 +31,18 @@ async def tell(url: str, orders: deque[Order], stop: asyncio.Event) -> None:
     contracts = CONTRACTS[ARBITRUM]
     waiting: deque[tuple[int, Order]] = deque()
     node = Node(url)
-    answers = True
+    answers, price_ns = True, 0
     try:
         while not stop.is_set():
             await asyncio.sleep(_TURN_S if answers else _RETRY_S)
             try:
+                if mono_ns() >= price_ns:
+                    price_ns = mono_ns() + _GAS_PRICE_NS
+                    await node.call("anvil_setNextBlockBaseFeePerGas", _BASE_FEE)
+                    answers = True
                 for said in _due(orders, waiting):
                     data = events.say(contracts["EventEmitter"], said)
                     await node.send(_KEEPER, contracts["OrderHandler"], data)
-                    answers = True
             except NodeError as error:
                 if answers:
                     _log.warning("sandbox_chain_away", reason=str(error))

@@ -1,13 +1,14 @@
 """The bodies of every answer, each built at most once a refresh. Sans-I/O: time is an argument."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import orjson
 
 from sandbox.faults import NO_FAULTS, ActiveFaults, Kind
-from sandbox.gmx import oracle, pools, shapes
+from sandbox.gmx import api, oracle, pools, shapes
+from sandbox.gmx.api import Inventory
 from sandbox.gmx.catalogue import Catalogue, Pool
 from sandbox.gmx.oracle import REFRESH_MS, Oracle, Ticker
 from sandbox.gmx.pools import PoolState
@@ -64,7 +65,14 @@ class Keeper:
             "/markets/info": lambda: {"markets": self._infos()},
             "/v1/markets": self._api_markets,
             "/v1/markets/tickers": self._api_tickers,
+            "/v1/markets/config": lambda: [self._config(state) for state in self._pools],
+            "/v1/markets/values": lambda: [self._values(state) for state in self._pools],
+            "/v1/markets/info": lambda: [
+                api.info(self._config(state), self._values(state)) for state in self._pools
+            ],
         }
+        indexes = Counter(pool.recorded["indexToken"] for pool in catalogue.pools if pool.index)
+        self._shared = {token for token, count in indexes.items() if count > 1}
         self.turn(now_us, NO_FAULTS)
 
     def turn(self, now_us: int, faults: ActiveFaults) -> None:
@@ -135,6 +143,26 @@ class Keeper:
             shapes.api_market(pool, is_listed=self._market(pool)["isListed"])
             for pool in self._catalogue.pools
         ]
+
+    def _config(self, state: PoolState) -> dict[str, Any]:
+        return api.config(
+            state,
+            is_listed=self._market(state.pool)["isListed"],
+            shares_inventory=state.pool.recorded["indexToken"] in self._shared,
+        )
+
+    def _values(self, state: PoolState) -> dict[str, Any]:
+        listed = self._market(state.pool)["isListed"]
+        updated_ms = self._oracle.refreshed_ms if listed else None
+        index = state.pool.recorded["indexToken"]
+        if index not in self._shared:
+            return api.values(state, Inventory(0, 0), updated_ms)
+        alike = [other for other in self._pools if other.pool.recorded["indexToken"] == index]
+        inventory = Inventory(
+            sum(pool.short.interest_usd - pool.long.interest_usd for pool in alike),
+            sum(pool.short.interest_tokens - pool.long.interest_tokens for pool in alike),
+        )
+        return api.values(state, inventory, updated_ms)
 
     def _api_tickers(self) -> list[dict[str, Any]]:
         entries = []

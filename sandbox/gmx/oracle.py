@@ -35,7 +35,7 @@ class Ticker:
         self.timestamp_s = 0
         self.updated_ms = 0
         self.is_missing = False
-        self.tape = Tape(day_open)
+        self.tape = Tape(token.market or token.asset, day_open)
         self._lag_ms = lag * REFRESH_MS
 
     def refresh(self, price: float, refresh_ms: int, faults: ActiveFaults) -> None:

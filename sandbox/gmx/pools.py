@@ -9,6 +9,7 @@ from typing import Final
 
 from domain.units import E18, power10
 from sandbox.gmx.catalogue import Pool, Token
+from sandbox.gmx.terms import Terms
 
 REFRESH_MS: Final = 5_000
 
@@ -18,13 +19,13 @@ _MINOR_USD: Final = 2.5e6
 _ONE_TOKEN_SHARE: Final = 0.2
 # The part of a side's pool that positions may reserve. Some sides are full, and past it as prices
 # moved: their liquidity is below zero.
-_RESERVE: Final = 0.9
+RESERVE_BPS: Final = 9_000
 _MAX_USE: Final = 1.02
 _FULL_SHARE: Final = 0.03
 _FULL: Final = 5.0
 # Values return to their mean within about this time at the default rate.
 _RELAXATION_MS: Final = 600_000
-_YEAR_S: Final = 365 * 86_400
+YEAR_S: Final = 365 * 86_400
 _MAX_FUNDING_YEARLY: Final = 0.4
 _MAX_BORROWING_YEARLY: Final = 0.5
 
@@ -45,9 +46,12 @@ class Side:
 
 
 class PoolState:
+    """``terms``: what governance has set; ``longs_pay``: funding, to shorts."""
+
     def __init__(self, pool: Pool, price: Callable[[Token], float], seed: int) -> None:
         rng = Random(f"{seed}:{pool.recorded['marketToken']}")
         self.pool = pool
+        self.longs_pay = False
         self.long = Side()
         self.short = Side()
         self._rng = rng
@@ -56,6 +60,7 @@ class PoolState:
         size_usd = (_MAJOR_USD if is_major else _MINOR_USD) * rng.lognormvariate(0, 0.5)
         if pool.long is pool.short:
             size_usd *= _ONE_TOKEN_SHARE
+        self.terms = Terms(pool, size_usd, Random(f"{seed}:{pool.recorded['marketToken']}:terms"))
         self._tokens = [size_usd / 2 / price(token) for token in (pool.long, pool.short)]
         self._mean_use = [
             _FULL if rng.random() < _FULL_SHARE else rng.gauss(-0.3, 0.5) for _ in range(2)
@@ -97,7 +102,7 @@ class PoolState:
 
     @staticmethod
     def _wanted_usd(side: Side) -> int:
-        return int(side.use * _RESERVE * 1e9) * side.pool_usd // 10**9
+        return int(side.use * RESERVE_BPS * 1e6) * side.pool_usd // (10_000 * 10**6)
 
     def refresh(self, elapsed_ms: float) -> None:
         """Takes present prices, and moves on by a time."""
@@ -114,15 +119,23 @@ class PoolState:
         pool_usd = amount * self._price(token)
         side.pool_amount = int(amount * E18) * power10(token.decimals) // E18
         side.pool_usd = _e30(pool_usd)
-        if self.pool.index is None:
+        index = self.pool.index
+        if index is None:
             return
         side.use = _MAX_USE / (1 + math.exp(-self._mean_use[i] - 0.3 * self._walks[2 + i]))
-        side.available_usd = _e30(_RESERVE * pool_usd) - side.interest_usd
+        # A long can win without bound: its tokens count at today's price, a short its size.
+        reserved = side.interest_usd
+        if side is self.long:
+            reserved = side.interest_tokens * _e30(self._price(index)) // power10(index.decimals)
+        side.available_usd = min(
+            side.pool_usd * RESERVE_BPS // 10_000 - reserved,
+            self.terms.max_interest_usd - side.interest_usd,
+        )
 
     def _set_rates(self) -> None:
         """The larger side pays funding, spread over the interest of the other, and borrowing."""
-        longs_pay = self.long.interest_usd >= self.short.interest_usd
-        payer, taker = (self.long, self.short) if longs_pay else (self.short, self.long)
+        self.longs_pay = self.long.interest_usd >= self.short.interest_usd
+        payer, taker = (self.long, self.short) if self.longs_pay else (self.short, self.long)
         both = payer.interest_usd + taker.interest_usd
         if not taker.interest_usd:
             return
@@ -140,4 +153,4 @@ def _e30(value: float) -> int:
 
 def _a_year(rate: float) -> int:
     """An annual fraction as the chain has it: a whole number for a second, times a year."""
-    return _e30(rate) // _YEAR_S * _YEAR_S
+    return _e30(rate) // YEAR_S * YEAR_S

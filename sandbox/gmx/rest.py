@@ -4,7 +4,7 @@ them. Sans-I/O."""
 from collections.abc import Mapping
 from http import HTTPStatus
 from random import Random
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import parse_qsl
 
 import orjson
@@ -12,6 +12,7 @@ import orjson
 from sandbox.faults import ActiveFaults, Kind
 from sandbox.gmx.keeper import Keeper
 from sandbox.gmx.tape import PERIODS
+from sandbox.port import Answer
 
 FAULT_KINDS: Final[tuple[Kind, ...]] = ("rate_limit", "slow")
 
@@ -49,13 +50,6 @@ _SPOILED: Final = (
     b"[" * _DEEP + b"]" * _DEEP,
     b'{"markets":' * _DEEP + b"0" + b"}" * _DEEP,
 )
-
-
-class Answer(NamedTuple):
-    status: HTTPStatus
-    headers: Mapping[str, str]
-    body: bytes
-    delay_us: int
 
 
 class _Refused(Exception):

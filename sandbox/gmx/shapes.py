@@ -94,7 +94,7 @@ def api_market(pool: Pool, *, is_listed: bool) -> dict[str, Any]:
             }
         )
     return {
-        "symbol": _api_symbol(pool),
+        "symbol": api_symbol(pool),
         "marketTokenAddress": pool.recorded["marketToken"],
         "indexTokenAddress": pool.recorded["indexToken"],
         "longTokenAddress": pool.long.address,
@@ -136,7 +136,7 @@ def api_ticker(state: PoolState, newest: Ticker) -> dict[str, Any]:
         "poolAmountLongUsd": str(long.pool_usd),
         "poolAmountShortUsd": str(short.pool_usd),
         **_rates(long, short),
-        "symbol": _api_symbol(state.pool),
+        "symbol": api_symbol(state.pool),
         "marketTokenAddress": state.pool.recorded["marketToken"],
         "capacityLong": _capacity(long),
         "capacityShort": _capacity(short),
@@ -154,7 +154,7 @@ def _rates(long: Side, short: Side) -> dict[str, str]:
     }
 
 
-def _api_symbol(pool: Pool) -> str:
+def api_symbol(pool: Pool) -> str:
     name, _, _ = pool.recorded["name"].partition(" [")
     long, short = (_API_SYMBOLS.get(t.symbol, t.symbol) for t in (pool.long, pool.short))
     return f"{name} [{long}-{short}]"

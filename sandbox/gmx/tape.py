@@ -1,8 +1,11 @@
 """What one token's price was: candles and the day's figures, as plain USD numbers, bounded."""
 
+import math
 from collections import deque
 from itertools import islice
 from typing import Any, Final
+
+from sandbox.past import Past
 
 PERIODS: Final = {
     "1m": 60,
@@ -19,9 +22,11 @@ _Candle = list[float]
 
 
 class Tape:
-    """``day_open`` is where the price stood a day before the start."""
+    """``day_open`` is where the price stood a day before the start; ``market`` names the past."""
 
-    def __init__(self, day_open: float) -> None:
+    def __init__(self, market: str, day_open: float) -> None:
+        self._market = market
+        self._past: Past | None = None
         self._candles: dict[str, deque[_Candle]] = {
             period: deque(maxlen=_CANDLES_KEPT) for period in PERIODS
         }
@@ -30,6 +35,8 @@ class Tape:
     def add(self, price: float, now_s: int) -> None:
         price = _shown(price)
         self.close = price
+        if self._past is None:
+            self._past = Past(self._market, price, now_s)
         self.high = max(self.high, price)
         self.low = min(self.low, price)
         for period, seconds in PERIODS.items():
@@ -44,7 +51,13 @@ class Tape:
             candle[4] = price
 
     def newest(self, period: str, limit: int) -> list[_Candle]:
-        return list(islice(reversed(self._candles[period]), limit))
+        found = list(islice(reversed(self._candles[period]), limit))
+        if self._past is not None and len(found) < limit:
+            for start_s, *prices in self._past.newest(
+                PERIODS[period], limit - len(found), 0, math.inf
+            ):
+                found.append([start_s, *map(_shown, prices)])
+        return found
 
     def day(self) -> dict[str, Any]:
         return {"open": self.open, "high": self.high, "low": self.low, "close": self.close}

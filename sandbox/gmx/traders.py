@@ -10,7 +10,7 @@ from sandbox.gmx.oracle import Ticker
 from sandbox.gmx.pools import PoolState
 
 # Between two orders of the whole venue at the default rate.
-_MEAN_PAUSE_MS: Final = 1_500
+_MEAN_PAUSE_MS: Final = 10_000
 _MAJORS: Final = ("BTC", "ETH", "SOL")
 _MAJOR_WEIGHT: Final = 20
 _MEDIAN_USD: Final = 4_000

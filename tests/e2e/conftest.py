@@ -6,12 +6,14 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.e2e.kit import FLAGS, Program, Tape, find_browser, running_program, until
 from tests.servers import open_folder
 
 STARTING_S = 300
+
+expect.set_options(timeout=30_000)
 
 NewPage = Callable[..., Page]
 

@@ -174,7 +174,7 @@ def test_a_dead_gateway_is_a_disconnection_and_heals(
     until(lambda: _live(board), BACK_S, "prices again")
     fresh = until(lambda: market.evaluate(READ_QUOTE)["seq"], BACK_S, "the market again")
     tape.envelope("price:BTC-USD", fresh)
-    until(lambda: market.evaluate(READ_QUOTE)["seq"] > fresh, 10, "changes again")
+    until(lambda: (market.evaluate(READ_QUOTE)["seq"] or 0) > fresh, 10, "changes again")
     until(lambda: program.pids("gateway") not in ([], old), 15, "another gateway")
     expect(board.locator('[data-banner="build"]')).to_contain_text("A newer version is available")
     expect(market.locator('[data-banner="build"]')).to_have_count(0)

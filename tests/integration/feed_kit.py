@@ -91,6 +91,14 @@ class Feed:
         self.process.kill()
         self.process.wait()
 
+    def kill_beside(self) -> list[int]:
+        """Kills what it has started itself; the ids."""
+        threads = Path(f"/proc/{self.process.pid}/task").iterdir()
+        pids = [int(pid) for thread in threads for pid in (thread / "children").read_text().split()]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        return pids
+
     async def terminate(self) -> int:
         """Asks it to end; its exit code."""
         self.signal(signal.SIGTERM)

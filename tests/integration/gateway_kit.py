@@ -17,6 +17,10 @@ from api.auth.service import Config
 from api.realtime.engine import Limits
 from api.service import AUTH_OFF, Gateway, listen
 from runtime.channels import (
+    FUNDING_ROOM,
+    FUNDING_SHARES,
+    FUNDING_TTL_MS,
+    LADDER_TTL_MS,
     MARKETS_STATE,
     PRICES_ROOM,
     QUOTE_TTL_MS,
@@ -25,15 +29,24 @@ from runtime.channels import (
     UNPRICED_STATE,
     VENUES_ROOM,
     VENUES_STATE,
+    depth_key,
+    funding_key,
+    ladder_key,
+    ladder_room,
     price_room,
     quote_key,
+    share_of,
     trades_room,
 )
 from runtime.clock import wall_us
-from runtime.wire import Cause, Envelope, encode_batch, encode_envelope
+from runtime.tasks import end_all
+from runtime.wire import Cause, Envelope, Stamp, encode_batch, encode_depth, encode_envelope
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
 BEAT_S = 0.04
+EVENTS = (
+    "price", "prices", "venues", "trades", "candles", "ladder", "funding", "account", "heartbeat",
+)  # fmt: skip
 
 
 def price_of(bid: str, ask: str) -> dict[str, Any]:
@@ -117,6 +130,7 @@ class Feed:
     _quotes: dict[str, bytes] = field(default_factory=dict)
     _unpriced: dict[str, Envelope] = field(default_factory=dict)
     _venues: bytes = b""
+    _later: dict[str, tuple[bytes, int]] = field(default_factory=dict)
     _sending: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def envelope(self, room: str, data: Any, cause: Cause = "frame") -> Envelope:
@@ -148,6 +162,8 @@ class Feed:
         pipe.set(UNPRICED_STATE, unpriced, px=STATE_TTL_MS)
         if self._venues:
             pipe.set(VENUES_STATE, self._venues, px=STATE_TTL_MS)
+        for key, (body, ttl_ms) in self._later.items():
+            pipe.set(key, body, px=ttl_ms)
         rows = orjson.dumps([market_row(market) for market in self.markets])
         pipe.set(MARKETS_STATE, rows, px=STATE_TTL_MS)
         await pipe.execute()
@@ -168,11 +184,36 @@ class Feed:
 
     async def drop_quote(self, market: str = "BTC-USD") -> None:
         """The key is gone, as when no venue has a price; the tape says nothing."""
-        self._quotes.pop(market, None)
-        await self.redis.delete(quote_key(market))
+        async with self._sending:
+            self._quotes.pop(market, None)
+            await self.redis.delete(quote_key(market))
 
     async def trades(self, *numbers: int, market: str = "BTC-USD") -> None:
         await self.send(self.envelope(trades_room(market), [trade_of(n) for n in numbers]))
+
+    async def ladder(self, data: Any, depth: Any, market: str = "BTC-USD") -> Envelope:
+        """Publishes a ladder and what it was made of."""
+        envelope = self.envelope(ladder_room(market), data, "timer")
+        now_us = wall_us()
+        stamp = Stamp(envelope.seq, self.epoch, "timer", now_us, now_us)
+        inputs = encode_depth(market, stamp, orjson.dumps(depth))
+        self._later[ladder_key(market)] = envelope.body, LADDER_TTL_MS
+        self._later[depth_key(market)] = inputs, LADDER_TTL_MS
+        await self.send(envelope)
+        return envelope
+
+    async def drop_ladder(self, market: str = "BTC-USD") -> None:
+        async with self._sending:
+            for key in (ladder_key(market), depth_key(market)):
+                self._later.pop(key, None)
+                await self.redis.delete(key)
+
+    async def funding(self, rows: dict[str, Any]) -> None:
+        """Publishes rows of one share, and that they are all of it."""
+        (share,) = {share_of(market, FUNDING_SHARES) for market in rows}
+        envelope = self.envelope(FUNDING_ROOM, rows, "timer")
+        self._later[funding_key(share)] = envelope.body, FUNDING_TTL_MS
+        await self.send(envelope)
 
     async def venues(self, state: str = "live") -> None:
         row = {
@@ -189,6 +230,7 @@ class Feed:
         self.epoch += 100
         self._seqs.clear()
         self._quotes.clear()
+        self._later.clear()
         self._venues = b""
 
     async def run(self) -> None:
@@ -221,13 +263,14 @@ async def running_gateway(
     limits: Limits | None = None,
     database_url: str = NO_DATABASE,
     auth: Config = AUTH_OFF,
+    port: int = 0,
 ) -> AsyncIterator[Rig]:
     """With a feed that beats, has quoted both markets once and has told of its venue."""
     redis = Redis.from_url(redis_url)
     await redis.flushall()
     feed = Feed(redis)
-    gateway = Gateway(redis_url, database_url, limits or Limits(), auth)
-    listener = listen("127.0.0.1", 0, shared=False)
+    gateway = Gateway(redis_url, database_url, limits or Limits(), auth=auth)
+    listener = listen("127.0.0.1", port, shared=False)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     stop = asyncio.Event()
     serving = asyncio.create_task(gateway.run(listener, stop))
@@ -244,7 +287,7 @@ async def running_gateway(
             yield Rig(url, gateway, feed, http, stop)
     finally:
         stop.set()
-        beating.cancel()
+        await end_all([beating])
         await asyncio.gather(serving, return_exceptions=False)
         await redis.aclose()
 
@@ -277,7 +320,7 @@ class Client:
         self.received: dict[str, asyncio.Queue[dict[str, Any]]] = {}
         self.history: dict[str, list[dict[str, Any]]] = {}
         self.sio = socketio.AsyncClient(reconnection=False)
-        for name in ("price", "prices", "venues", "trades", "heartbeat"):
+        for name in EVENTS:
             self.received[name] = asyncio.Queue()
             self.history[name] = []
             self.sio.on(name, functools.partial(self._take, name))

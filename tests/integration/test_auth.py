@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import orjson
 import pytest
 from eth_utils.address import to_checksum_address
 from redis.asyncio import Redis
@@ -22,6 +23,7 @@ from perptape.embedded_anvil import EmbeddedAnvil
 from perptape.embedded_redis import EmbeddedRedis
 from sandbox.chain.node import Node
 from tests import servers
+from tests.integration.account_kit import ACCOUNT, opened, wire
 from tests.integration.auth_kit import (
     CHAIN,
     PUBLIC_URL,
@@ -360,3 +362,20 @@ async def test_a_server_without_keys(embedded_redis_url: str) -> None:
         asked = {"address": "0x" + "0" * 40, "chain_id": 1}
         check_problem(await rig.http.post("/v1/auth/nonce", json=asked), 503, "AUTH_OFF")
         check_problem(await session(rig.http, "x"), 503, "AUTH_OFF")
+
+
+async def test_logout_closes_the_sockets_of_the_session(rig: Rig) -> None:
+    wallet = Wallet(rig.http)
+    grant, other = await wallet.grant(), await wallet.grant()
+    async with (
+        wire(rig.url, grant["access_token"]) as client,
+        wire(rig.url, other["access_token"]) as stays,
+    ):
+        told = (await client.ask("subscribe", ACCOUNT))["rooms"]["account"]
+        assert told["data"]["account_id"] == grant["account_id"]
+        headers = {"Authorization": f"Bearer {grant['access_token']}"}
+        assert (await rig.http.post("/v1/auth/logout", headers=headers)).status_code == 200
+        assert await client.close_code() == 4001
+        assert (await stays.ask("subscribe", ACCOUNT))["ok"]
+    async with opened(rig.url, grant["access_token"]) as (_, answer):
+        assert orjson.loads(answer[2:])["data"] == {"code": "SESSION_ENDED"}

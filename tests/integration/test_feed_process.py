@@ -70,10 +70,12 @@ async def test_keys_live_100_ms_and_hold_the_bytes_of_the_tape(
             pipe.pttl(key)
         answers = await pipe.execute()
         for body, left_ms in zip(answers[::2], answers[1::2], strict=True):
-            assert body is not None
-            assert 0 < left_ms <= QUOTE_TTL_MS
-            envelope = orjson.loads(body)
-            found[envelope["room"], envelope["seq"]] = body
+            # A machine that is busy elsewhere lets a key lapse: then there is none.
+            assert left_ms <= QUOTE_TTL_MS
+            assert (body is None) == (left_ms < 0)
+            if body is not None:
+                envelope = orjson.loads(body)
+                found[envelope["room"], envelope["seq"]] = body
         await asyncio.sleep(0.02)
     said = {(item.room, item.seq): item.body for item in tape.envelopes()}
     assert found.items() <= said.items()

@@ -5,6 +5,8 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +14,8 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from aggregator.service import Feed
+from aggregator.service import publishing
+from connectors.base.economics import PoolDepth
 from connectors.base.protocol import (
     Failure,
     Frame,
@@ -21,11 +24,21 @@ from connectors.base.protocol import (
     VenueConnector,
     VenueRules,
 )
-from domain.events import BookSnapshot, Event, Liveness, VenueStatus
+from connectors.dydx.economics.pricing import BookInputs
+from connectors.dydx.economics.quote import scale_of
+from domain.book import BookLevels
+from domain.events import BookSnapshot, Event, Funding, Liveness, VenueStatus
 from domain.ids import MarketId, SourceId, VenueId
 from domain.market import Market
 from domain.units import Grid
-from runtime.channels import quote_key
+from runtime.channels import (
+    FUNDING_SHARES,
+    QUOTE_TTL_MS,
+    funding_key,
+    ladder_key,
+    quote_key,
+    share_of,
+)
 from runtime.clock import mono_ns
 from runtime.settings import Settings
 from tests.integration.feed_kit import Tape, listening, until
@@ -44,6 +57,7 @@ class Script:
 
     def __init__(self) -> None:
         self.bids = {QUIET: 100, OTHER: 100}
+        self.rates = {QUIET: "0.1", OTHER: "0.1"}
         self._events: list[Event] = []
         self._paths: list[str] = []
 
@@ -58,6 +72,15 @@ class Script:
         transport = HttpTransport(fetch)
         return [Source(SourceId("dydx:0"), transport, lambda _now: self, tuple(markets))]
 
+    def list_notes(self) -> None: ...
+
+    def take_list(self, markets: Sequence[Market], notes: Any) -> None: ...
+
+    def depth(self, market: Market, book: BookLevels | None, mono_ns: int) -> Sequence[PoolDepth]:
+        assert book is not None
+        inputs = BookInputs(scale_of(market), tuple(book.bids), tuple(book.asks))
+        return [PoolDepth(None, inputs)]
+
     async def close(self) -> None:
         pass
 
@@ -65,6 +88,7 @@ class Script:
         self._events += [VenueStatus("live"), Liveness(mono_ns)]
         for name, bid in self.bids.items():
             self._events.append(BookSnapshot(name, mono_ns, ((bid, 1),), ((bid + 1, 1),)))
+            self._events.append(Funding(name, self.rates[name], 1, None, None, None))
 
     def advance(self, mono_ns: int) -> None:
         self._paths.append("/")
@@ -151,6 +175,26 @@ class Running:
                     bids[market] = row["bid"]
         return bids
 
+    def rates(self) -> dict[str, str]:
+        """As a reader has them who merges the rows of the funding room."""
+        rates: dict[str, str] = {}
+        for item in self.tape.envelopes():
+            if item.room == "funding":
+                for market, row in orjson.loads(item.body)["data"].items():
+                    rates[market] = row["dydx"]["raw"]
+        return rates
+
+    async def until_funded(self, quiet: str, other: str) -> None:
+        wanted = {QUIET: quiet, OTHER: other}
+        await until(lambda: self.rates() == wanted, f"funding {wanted} in the room")
+
+    async def ladder_is(self, market: MarketId, bid: int) -> bool:
+        """Whether the key and the room say the same, of that price."""
+        said = [item.body for item in self.tape.envelopes() if item.room == f"ladder:{market}"]
+        if not said or await self.redis.get(ladder_key(market)) != said[-1]:
+            return False
+        return bool(orjson.loads(said[-1])["data"]["mid"] == f"{bid}.5")
+
     def bid(self, market: str) -> str | None:
         """As a reader has it who follows the market's room."""
         data = self.tape.newest(f"price:{market}")
@@ -180,7 +224,7 @@ async def running(embedded_redis_url: str) -> AsyncIterator[Running]:
     ):
         url = f"redis://:{parts.password}@127.0.0.1:{line.port}/0"
         variables: dict[str, Any] = {"REDIS_URL": url}
-        feed = asyncio.create_task(Feed([connector], Settings(**variables)).run(stop))
+        feed = asyncio.create_task(publishing([connector], Settings(**variables)).run(stop))
         made = Running(script, line, tape, redis)
         await made.until_shown(100, 100)
         yield made
@@ -203,6 +247,35 @@ async def test_what_a_slow_redis_conflates_leaves_no_row_of_the_board_behind(
         await running.until_shown(price, price)
 
 
+async def test_a_key_that_is_gone_comes_back_as_it_was(running: Running) -> None:
+    """Keys of quiet markets are only extended, so what took one away must not go unseen."""
+    keys = [quote_key(QUIET), quote_key(OTHER)]
+
+    async def both() -> bool:
+        return await running.redis.exists(*keys) == 2
+
+    await until(both, "the keys")
+    before = await running.redis.mget(keys)
+    said = len(list(running.tape.envelopes()))
+    await running.redis.delete(*keys)
+    await until(both, "the keys again")
+    assert await running.redis.mget(keys) == before
+    rooms = {item.room for item in list(running.tape.envelopes())[said:]}
+    assert not rooms & {f"price:{QUIET}", f"price:{OTHER}"}
+
+
+async def test_a_quiet_key_lives_on(running: Running) -> None:
+    """It is extended again and again: its life does not only run down."""
+    lives: list[int] = []
+
+    async def extended() -> bool:
+        lives.append(await running.redis.pttl(quote_key(QUIET)))
+        return sum(later > sooner for sooner, later in pairwise(lives)) >= 3
+
+    await until(extended, "a life that grows")
+    assert max(lives) <= QUOTE_TTL_MS
+
+
 async def test_what_was_lost_with_a_connection_is_said_again(running: Running) -> None:
     for price in range(101, 104):
         lost = asyncio.create_task(running.line.lose())
@@ -210,9 +283,40 @@ async def test_what_was_lost_with_a_connection_is_said_again(running: Running) -
         await lost
         await running.until_shown(price, 100)
         newest = [item for item in running.tape.envelopes() if item.room == f"price:{QUIET}"][-1]
-        assert await running.redis.get(quote_key(QUIET)) == newest.body
+
+        async def key_says_it(body: bytes = newest.body) -> bool:
+            return await running.redis.get(quote_key(QUIET)) == body
+
+        # A machine that is busy elsewhere may let a key lapse for a moment.
+        await until(key_says_it, "the newest price under its key")
     # A connection is not the lease: nobody else has led, the numbers just go on.
     assert len(running.tape.epochs()) == 1
+
+
+async def test_ladders_and_funding_that_were_lost_are_said_again(running: Running) -> None:
+    for price in (101, 102):
+        lost = asyncio.create_task(running.line.lose())
+        running.script.bids[QUIET] = price
+        running.script.rates[QUIET] = f"0.{price}"
+        await lost
+        await until(partial(running.ladder_is, QUIET, price), "the new ladder")
+        await until(partial(running.ladder_is, OTHER, 100), "the old ladder")
+        await running.until_funded(f"0.{price}", "0.1")
+        raw = await running.redis.get(funding_key(share_of(QUIET, FUNDING_SHARES)))
+        assert orjson.loads(raw)["data"][QUIET]["dydx"]["raw"] == f"0.{price}"
+
+
+async def test_what_a_slow_redis_conflates_leaves_no_row_of_funding_behind(
+    running: Running,
+) -> None:
+    for number in range(2, 6):
+        running.line.hold()
+        running.script.rates[QUIET] = f"0.{number}"
+        await asyncio.sleep(0.11)
+        running.script.rates[OTHER] = f"0.{number}"
+        await asyncio.sleep(0.11)
+        running.line.release()
+        await running.until_funded(f"0.{number}", f"0.{number}")
 
 
 @pytest.mark.parametrize("hours", [-1, 1])

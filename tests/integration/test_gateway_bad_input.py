@@ -143,7 +143,7 @@ async def test_a_token_is_a_connect_error(rig: Rig) -> None:
         await wire.send('40{"token":"anything"}')
         answer = str(await wire.recv())
         assert answer.startswith("44")
-        assert orjson.loads(answer[2:])["data"] == {"code": "AUTH_UNAVAILABLE"}
+        assert orjson.loads(answer[2:])["data"] == {"code": "AUTH_OFF"}
 
 
 def _masked(first: int, payload: bytes, *, announce: int | None = None, mask: bool = True) -> bytes:

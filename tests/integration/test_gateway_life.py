@@ -41,7 +41,7 @@ async def roles(embedded_redis_url: str, tmp_path: Path) -> AsyncIterator[list[t
     """Two gateways on one port: (url, pid)."""
     port = free_port()
     running = []
-    for _ in range(2):
+    for number in (1, 2):
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PERP_")},
             "REDIS_URL": embedded_redis_url,
@@ -49,6 +49,7 @@ async def roles(embedded_redis_url: str, tmp_path: Path) -> AsyncIterator[list[t
             "PERP_HTTP_PORT": str(port),
             "PERP_METRICS_PORT": str(free_port()),
             "PERP_GATEWAYS": "2",
+            "PERP_WORKER": str(number),
             "PERP_DATA_DIR": str(tmp_path),
         }
         running.append(

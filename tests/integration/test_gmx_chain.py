@@ -15,6 +15,13 @@ import pytest
 from web3 import Web3
 from web3.logs import DISCARD
 
+from connectors.base.protocol import HttpReply
+from connectors.gmx.addresses import contracts
+from connectors.gmx.constants import NATIVE_TOKENS
+from connectors.gmx.gas_poll import GasSession
+from connectors.gmx.parse import Ticker
+from connectors.gmx.rpc import Nodes
+from connectors.gmx.state import GmxState
 from perptape.embedded_anvil import EmbeddedAnvil
 from perptape.layout import chain_settings
 from tests.integration.feed_kit import Feed, Tape, feeds, listening, sandbox, until
@@ -58,7 +65,7 @@ def feed(
 ) -> Iterator[Feed]:
     folder = tmp_path_factory.mktemp("chain")
     settings = chain_settings({CHAIN: chain.server.url})
-    with sandbox(folder, PERP_SANDBOX_RATE="5", **settings) as urls, feeds(folder) as start:
+    with sandbox(folder, PERP_SANDBOX_RATE="15", **settings) as urls, feeds(folder) as start:
         yield start(embedded_redis_url, urls | settings | {"PERP_VENUES": "gmx"})
 
 
@@ -91,7 +98,7 @@ async def test_trades_are_what_the_receipts_say(
 ) -> None:
     node = Web3(Web3.HTTPProvider(chain.server.url))
     async with listening(embedded_redis_url) as (tape, _):
-        await until(lambda: len(trades(tape)) >= 12, "trades")
+        await until(lambda: len(trades(tape)) >= 8, "trades")
         found = trades(tape)
     assert feed.says("gmx_roles") == 1
     assert len({trade["id"] for _, trade in found}) == len(found)
@@ -106,6 +113,27 @@ async def test_trades_are_what_the_receipts_say(
         assert Decimal(trade["price"]) * 10 ** (30 - decimals) == values["executionPrice"]
         assert Decimal(trade["size"]) * 10**decimals == values["sizeDeltaInTokens"]
         assert (trade["side"] == "BUY") == (values["isLong"] == (name == "PositionIncrease"))
+
+
+async def test_what_an_order_costs_is_what_the_chain_says(chain: Chain) -> None:
+    node = Web3(Web3.HTTPProvider(chain.server.url))
+    state, nodes = GmxState(), Nodes([chain.server.url])
+    store = contracts(CHAIN, "v2.2c", {})["DATA_STORE"]
+    session = GasSession(state, CHAIN, store, lambda _now: None, 0)
+    session.advance(0)
+    (request,) = session.outgoing()
+    session.receive(HttpReply(request, await nodes.post(request)), 0, 0)
+    await nodes.close()
+    assert session.healthy
+    # One USD of ether.
+    state.book.learn_tickers({NATIVE_TOKENS[CHAIN]: Ticker(10**12, 10**12, 0)}, 0, 0)
+    gas_usd, fee_usd = state.book.fixed(0)
+    assert gas_usd is not None
+    assert fee_usd is not None
+    # The price of gas moves with every block.
+    price_wei = node.eth.gas_price
+    assert float(gas_usd) == pytest.approx(1_000_000 * price_wei / 1e18, rel=0.5, abs=1e-4)
+    assert float(fee_usd) == pytest.approx(4_350_000 * price_wei / 1e18, rel=0.5, abs=1e-4)
 
 
 async def test_a_node_that_starts_anew_is_heard_again(

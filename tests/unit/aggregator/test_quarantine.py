@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.events import Levels, Liveness, MarketState, OraclePrice, VenueStatus
+from domain.events import Event, Levels, Liveness, MarketState, OraclePrice, VenueStatus
 from tests.unit.aggregator.world import (
     BTC,
     DYDX,
@@ -189,7 +189,12 @@ def two_sources(dollars: float) -> World:
     return world
 
 
-def test_the_oracle_price_of_a_stale_source_is_not_used() -> None:
+@pytest.mark.parametrize(
+    "news",
+    [snapshot(bids=((2001, 1),), asks=((2010, 1),)), (BTC, True, 1900, 1, 2)],
+    ids=["touch", "behind"],
+)
+def test_the_oracle_price_of_a_stale_source_is_not_used(news: Event) -> None:
     world = two_sources(100)
     world.wait(5.1, BEAT)
     assert world.state(name=ETH) == ("stale", "STALE")
@@ -197,7 +202,7 @@ def test_the_oracle_price_of_a_stale_source_is_not_used() -> None:
     assert world.state() == ("live", None)
     world.apply(BEAT, number=1)
     world.wait(0.04)
-    world.apply(snapshot(bids=((2001, 1),), asks=((2010, 1),)))
+    world.apply(news)
     assert world.state() == ("quarantined", "OUTLIER")
 
 

@@ -30,16 +30,20 @@ def test_commands_hold_any_bytes() -> None:
             resp.delete("quote:BTC-USD"),
             resp.REPLIES_ON,
             resp.publish("tape", body),
+            resp.extend_px(["a", "quote:\u00c9-USD"], 100),
             resp.command(),
             resp.command(b"", b"x"),
         )
     )
-    assert parsed(raw) == [
+    commands = parsed(raw)
+    assert commands[5].pop(1).count(b"PEXPIRE") == 1
+    assert commands == [
         [b"CLIENT", b"REPLY", b"OFF"],
         [b"SET", "quote:\u00c9-USD".encode(), body, b"PX", b"100"],
         [b"DEL", b"quote:BTC-USD"],
         [b"CLIENT", b"REPLY", b"ON"],
         [b"PUBLISH", b"tape", body],
+        [b"EVAL", b"2", b"a", "quote:\u00c9-USD".encode(), b"100"],
         [],
         [b"", b"x"],
     ]

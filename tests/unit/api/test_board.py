@@ -84,7 +84,7 @@ def test_envelopes_are_shown_as_they_came(board: Board) -> None:
 
 
 def test_rooms_of_a_newer_feed_are_ignored(board: Board) -> None:
-    assert board.accept(envelope("ladder:BTC-USD", 1, {})) is None
+    assert board.accept(envelope("depth:BTC-USD", 1, {})) is None
     assert board.accept(envelope("prices:BTC-USD", 1, {})) is None
 
 
@@ -114,6 +114,8 @@ def test_going_stale_takes_every_price_away_and_repeats_the_seq(board: Board) ->
         "venues": 0,
         "excluded": [{"venue": "dydx", "reason": "FEED_SILENT"}],
         "disagree": False,
+        "confidence_bps": None,
+        "age_ms": {},
     }
     assert b"100" not in board.quote("BTC-USD").shown
     prices = orjson.loads(board.prices.shown)
@@ -252,12 +254,21 @@ def test_a_quote_that_is_gone_tells_when_there_was_one(board: Board) -> None:
 
 
 def test_a_room_without_data_says_so(board: Board) -> None:
-    for room in ("price:ETH-USD", "trades:ETH-USD", "venues"):
+    for room in ("price:ETH-USD", "trades:ETH-USD", "ladder:ETH-USD", "funding", "venues"):
         empty = snapshot(board, room)
         assert (empty["type"], empty["seq"], empty["cause"]) == ("snapshot", 0, "status")
     quality = snapshot(board, "price:ETH-USD")["data"]["quality"]
-    assert quality == {"venues": 0, "excluded": [], "disagree": False}
+    assert (quality["venues"], quality["excluded"]) == (0, [])
     assert snapshot(board, "trades:ETH-USD")["data"] == []
+    assert snapshot(board, "funding")["data"] == {}
+    assert snapshot(board, "ladder:ETH-USD")["data"] == {
+        "sizes": ["1000", "10000", "100000", "1000000"],
+        "mid": None,
+        "buy": [],
+        "sell": [],
+        "splits": {"buy": [None] * 4, "sell": [None] * 4},
+        "excluded": [],
+    }
 
 
 def test_trades_are_kept_to_a_bound() -> None:
@@ -279,13 +290,16 @@ def test_trades_are_kept_to_a_bound() -> None:
         ("", "UNKNOWN_ROOM"),
         ("price", "UNKNOWN_ROOM"),
         ("trades", "UNKNOWN_ROOM"),
-        ("ladder:BTC-USD", "UNKNOWN_ROOM"),
+        ("ladder", "UNKNOWN_ROOM"),
+        ("depth:BTC-USD", "UNKNOWN_ROOM"),
+        ("funding:BTC-USD", "UNKNOWN_ROOM"),
         ("prices:", "UNKNOWN_ROOM"),
         ("heartbeat", "UNKNOWN_ROOM"),
         ("price:", "UNKNOWN_MARKET"),
         ("price:btc-usd", "UNKNOWN_MARKET"),
         ("price:BTC-USD ", "UNKNOWN_MARKET"),
         ("trades:\x00", "UNKNOWN_MARKET"),
+        ("ladder:NONE-USD", "UNKNOWN_MARKET"),
     ],
 )
 def test_rooms_that_do_not_exist(board: Board, room: str, code: str) -> None:
@@ -327,3 +341,74 @@ def test_rows_found_before_the_tape_was_heard_get_its_first_seq_as_a_whole() -> 
     assert (first["type"], first["seq"], set(first["data"])) == ("snapshot", 9, set(keys))
     board.accept(envelope("prices", 10, {"BTC-USD": row("13")}))
     assert orjson.loads(board.prices.shown)["type"] == "update"
+
+
+# Ladders and funding ------------------------------------------------------------------------------
+
+LADDER = {
+    "sizes": ["1000", "2000"],
+    "mid": "100",
+    "buy": [{"venue": "dydx", "pool": None, "all_in": ["100", "101"]}],
+    "sell": [],
+    "splits": {"buy": [None, None], "sell": [None, None]},
+    "excluded": [{"venue": "gmx", "reason": "STALE"}],
+}
+
+
+def test_a_silent_feed_has_no_ladders_until_their_keys_say_so(board: Board) -> None:
+    told = envelope("ladder:BTC-USD", 5, LADDER)
+    board.accept(told)
+    assert snapshot(board, "ladder:BTC-USD")["data"] == LADDER
+    assert board.unknown_ladders() == ["ETH-USD"]
+    assert "ladder:BTC-USD" in {room.name for room in board.go_stale(NOW_US)}
+    blank = snapshot(board, "ladder:BTC-USD")
+    assert (blank["cause"], blank["seq"]) == ("status", 5)
+    assert blank["data"] == LADDER | {
+        "mid": None,
+        "buy": [],
+        "excluded": [
+            {"venue": "dydx", "reason": "FEED_SILENT"},
+            {"venue": "gmx", "reason": "FEED_SILENT"},
+        ],
+    }
+    assert board.unknown_ladders() == ["BTC-USD", "ETH-USD"]
+    older = envelope("ladder:BTC-USD", 5, LADDER, EPOCH - 1)
+    assert board.restore_later({"BTC-USD": older.body}, []) == []
+    (room,) = board.restore_later({"BTC-USD": told.body}, [])
+    assert (room.name, room.shown) == ("ladder:BTC-USD", told.body)
+    assert board.restore_later({"BTC-USD": told.body}, []) == []
+
+
+def test_funding_is_merged_and_taken_from_its_keys(board: Board) -> None:
+    board.accept(envelope("funding", 7, {"BTC-USD": {"dydx": 1}}))
+    board.accept(envelope("funding", 8, {"ETH-USD": {"gmx": 2}, "SOL-USD": {}}))
+    assert snapshot(board, "funding")["data"] == {
+        "BTC-USD": {"dydx": 1}, "ETH-USD": {"gmx": 2}, "SOL-USD": {},
+    }  # fmt: skip
+    assert board.funding.rows() == {"BTC-USD": {"dydx": 1}, "ETH-USD": {"gmx": 2}}
+    assert board.funding.is_known
+    board.go_stale(NOW_US)
+    assert not board.funding.is_known
+    assert board.funding.rows() == {}
+    assert set(map(str, snapshot(board, "funding")["data"].values())) == {"{}"}
+    shares = [
+        envelope("funding", 7, {"BTC-USD": {"dydx": 1}}).body,
+        envelope("funding", 9, {"ETH-USD": {"gmx": 3}}).body,
+    ]
+    assert {room.name for room in board.restore_later({}, shares)} == {"funding"}
+    assert board.funding.rows() == {"BTC-USD": {"dydx": 1}, "ETH-USD": {"gmx": 3}}
+    # The tape goes on where it was; a key that is older than a row changes nothing.
+    assert board.accept(envelope("funding", 9, {"BTC-USD": {"dydx": 4}})) is not None
+    assert board.restore_later({}, shares[:1]) == []
+    assert board.funding.rows()["BTC-USD"] == {"dydx": 4}
+
+
+def test_funding_found_in_keys_is_enough_to_begin_with() -> None:
+    board = Board()
+    board.epoch = EPOCH
+    shares = [envelope("funding", 9, {"BTC-USD": {"dydx": 1}}).body]
+    board.restore_later({}, shares)
+    assert snapshot(board, "funding")["data"] == {"BTC-USD": {"dydx": 1}}
+    # Another share was said before that one, and is heard after it.
+    assert board.accept(envelope("funding", 8, {"ETH-USD": {"dydx": 2}})) is not None
+    assert set(board.funding.rows()) == {"BTC-USD", "ETH-USD"}

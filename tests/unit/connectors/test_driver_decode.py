@@ -1,12 +1,15 @@
-"""Long frames are read beside the loop: the session gets what was read or why it could not be, in
-the order of the frames, and short ones as they came."""
+"""Long frames are read in another process: the session gets what was read or why it could not be,
+in the order of the frames, and short ones as they came."""
 
 import asyncio
+import os
+import signal
 from typing import Any
 
+import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from connectors.base.decoding import LONG_FRAME_BYTES
+from connectors.base.decoding import LONG_FRAME_BYTES, read_long
 from connectors.base.driver import SourceDriver
 from connectors.base.protocol import (
     Decoded,
@@ -17,6 +20,7 @@ from connectors.base.protocol import (
     Source,
     WsTransport,
 )
+from domain.errors import VenueUnavailable
 from domain.events import Event
 from domain.ids import MarketId, SourceId
 
@@ -61,6 +65,10 @@ def length(body: bytes) -> int:
     return len(body)
 
 
+def dying(_body: bytes) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 async def ran(source: Source, done: Script) -> list[Frame]:
     driver = SourceDriver(source, lambda *_: None)
     running = asyncio.create_task(driver.run())
@@ -99,3 +107,25 @@ async def test_long_answers_of_a_poll_come_read() -> None:
     script = Script(2)
     source = Source(SourceId("x:0"), HttpTransport(fetch), lambda _now: script, (), length)
     assert await ran(source, script) == [Decoded(len(LONG)), HttpReply("/b", b"[1]")]
+
+
+async def test_a_frame_that_kills_who_reads_it_is_a_failure_of_the_venue() -> None:
+    with pytest.raises(VenueUnavailable) as raised:
+        await read_long(dying, b"x")
+    assert raised.value.code == "DECODER_LOST"
+    assert (await read_long(length, b"abc")).get() == 3
+
+
+async def test_a_source_whose_frame_cannot_be_read_connects_again() -> None:
+    async def fetch(_path: str) -> bytes:
+        return LONG
+
+    statuses: list[Event] = []
+    source = Source(SourceId("x:0"), HttpTransport(fetch), lambda _now: Script(9), (), dying)
+    driver = SourceDriver(source, lambda _source, events, _wall, _mono: statuses.extend(events))
+    running = asyncio.create_task(driver.run())
+    async with asyncio.timeout(10):
+        while len(statuses) < 2:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    assert all("DECODER_LOST" in str(status) for status in statuses)

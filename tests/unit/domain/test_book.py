@@ -138,3 +138,24 @@ def test_a_flood_of_levels_is_refused_and_leaves_the_book_as_it_was() -> None:
     book.apply(True, 1, 0, 3)
     book.apply(True, MAX_LEVELS + 1, 1, 4)
     assert book.touch().bid_ticks == MAX_LEVELS + 1
+
+
+def test_levels_can_be_cut_behind_what_they_are_worth() -> None:
+    book = book_of(((10, 5), (9, 5), (8, 5)), ((11, 1), (12, 100), (13, 5)))
+    assert book.levels(1) == (((10, 5),), ((11, 1),))
+    assert book.levels(50) == (((10, 5),), ((11, 1), (12, 100)))
+    assert book.levels(51).bids == ((10, 5), (9, 5))
+    assert book.levels(10**9) == book.levels()
+    assert book.levels().bids == ((10, 5), (9, 5), (8, 5))
+
+
+def test_levels_are_the_same_object_while_nothing_has_changed() -> None:
+    book = book_of(((10, 5),), ((11, 1),))
+    kept = book.levels(100)
+    assert book.levels(100) is kept
+    book.apply(True, 9, 1, 2)
+    changed = book.levels(100)
+    assert changed.bids == ((10, 5), (9, 1))
+    assert book.levels(100) is changed
+    book.snapshot(((10, 5),), ((11, 1),), 3)
+    assert book.levels(100) == kept

@@ -88,6 +88,8 @@ def test_the_published_shapes() -> None:
             "venues": 2,
             "excluded": [{"venue": "gmx", "reason": "STALE"}],
             "disagree": False,
+            "confidence_bps": 52.9101,
+            "age_ms": {"dydx": 0, "gains": 0},
         },
         "venues": {
             venue: {
@@ -116,4 +118,37 @@ def test_the_published_shapes() -> None:
         "change_24h": 0.01,
     }
     empty = price_data(best())
+    assert empty["quality"] == {
+        "venues": 0, "excluded": [], "disagree": False, "confidence_bps": None, "age_ms": {},
+    }  # fmt: skip
     assert [empty[key] for key in ("bid", "bid_venue", "ask", "mid", "spread_bps")] == [None] * 5
+
+
+@pytest.mark.parametrize(
+    ("quotes", "confidence_bps"),
+    [
+        ([quote("a", 100, 102), quote("b", 100, 102)], 0),
+        # Mids of 101 and 103 around the 102 of the best bid and ask.
+        ([quote("a", 100, 102), quote("b", 102, 104)], 98.0392),
+        ([quote("a", 100, 102), quote("b", 101, 103), quote("c", 102, 104)], 98.0392),
+        ([quote("a", 100, 102), quote("b", 200, 204, "stale")], None),
+        ([quote("a", 100, 102), quote("b", 101)], None),
+        ([quote("a", 100, 102)], None),
+        ([quote("a", 100), quote("b", 101)], None),
+    ],
+)
+def test_confidence_is_half_the_width_that_holds_every_mid(
+    quotes: list[VenueQuote], confidence_bps: float | None
+) -> None:
+    assert best(*quotes).confidence_bps == confidence_bps
+
+
+def test_ages_are_of_the_moment_of_the_news() -> None:
+    fresh, old = quote("a", 1, 2)._replace(price_us=9_000), quote("b", 1, 2)._replace(price_us=500)
+    away = quote("c", 1, 2, "stale")
+    said = best(fresh, old, away)
+    assert said._replace(received_us=9_999).age_ms == {"a": 0, "b": 9}
+    # A clock that was set back makes no price younger than new.
+    assert said._replace(received_us=400).age_ms == {"a": 0, "b": 0}
+    # Of no moment known the newest price is new.
+    assert said._replace(received_us=0).age_ms == {"a": 0, "b": 8}

@@ -112,6 +112,9 @@ def test_several_gateways_are_told_apart() -> None:
     gateway = next(role for role in ROLES if role.name == "gateway")
     assert gateway.workers(Settings()) == [""]
     assert gateway.workers(Settings(gateways=3)) == ["1", "2", "3"]
+    made = layout(Settings(gateways=3))
+    numbers = [made.launch_role("gateway", 1, worker=each).env["PERP_WORKER"] for each in ("", "3")]
+    assert numbers == ["1", "3"]
 
 
 def test_a_chain_with_a_node_of_its_own_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

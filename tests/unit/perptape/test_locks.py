@@ -8,7 +8,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 BOOTSTRAP = ROOT / "tools" / "bootstrap"
-LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-redis.lock"]
+LOCKS = [
+    "requirements.lock",
+    "requirements-dev.lock",
+    "requirements-load.lock",
+    "requirements-redis.lock",
+]
 
 
 def pins(path: Path) -> set[str]:
@@ -25,8 +30,9 @@ def test_every_package_is_pinned_with_a_hash(path: Path) -> None:
         assert re.match(r"[a-z0-9][a-z0-9.-]*==[^ ]+( ; .+)? \\\n +--hash=sha256:", block), block
 
 
-def test_tests_run_with_the_versions_that_users_run() -> None:
-    assert pins(ROOT / "requirements.lock") <= pins(ROOT / "requirements-dev.lock")
+@pytest.mark.parametrize("name", ["requirements-dev.lock", "requirements-load.lock"])
+def test_tests_and_loads_run_with_the_versions_that_users_run(name: str) -> None:
+    assert pins(ROOT / "requirements.lock") <= pins(ROOT / name)
 
 
 def test_the_committed_pip_is_the_expected_one() -> None:

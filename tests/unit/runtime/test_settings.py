@@ -41,6 +41,11 @@ def test_defaults_and_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"PERP_HTTP_PORT": "70000"}, "PERP_HTTP_PORT: "),
         ({"PERP_HTTP_PORT": "80 80"}, "PERP_HTTP_PORT: "),
         ({"PERP_SANDBOX_RATE": "nan"}, "PERP_SANDBOX_RATE: "),
+        ({"PERP_HOST_NAME": "a.b"}, "PERP_HOST_NAME: 1 to 16 letters"),
+        ({"PERP_HOST_NAME": ""}, "PERP_HOST_NAME: "),
+        ({"PERP_HOST_NAME": "x" * 17}, "PERP_HOST_NAME: "),
+        ({"PERP_TRUSTED_PROXIES": "10.0.0.1,proxy"}, "PERP_TRUSTED_PROXIES: 'proxy' does not"),
+        ({"PERP_TRUSTED_PROXIES": "10.0.0.1/8"}, "PERP_TRUSTED_PROXIES: 10.0.0.1/8 has host bits"),
     ],
 )
 def test_a_typo_is_no_default(
@@ -103,6 +108,12 @@ def test_urls_of_venues(url: str, allow_private: bool, allowed: bool) -> None:
     else:
         with pytest.raises(SettingsError, match="NAME"):
             check_url("NAME", url, "wss", allow_private=allow_private)
+
+
+def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch).trusted_networks == ()
+    settings = load(monkeypatch, PERP_TRUSTED_PROXIES="10.0.0.1, fd00::/8,")
+    assert list(map(str, settings.trusted_networks)) == ["10.0.0.1/32", "fd00::/8"]
 
 
 @pytest.mark.parametrize("name", ["btc-usd", "BTC", "BTC/USD", "BTC-USD;ETH-USD", "all,BTC"])

@@ -19,6 +19,7 @@ from sandbox.gmx.traders import Order, Seen
 
 ABI = Path(__file__).parents[2] / "data/gmx/abi/EventEmitter.json"
 NAMES = {
+    "DataStore": "DATA_STORE",
     "EventEmitter": "EVENT_EMITTER",
     "RoleStore": "ROLE_STORE",
     "OrderHandler": "ORDER_HANDLER",
@@ -61,6 +62,16 @@ def test_contracts_stand_where_the_real_ones_do() -> None:
     alloc = genesis(ARBITRUM)["alloc"]
     assert all(len(alloc[place]["code"]) > 100 for place in CONTRACTS[ARBITRUM].values())
     assert len(alloc[CONTRACTS[ARBITRUM]["RoleStore"]]["storage"]) == 2
+
+
+def test_the_gas_of_orders_lies_under_the_real_keys() -> None:
+    stored = genesis(ARBITRUM)["alloc"][CONTRACTS[ARBITRUM]["DataStore"]]["storage"]
+    slots = {
+        name: "0x" + keccak(bytes.fromhex(key[2:]) + bytes(32)).hex()
+        for name, key in c.GAS_KEYS.items()
+    }
+    assert stored.keys() == set(slots.values())
+    assert int(stored[slots["INCREASE_ORDER_GAS_LIMIT"]], 16) == 3_000_000
 
 
 def order(**changes: Any) -> Order:

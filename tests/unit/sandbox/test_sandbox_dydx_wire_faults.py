@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from sandbox.dydx.outbox import garble
+from sandbox.dydx.garbage import garble
 from sandbox.faults import NO_FAULTS, ActiveFaults, Fault, Kind
 from tests.unit.sandbox.offline import ALL, QUIET, Frame, Replica
 

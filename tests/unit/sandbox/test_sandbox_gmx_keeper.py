@@ -27,6 +27,9 @@ PATHS = (
     "/markets/info",
     "/v1/markets",
     "/v1/markets/tickers",
+    "/v1/markets/config",
+    "/v1/markets/values",
+    "/v1/markets/info",
 )
 
 
@@ -139,7 +142,7 @@ def test_interest_moves_by_orders_alone() -> None:
             {m["marketToken"]: m for m in json.loads(offline.body("/markets/info"))["markets"]}
         )
         if len(infos) == 1:
-            offline.run(120_000)
+            offline.run(800_000)
     orders = [order for order in keeper.orders if not order.cancelled]
     assert 40 < len(orders) < 160
     assert {order.is_long for order in orders} == {order.is_increase for order in orders}
@@ -155,3 +158,84 @@ def test_interest_moves_by_orders_alone() -> None:
     for order in orders:
         assert order.size_tokens > 0
         assert order.price in {s.min_price for s in order.seen} | {s.max_price for s in order.seen}
+
+
+def test_what_the_api_says_fits_what_the_keeper_says() -> None:
+    offline = Offline()
+    offline.run(10_000)
+    infos = {row["marketToken"]: row for row in offline.get("/markets/info")["markets"]}
+    configs = {row["marketTokenAddress"]: row for row in offline.get("/v1/markets/config")}
+    values = {row["marketTokenAddress"]: row for row in offline.get("/v1/markets/values")}
+    both = {row["marketTokenAddress"]: row for row in offline.get("/v1/markets/info")}
+    prices = {row["tokenAddress"]: row for row in offline.get("/prices/tickers")}
+    assert infos.keys() == configs.keys() == values.keys() == both.keys()
+    for pool, info in infos.items():
+        config, now = configs[pool], values[pool]
+        assert both[pool].items() >= config.items()
+        assert now.keys() - both[pool].keys() == {"updatedAt"}
+        read_ms = None if config["isDisabled"] else offline.now_us // 100_000 * 100
+        assert now["updatedAt"] == read_ms
+        if config["isSpotOnly"]:
+            assert now["longInterestUsd"] == config["maxOpenInterestLong"] == "0"
+            continue
+        assert now["longInterestUsd"] == info["openInterestLong"]
+        assert now["shortPoolAmount"] == info["poolAmountShort"]
+        payer = "Long" if now["longsPayShorts"] else "Short"
+        year_s = 365 * 86_400
+        assert int(now["fundingFactorPerSecond"]) * year_s == int(info[f"fundingRate{payer}"])
+        assert int(now[f"borrowingFactorPerSecondFor{payer}s"]) * year_s == int(
+            info[f"borrowingRate{payer}"]
+        )
+        # What may be reserved of the pool, less the size of all shorts.
+        pool_usd = int(now["shortPoolAmount"]) * int(
+            prices[config["shortTokenAddress"]]["minPrice"]
+        )
+        left = pool_usd * int(config["openInterestReserveFactorShort"]) // 10**30 - int(
+            now["shortInterestUsd"]
+        )
+        limit = int(config["maxOpenInterestShort"]) - int(now["shortInterestUsd"])
+        said = int(info["availableLiquidityShort"])
+        # Prices have moved a little since the pools were read.
+        assert abs(min(left, limit) - said) < pool_usd // 100
+
+
+def test_pools_of_one_token_share_an_inventory() -> None:
+    offline = Offline()
+    offline.run(1000)
+    configs = offline.get("/v1/markets/config")
+    values = {row["marketTokenAddress"]: row for row in offline.get("/v1/markets/values")}
+    shared: dict[str, list[Any]] = {}
+    for config in configs:
+        now = values[config["marketTokenAddress"]]
+        if int(config["virtualIndexTokenId"], 16):
+            shared.setdefault(config["virtualIndexTokenId"], []).append(now)
+        else:
+            assert now["virtualInventoryForPositionsInTokens"] == "0"
+    assert len(shared) > 5
+    for pools in shared.values():
+        assert len(pools) > 1
+        for name, short, long in (
+            ("virtualInventoryForPositions", "shortInterestUsd", "longInterestUsd"),
+            (
+                "virtualInventoryForPositionsInTokens",
+                "shortInterestInTokens",
+                "longInterestInTokens",
+            ),
+        ):
+            total = sum(int(pool[short]) - int(pool[long]) for pool in pools)
+            assert {int(pool[name]) for pool in pools} == {total}
+
+
+def test_a_market_that_is_delisted_is_not_read() -> None:
+    offline = Offline()
+
+    def disabled() -> set[str]:
+        configs = offline.get("/v1/markets/config")
+        gone = {row["marketTokenAddress"] for row in configs if row["isDisabled"]}
+        for row in offline.get("/v1/markets/values"):
+            assert (row["updatedAt"] is None) == (row["marketTokenAddress"] in gone)
+        return {row["indexTokenAddress"] for row in configs if row["marketTokenAddress"] in gone}
+
+    before = disabled()
+    offline.run(200, ActiveFaults([Fault("gmx", "delist", "SOL-USD", 0)]))
+    assert disabled() == before | {SOL}

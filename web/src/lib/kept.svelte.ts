@@ -1,5 +1,6 @@
 /** What stays when views change or the page is loaded again. */
 
+import { INTERVALS, type Interval } from './candles';
 import type { Sort, Tab } from './order';
 
 const FAVOURITES_KEY = 'perptape.favourites';
@@ -37,6 +38,34 @@ class Favourites {
 }
 
 export const favourites = new Favourites();
+
+const INTERVAL_KEY = 'perptape.interval';
+
+function readInterval(): Interval {
+  try {
+    const kept = localStorage.getItem(INTERVAL_KEY);
+    return INTERVALS.find((name) => name === kept) ?? '1m';
+  } catch {
+    return '1m';
+  }
+}
+
+/** What the chart shows, the same for every market. `venue`: null is the best of all. */
+class ChartChoice {
+  interval = $state<Interval>(readInterval());
+  venue = $state<string | null>(null);
+
+  setInterval(interval: Interval): void {
+    this.interval = interval;
+    try {
+      localStorage.setItem(INTERVAL_KEY, interval);
+    } catch {
+      // Storage is refused: it lasts as long as the page.
+    }
+  }
+}
+
+export const chartChoice = new ChartChoice();
 
 /** The board as it was left, for the way back. */
 class BoardState {

@@ -7,9 +7,16 @@ import { flushSync } from 'svelte';
 import { ServerClock } from './clock';
 import { decimals, direction, shownAndRest } from './format';
 import { GIVE_UP_MS, Link, type LinkState } from './link';
-import { TapeSocket } from './socket';
-import { TapeStore, type BoardEntry, type PriceEntry } from './store';
-import { asHeartbeat, type MarketInfo, type RoomError, type Trade, type VenueState } from './wire';
+import { TapeSocket, type Rate } from './socket';
+import { TapeStore, type BoardEntry, type PriceEntry, type RoomEntry } from './store';
+import {
+  asHeartbeat,
+  type FundingRow,
+  type MarketInfo,
+  type RoomError,
+  type Trade,
+  type VenueState,
+} from './wire';
 import { checkBuild } from './build';
 
 const CHECK_MS = 250;
@@ -38,6 +45,13 @@ export class RowCell {
   places = 0;
 }
 
+/** A room that somebody on the page follows. */
+export class RoomCell {
+  entry = $state.raw<RoomEntry | null>(null);
+  /** Confirmed on this connection. */
+  ready = $state(false);
+}
+
 function monotonicUs(): number {
   return (performance.timeOrigin + performance.now()) * 1_000;
 }
@@ -62,12 +76,17 @@ class Live {
   priceReady = $state(false);
   trades = $state.raw<readonly Trade[] | null>(null);
   tradesReady = $state(false);
+  funding = $state.raw<ReadonlyMap<string, FundingRow>>(new Map());
+  fundingReady = $state(false);
   errors = $state.raw<ReadonlyMap<string, RoomError>>(new Map());
   marketsError = $state(false);
   newBuild = $state(false);
 
   readonly store = new TapeStore();
   #cells = new Map<string, RowCell>();
+  /** What `errors` shows: a component that goes reads its state as it was before. */
+  #errors = new Map<string, RoomError>();
+  #followed = new Map<string, { cell: RoomCell | null; rate: Rate }>();
   #clock = new ServerClock();
   #link = new Link(performance.now());
   #socket: TapeSocket | null = null;
@@ -110,7 +129,8 @@ class Live {
         this.#check();
       },
       roomError: (error) => {
-        this.errors = new Map(this.errors).set(error.room, error);
+        this.#errors.set(error.room, error);
+        this.errors = new Map(this.#errors);
       },
       state: (room, raw) => {
         this.#apply(raw);
@@ -120,6 +140,7 @@ class Live {
     });
     this.#socket.join('prices', 20);
     this.#socket.join('venues', 10);
+    for (const [room, { rate }] of this.#followed) this.#socket.join(room, rate);
     window.setInterval(() => this.#check(), CHECK_MS);
     window.setInterval(() => this.#tick(), 500);
     window.setInterval(() => this.#drawFar(), FAR_MS);
@@ -154,6 +175,34 @@ class Live {
     this.#socket?.join(`trades:${market}`, 'max');
   }
 
+  /** Follows a room of candles or a ladder until `leave`. */
+  follow(room: string, rate: Rate): RoomCell {
+    const cell = new RoomCell();
+    this.#join(room, cell, rate);
+    return cell;
+  }
+
+  followFunding(): void {
+    this.#join('funding', null, 1);
+  }
+
+  /** A view may come before the connection is begun. */
+  #join(room: string, cell: RoomCell | null, rate: Rate): void {
+    this.#followed.set(room, { cell, rate });
+    this.#socket?.join(room, rate);
+  }
+
+  leave(room: string): void {
+    this.#followed.delete(room);
+    this.#socket?.leave(room);
+    this.store.forget(room);
+    this.#clearError(room);
+    if (room === 'funding') {
+      this.funding = new Map();
+      this.fundingReady = false;
+    }
+  }
+
   #apply(raw: unknown): void {
     const verdict = this.store.apply(raw);
     if (verdict === 'invalid') return;
@@ -162,10 +211,7 @@ class Live {
   }
 
   #clearError(room: string): void {
-    if (!this.errors.has(room)) return;
-    const errors = new Map(this.errors);
-    errors.delete(room);
-    this.errors = errors;
+    if (this.#errors.delete(room)) this.errors = new Map(this.#errors);
   }
 
   #schedule(): void {
@@ -196,6 +242,15 @@ class Live {
     if (rooms.has('venues')) {
       this.venuesReady = this.store.isConfirmed('venues');
       this.venues = this.store.venues;
+    }
+    if (rooms.has('funding')) {
+      this.funding = this.store.funding;
+      this.fundingReady = this.store.isConfirmed('funding');
+    }
+    for (const [room, { cell }] of this.#followed) {
+      if (cell === null || !rooms.has(room)) continue;
+      cell.entry = this.store.rooms.get(room) ?? null;
+      cell.ready = this.store.isConfirmed(room);
     }
     if (this.market !== null) this.#drawMarket(this.market, rooms);
     flushSync();

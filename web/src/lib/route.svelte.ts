@@ -1,4 +1,4 @@
-/** Hash routes: `#/` is the board, `#/m/BTC-USD` a market. */
+/** Hash routes: `#/` is the board, `#/m/BTC-USD` a market, `#/funding` the funding of all. */
 
 const MARKET = /^#\/m\/([A-Za-z0-9.%_-]{1,60})$/;
 
@@ -16,8 +16,11 @@ export function marketHref(market: string): string {
   return `#/m/${encodeURIComponent(market)}`;
 }
 
+const FUNDING_HREF = '#/funding';
+
 class Route {
   market = $state.raw<string | null>(marketOf(location.hash));
+  funding = $state(location.hash === FUNDING_HREF);
   /** The board is behind this view in the history. */
   #fromBoard = false;
   #leaving: ((market: string | null) => void) | null = null;
@@ -27,6 +30,7 @@ class Route {
     history.scrollRestoration = 'manual';
     window.addEventListener('hashchange', () => {
       const next = marketOf(location.hash);
+      this.funding = location.hash === FUNDING_HREF;
       if (next === this.market) return;
       this.#fromBoard = this.market === null && next !== null;
       this.#leaving?.(next);

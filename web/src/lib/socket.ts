@@ -18,7 +18,15 @@ export interface SocketEvents {
   roomError(error: RoomError): void;
 }
 
-const ROOM_EVENTS = ['price', 'prices', 'venues', 'trades'] as const;
+const ROOM_EVENTS = [
+  'price',
+  'prices',
+  'venues',
+  'trades',
+  'candles',
+  'ladder',
+  'funding',
+] as const;
 const ACK_TIMEOUT_MS = 5_000;
 const RETRY_FIRST_MS = 1_000;
 const RETRY_MAX_MS = 30_000;

@@ -12,6 +12,7 @@ import {
   roomMarket,
   type BoardQuote,
   type Envelope,
+  type FundingRow,
   type PriceData,
   type Trade,
   type VenueState,
@@ -32,6 +33,13 @@ export interface BoardEntry {
 
 export interface PriceEntry {
   data: PriceData;
+  seq: number;
+  epoch: number;
+}
+
+/** The whole state of a room that is shown as it is. */
+export interface RoomEntry {
+  data: unknown;
   seq: number;
   epoch: number;
 }
@@ -58,6 +66,9 @@ export class TapeStore {
   readonly board = new Map<string, BoardEntry>();
   readonly prices = new Map<string, PriceEntry>();
   readonly trades = new Map<string, readonly Trade[]>();
+  /** Of candles and ladders, by room. */
+  readonly rooms = new Map<string, RoomEntry>();
+  funding: ReadonlyMap<string, FundingRow> = new Map();
   venues: Readonly<Record<string, VenueState>> = {};
 
   #last = new Map<string, { epoch: number; seq: number }>();
@@ -90,6 +101,8 @@ export class TapeStore {
     const market = roomMarket(room);
     if (roomKind(room) === 'price') this.prices.delete(market);
     if (roomKind(room) === 'trades') this.trades.delete(market);
+    if (room === 'funding') this.funding = new Map();
+    this.rooms.delete(room);
   }
 
   apply(raw: unknown): Verdict {
@@ -116,6 +129,13 @@ export class TapeStore {
       case 'price':
         this.prices.set(roomMarket(room), { data: envelope.data as PriceData, seq, epoch });
         break;
+      case 'candles':
+      case 'ladder':
+        this.rooms.set(room, { data: envelope.data, seq, epoch });
+        break;
+      case 'funding':
+        gap = this.#applyFunding(envelope as Envelope<Record<string, FundingRow>>, newEpoch);
+        break;
       case 'trades':
         if (!Array.isArray(envelope.data)) return 'invalid';
         this.#applyTrades(envelope as Envelope<Trade[]>);
@@ -126,9 +146,10 @@ export class TapeStore {
     this.#last.set(room, { epoch, seq });
     this.#rooms.add(room);
     if (epoch > this.epoch) this.epoch = epoch;
-    // An update of the board says nothing of the rows it leaves out: what changed while there was no
-    // connection is known only from a snapshot. The other rooms always send everything.
-    if (room !== 'prices' || envelope.type === 'snapshot') this.#confirm(room);
+    // An update of the board or of funding says nothing of the rows it leaves out: what changed while
+    // there was no connection is known only from a snapshot. The other rooms always send everything.
+    const partial = room === 'prices' || room === 'funding';
+    if (!partial || envelope.type === 'snapshot') this.#confirm(room);
     return gap ? 'gap' : 'applied';
   }
 
@@ -181,6 +202,17 @@ export class TapeStore {
       this.#markets.add(market);
     }
     return unconfirmed;
+  }
+
+  #applyFunding(envelope: Envelope<Record<string, FundingRow>>, newEpoch: boolean): boolean {
+    const whole = envelope.type === 'snapshot';
+    const funding = new Map(whole || newEpoch ? [] : this.funding);
+    for (const [market, row] of Object.entries(envelope.data)) {
+      if (Object.keys(row).length === 0) funding.delete(market);
+      else funding.set(market, row);
+    }
+    this.funding = funding;
+    return newEpoch && !whole;
   }
 
   #applyTrades(envelope: Envelope<Trade[]>): void {

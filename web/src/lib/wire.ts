@@ -1,6 +1,7 @@
 /** What the gateway sends. Prices are decimal strings and stay strings. */
 
-export type RoomKind = 'price' | 'prices' | 'venues' | 'trades';
+export type RoomKind =
+  'price' | 'prices' | 'venues' | 'trades' | 'candles' | 'ladder' | 'funding';
 
 export interface Envelope<D = unknown> {
   type: 'snapshot' | 'update';
@@ -77,6 +78,82 @@ export interface Trade {
   side: string;
   time_us: number;
 }
+
+/** `t` and the prices are null while nothing is known; `ticks` 0: told by the venue itself. */
+export interface Candle {
+  t: string | null;
+  open: string | null;
+  high: string | null;
+  low: string | null;
+  close: string | null;
+  ticks: number;
+  closed: boolean;
+}
+
+/** What the sizes cost at one pool; arrays stand beside `sizes`. */
+export interface LadderRow {
+  venue: string;
+  pool: string | null;
+  all_in: (string | null)[];
+  fee_bps: (number | null)[];
+  spread_bps: (number | null)[];
+  impact_bps: (number | null)[];
+  all_in_bps: (number | null)[];
+  gas_usd: string | null;
+  execution_fee_usd: string | null;
+  best: boolean[];
+  reason: (string | null)[];
+}
+
+export interface SplitLeg {
+  venue: string;
+  pool: string | null;
+  share_bps: number;
+}
+
+export interface Legs {
+  legs: SplitLeg[];
+  all_in_bps: number | null;
+  saved_bps: number | null;
+}
+
+/** `two_legs`: the best two where three are better. */
+export interface Split extends Legs {
+  two_legs: Legs | null;
+}
+
+export interface LadderData {
+  sizes: string[];
+  buy: LadderRow[];
+  sell: LadderRow[];
+  splits: { buy: (Split | null)[]; sell: (Split | null)[] };
+  excluded: { venue: string; reason: string | null }[];
+}
+
+/** Rates are fractions; positive funding is paid by longs. */
+export interface FundingRates {
+  per_hour: string;
+  per_8h: string;
+  apr: string;
+  interval_hours: number;
+  next_at: string | null;
+  oi_long_usd: string | null;
+  oi_short_usd: string | null;
+  pool: string | null;
+  short_per_hour: string | null;
+  borrow_long_per_hour: string | null;
+  borrow_short_per_hour: string | null;
+  available_long_usd: string | null;
+  available_short_usd: string | null;
+}
+
+/** Of its largest pool, with all pools; a book has none. */
+export interface VenueFunding extends FundingRates {
+  pools: FundingRates[];
+}
+
+/** By venue. */
+export type FundingRow = Readonly<Record<string, VenueFunding>>;
 
 export interface Heartbeat {
   ts_us: number;

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.gains import parse
+from connectors.gains import values
 from domain.errors import InputError
 
 
@@ -33,7 +33,7 @@ from domain.errors import InputError
     ],
 )
 def test_what_was_written_is_what_is_read(text: str, expected: int) -> None:
-    assert parse.price_e10(orjson.loads(text)) == expected
+    assert values.price_e10(orjson.loads(text)) == expected
 
 
 @given(st.integers(1, 10**15 - 1), st.integers(0, 10))
@@ -41,7 +41,7 @@ def test_fifteen_digits_are_exact(digits: int, decimals: int) -> None:
     text = format(Decimal(digits).scaleb(-decimals), "f")
     expected = digits * 10 ** (10 - decimals)
     if expected < 2**64:
-        assert parse.price_e10(orjson.loads(text)) == expected
+        assert values.price_e10(orjson.loads(text)) == expected
 
 
 @pytest.mark.parametrize(
@@ -54,14 +54,14 @@ def test_fifteen_digits_are_exact(digits: int, decimals: int) -> None:
 )  # fmt: skip
 def test_nothing_else_is_a_price(value: Any) -> None:
     with pytest.raises(InputError):
-        parse.price_e10(value)
+        values.price_e10(value)
 
 
 @pytest.mark.parametrize(
     ("value", "expected"), [("0", 0), ("12", 12), (7, 7), ("9" * 78, 10**78 - 1)]
 )
 def test_counts(value: Any, expected: int) -> None:
-    assert parse.count(value) == expected
+    assert values.count(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -88,4 +88,22 @@ def test_counts(value: Any, expected: int) -> None:
 )
 def test_nothing_else_is_a_count(value: Any) -> None:
     with pytest.raises(InputError):
-        parse.count(value)
+        values.count(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("0", 0), ("-7", -7), ("12", 12), (-3, -3), ("-" + "9" * 78, 1 - 10**78)],
+)
+def test_integers_of_either_sign(value: Any, expected: int) -> None:
+    assert values.signed(value) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "-", "--1", "+1", "1.5", " 1", "1e9", "٣", "9" * 79, True, None, 1.0, [1]],
+    ids=str,
+)
+def test_nothing_else_is_an_integer(value: Any) -> None:
+    with pytest.raises(InputError):
+        values.signed(value)

@@ -8,12 +8,30 @@ import pytest
 from connectors.base import markets as market_map
 from connectors.base.markets import AssetClass
 from connectors.gains import parse
-from connectors.gains.model import Frame, OiUpdate, Reorg, Variables, Volume, VolumeUpdate
+from connectors.gains.economics.borrowing import Accrual, FeeCap, OpenInterest
+from connectors.gains.economics.fees import FeeTerms
+from connectors.gains.economics.funding import Funding, FundingTerms
+from connectors.gains.economics.impact import PairFactors
+from connectors.gains.economics.scales import Collateral
+from connectors.gains.model import (
+    Frame,
+    FundingUpdate,
+    Group,
+    GroupUpdate,
+    OiUpdate,
+    PairTerms,
+    Reorg,
+    Variables,
+    Volume,
+    VolumeUpdate,
+)
 from connectors.gains.state import listed
-from tests.unit.connectors.gains.world import E18, NO_DEPTH, RECORDED, body, oi, recorded
+from connectors.gains.values import MALFORMED
+from tests.unit.connectors.gains.world import E18, FUNDING, NO_DEPTH, RECORDED, body, oi, recorded
 
 STREAM = sorted((RECORDED / "event-stream-v8-arbitrum-2024-05-30").glob("*.json"))
 SEPOLIA = "trading-variables.sepolia.2025-06-15.reduced.json"
+SEPOLIA_CUT = "trading-variables.sepolia.2025-06-15.cut.json"
 
 
 # Prices ----------------------------------------------------------------------------------------
@@ -56,7 +74,7 @@ def test_frames(message: Any, expected: Frame) -> None:
     ids=str,
 )  # fmt: skip
 def test_no_frames(message: Any) -> None:
-    with pytest.raises(parse.MALFORMED):
+    with pytest.raises(MALFORMED):
         parse.frame(message)
 
 
@@ -72,7 +90,7 @@ def test_charts_have_prices_by_position() -> None:
     "raw", [None, [], {}, {"closes": None}, {"closes": []}, {"closes": {"0": 1}}, 7], ids=str
 )
 def test_no_charts(raw: Any) -> None:
-    with pytest.raises(parse.MALFORMED):
+    with pytest.raises(MALFORMED):
         parse.charts(raw)
 
 
@@ -97,13 +115,48 @@ def test_the_recorded_state_of_a_test_network() -> None:
     assert btc is not None
     assert eth is not None
     assert link is not None
-    assert (btc.spread_p, btc.max_leverage_e3, btc.factor_e10) == (400000000, 200000, 10**10)
-    assert (btc.exempt_on_open, eth.exempt_on_open) == (False, True)
+    assert (btc.spread_p, btc.max_leverage_e3) == (400000000, 200000)
+    assert btc.factors == PairFactors(cumulative_e10=10**10)
+    assert eth.factors == PairFactors(cumulative_e10=10**10, exempt_on_open=True)
     # Depths of that version have another formula, which only matters where there is depth.
     assert (btc.above is not None, link.above is not None) == (True, False)
     usdc = found.collaterals[2]
     assert usdc.ois[0].long_token == 298436240896588933993
     assert usdc.ois[0].limit == 10**18
+    # What that copy does not have is not known.
+    assert (btc.fees, usdc.terms, usdc.groups) == (None, (), ())
+    assert usdc.token == Collateral(6, 99_991_354)
+
+
+def test_the_recorded_terms_of_a_test_network() -> None:
+    found = parse.variables(recorded(SEPOLIA_CUT))
+    btc, (usdc,) = found.pairs[0], found.collaterals
+    assert btc is not None
+    assert btc.fees == FeeTerms(600_000_000, 100_000_000_000, 1_250_000)
+    assert usdc.token == Collateral(6, 99_991_354)
+    assert usdc.ois[0].before_v10 == OpenInterest(1483931256410000, 3416843077140000, 10**18)
+    assert usdc.terms[0] == PairTerms(
+        max_skew_e10=0,
+        funding=Funding(0, 0, 0, 1749939218),
+        funding_terms=FundingTerms(0, 0, 0, 0, enabled=False, apr_multiplier=False),
+        rate_v2_p=0,
+        accrual=Accrual(1853, 0, 0, 0, 1),
+        cap=FeeCap(10_000, 80_000),
+        group=1,
+        grouped=True,
+    )
+    link = usdc.terms[2]
+    assert link is not None
+    assert (link.group, link.rate_v2_p, link.max_skew_e10) == (0, 63_420, 200_000_000_000_000_000)
+    assert link.funding.rate_p_e18 == 6_338_406_900_044
+    assert link.funding.short_p_e20 == -2_215_338_813_075_462_457_144
+    assert link.funding_terms == FundingTerms(
+        10**28, 10_000, 3_170_978, 100_000, enabled=True, apr_multiplier=False
+    )
+    assert usdc.groups[0] == Group(OpenInterest(0, 0, 0), Accrual(0, 0, 0, 0, 0))
+    group = usdc.groups[1]
+    assert group is not None
+    assert group.oi.max_e10 == 10**18
 
 
 @pytest.mark.parametrize("path", STREAM, ids=lambda path: path.stem)
@@ -115,6 +168,8 @@ def test_recorded_messages(path: Any) -> None:
         case "openInterestPairUpdated":
             # The payload of v8 says that something changed, not what it is in tokens.
             assert found == OiUpdate(1, 2, None)
+        case "openInterestGroupUpdated":
+            assert found == GroupUpdate(1, 2, 1582431940003, 1)
         case "tradingVariables":
             assert isinstance(found, Variables)
             assert len(found.pairs) == 233
@@ -150,7 +205,8 @@ def test_every_market_of_the_table_has_the_class_the_venue_gives_it() -> None:
 def test_open_interest_in_tokens_is_found_where_it_is(token: Any) -> None:
     value = {"pairIndex": "0", "collateralIndex": 3} | token
     found = parse.update({"name": "openInterestPairUpdated", "value": value})
-    assert found == OiUpdate(0, 3, (7 * E18, 5 * E18))
+    before = None if "token" in token else OpenInterest(0, 0, 1)
+    assert found == OiUpdate(0, 3, (7 * E18, 5 * E18), before)
 
 
 def test_a_reorg_needs_no_payload() -> None:
@@ -173,8 +229,20 @@ def test_a_reorg_needs_no_payload() -> None:
     ids=str,
 )  # fmt: skip
 def test_messages_that_make_no_sense(message: Any) -> None:
-    with pytest.raises(parse.MALFORMED):
+    with pytest.raises(MALFORMED):
         parse.update(message)
+
+
+def test_stored_funding() -> None:
+    value = {"pairIndex": "2", "collateralIndex": 3, "pairData": FUNDING}
+    found = parse.update({"name": "pendingAccFundingFeesStored", "value": value})
+    assert found == FundingUpdate(2, 3, Funding(-7, 7, 10**12, 1760000000))
+
+
+@pytest.mark.parametrize("name", ["pendingAccFundingFeesStored", "openInterestGroupUpdated"])
+@pytest.mark.parametrize("value", [None, [], {}, {"pairIndex": 1}], ids=str)
+def test_what_moves_no_touch_is_left_to_the_next_poll(name: str, value: Any) -> None:
+    assert parse.update({"name": name, "value": value}) is None
 
 
 def test_a_message_that_is_not_used_is_not_read() -> None:
@@ -195,7 +263,7 @@ def test_a_message_that_is_not_used_is_not_read() -> None:
 )  # fmt: skip
 def test_a_state_that_makes_no_sense_is_refused_as_a_whole(change: Any) -> None:
     raw: Any = body(**change)
-    with pytest.raises(parse.MALFORMED):
+    with pytest.raises(MALFORMED):
         parse.variables(raw)
 
 

@@ -12,7 +12,7 @@ from connectors.gains.board import Board, Slot
 from connectors.gains.chain import ChainPollSession, ChainStreamSession
 from connectors.gains.prices import PriceSession, SeedSession
 from connectors.gains.state import ChainState
-from domain.events import Event, Liveness, MarketState, OraclePrice, PoolQuote, VenueStatus
+from domain.events import Event, Funding, Liveness, MarketState, OraclePrice, PoolQuote, VenueStatus
 from domain.ids import MarketId, VenueId
 from domain.market import Market
 from domain.units import Grid
@@ -94,6 +94,69 @@ def body(**changes: Any) -> dict[str, Any]:
         "isCommoditiesOpen": True,
     }
     return raw | changes
+
+
+FUNDING = {
+    "accFundingFeeLongP": "-7",
+    "accFundingFeeShortP": "7",
+    "lastFundingRatePerSecondP": str(10**12),
+    "lastFundingUpdateTs": "1760000000",
+}
+FUNDING_PARAMS = {
+    "skewCoefficientPerYear": "0",
+    "absoluteVelocityPerYearCap": "0",
+    "absoluteRatePerSecondCap": "3170978",
+    "thetaThresholdUsd": "0",
+    "fundingFeesEnabled": True,
+    "aprMultiplierEnabled": False,
+}
+E10 = 10**10
+
+
+def priced_body(**changes: Any) -> dict[str, Any]:
+    """``body`` with all that sizes and holding are priced with. BTC: 30 and 10 of 100 k tokens of
+    open interest from before v10, 0.06 % of fee, 1e-4 % a second of funding, borrowing by block and
+    by second, the second of two groups."""
+    raw = body()
+    for pair in raw["pairs"]:
+        pair["feeIndex"] = "0"
+    raw["fees"] = [
+        {
+            "totalPositionSizeFeeP": "600000000",
+            "totalLiqCollateralFeeP": "100000000000",
+            "minPositionSizeUsd": "1250000",
+        }
+    ]
+    before = {"long": str(30_000 * E10), "short": str(10_000 * E10), "max": str(100_000 * E10)}
+    member = {"feePerBlock": "1000", "feeExponent": "1", "groups": [_in(0), _in(1)]}
+    groups = [
+        {"oi": {"long": "0", "short": "0", "max": "0"}, "feePerBlock": "0", "feeExponent": "0"},
+        {"oi": {**before, "max": str(50_000 * E10)}, "feePerBlock": "10", "feeExponent": "1"},
+    ]
+    for collateral in raw["collaterals"]:
+        collateral["pairOis"][0] = {**oi(), "beforeV10": before}
+        collateral |= {
+            "prices": {"collateralPriceUsd": 1},
+            "collateralConfig": {"decimals": 6},
+            "fundingFees": {
+                "pairGlobalParams": [{"maxSkewCollateral": "0"}] * 3,
+                "pairParams": [FUNDING_PARAMS] * 3,
+                "pairData": [FUNDING] * 3,
+            },
+            "borrowingFees": {
+                "v2": {"pairParams": [{"borrowingRatePerSecondP": "63420"}] * 3},
+                "v1": {
+                    "pairs": [{**member, "feePerBlockCap": {"minP": "5000", "maxP": "0"}}] * 3,
+                    "groups": groups,
+                },
+            },
+        }
+    copied: dict[str, Any] = json.loads(json.dumps(raw))
+    return copied | changes
+
+
+def _in(group: int) -> dict[str, Any]:
+    return {"groupIndex": str(group)}
 
 
 def market(base: str = "BTC", pools: tuple[str, ...] = (USDC, DAI)) -> Market:
@@ -207,6 +270,10 @@ class World:
             for item in self.events()
             if isinstance(item, PoolQuote)
         ]
+
+    def costs(self) -> list[Funding]:
+        """Costs of holding told since the last call."""
+        return [item for item in self.events() if isinstance(item, Funding)]
 
     def states(self) -> list[tuple[str, str | None, str | None]]:
         """(market, status or "doubt", reason) since the last call."""

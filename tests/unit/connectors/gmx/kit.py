@@ -31,6 +31,10 @@ def recorded(name: str) -> Any:
     return json.loads((RECORDED / name).read_bytes())
 
 
+def dump(body: Any) -> bytes:
+    return json.dumps(body).encode()
+
+
 def market(name: str) -> Market:
     return Market(VenueId("gmx"), MarketId(name), name, Grid("1e-12"), Grid("1e-18"))
 
@@ -89,7 +93,7 @@ class Poll:
         return self.session.events()
 
     def answer(self, body: Any) -> list[Event]:
-        return self.raw(json.dumps(body).encode())
+        return self.raw(dump(body))
 
     def tickers(self, *rows: Row, age_s: int = 0) -> list[Event]:
         """An answer whose rows are as old as this where they do not say."""
@@ -124,3 +128,81 @@ def statuses(events: Sequence[Event]) -> list[tuple[str, str | None]]:
 def alive(events: Sequence[Event]) -> bool:
     assert all(event.state == "live" for event in events if isinstance(event, VenueStatus))
     return Liveness() in events
+
+
+# The GMX API ------------------------------------------------------------------------------------
+
+WBTC, USDC = (
+    "0x2f2a2543B76A4166549F7aaB2e75Bef0aefC5B0f",
+    "0xaf88d065e77c8cC2239327C5EDb3A432268e5831",
+)
+TOKENS = {ETH_USDC: (ETH, USDC), ETH_ETH: (ETH, ETH), BTC_USDC: (WBTC, USDC)}
+PRICES = (
+    ticker(ETH, "2000" + "0" * 12),
+    ticker(BTC, "60000" + "0" * 22),
+    ticker(WBTC, "60000" + "0" * 22),
+    ticker(USDC, "1" + "0" * 24),
+)
+"""As of ``Poll.tickers``'s time."""
+
+
+def usd(amount: float) -> str:
+    return str(round(amount * 10**6) * 10**24)
+
+
+def config_row(pool: str, **change: Any) -> Row:
+    """In the SDK's names. Impact 1e-10 and 3e-10 squared, fees 4 and 6 bps."""
+    long_token, short_token = TOKENS[pool]
+    row: Row = {
+        "marketTokenAddress": pool,
+        "longTokenAddress": long_token,
+        "shortTokenAddress": short_token,
+        "isDisabled": False,
+        "useOpenInterestInTokensForBalance": True,
+        "virtualIndexTokenId": "0x" + "0" * 64,
+        "positionFeeFactorForBalanceWasImproved": usd(0.0004),
+        "positionFeeFactorForBalanceWasNotImproved": usd(0.0006),
+        "positionImpactFactorPositive": str(10**20),
+        "positionImpactFactorNegative": str(3 * 10**20),
+    }
+    for name, value in (
+        ("positionImpactExponentFactor{}", usd(2)),
+        ("maxPositionImpactFactor{}", usd(0.004)),
+    ):
+        row |= {name.format(sign): value for sign in ("Positive", "Negative")}
+    for name, value in (
+        ("maxOpenInterest{}", usd(10**8)),
+        ("reserveFactor{}", usd(0.95)),
+        ("openInterestReserveFactor{}", usd(0.9)),
+    ):
+        row |= {name.format(side): value for side in ("Long", "Short")}
+    return row | change
+
+
+def values_row(pool: str, updated_ms: int | None, **change: Any) -> Row:
+    """10 M USD of each token in the pool; 3 M long, 1 M short; longs pay 1e-8 a second and borrow
+    for 2e-9."""
+    decimals = {ETH: 18, WBTC: 8, USDC: 6}
+    price = {ETH: 2000, WBTC: 60000, USDC: 1}
+    index = ETH if pool != BTC_USDC else WBTC
+    long_token, short_token = TOKENS[pool]
+
+    def units(token: str, amount_usd: int) -> str:
+        return str(amount_usd * 10 ** decimals[token] // price[token])
+
+    return {
+        "marketTokenAddress": pool,
+        "longInterestUsd": usd(3 * 10**6),
+        "shortInterestUsd": usd(10**6),
+        "longInterestInTokens": units(index, 3 * 10**6),
+        "shortInterestInTokens": units(index, 10**6),
+        "longPoolAmount": units(long_token, 10**7),
+        "shortPoolAmount": units(short_token, 10**7),
+        "fundingFactorPerSecond": str(10**22),
+        "longsPayShorts": True,
+        "borrowingFactorPerSecondForLongs": str(2 * 10**21),
+        "borrowingFactorPerSecondForShorts": "0",
+        "virtualInventoryForPositions": "0",
+        "virtualInventoryForPositionsInTokens": "0",
+        "updatedAt": updated_ms,
+    } | change

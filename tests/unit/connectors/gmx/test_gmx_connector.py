@@ -18,7 +18,7 @@ from connectors.gmx.connector import Chain, GmxConnector, from_settings
 from connectors.gmx.hosts import HostHealth, Hosts
 from connectors.gmx.roles import router_roles
 from domain.errors import InputError, VenueProtocolError, VenueUnavailable
-from domain.ids import MarketId
+from domain.ids import MarketId, SourceId
 from domain.market import Market
 from runtime.clock import mono_ns
 from runtime.settings import Settings, SettingsError
@@ -26,10 +26,15 @@ from tests.unit.connectors.gmx.kit import (
     BTC_USDC,
     ETH,
     ETH_USDC,
+    PRICES,
     RECORDED,
     START_NS,
+    START_S,
     S,
+    config_row,
+    dump,
     recorded,
+    values_row,
 )
 
 CONTRACTS = contracts(42161, "v2.2c", {})
@@ -63,7 +68,8 @@ class Server:
                 if line.lower().startswith("content-length")
             )
             self.posted.append(json.loads(await reader.readexactly(length)))
-            body = self.bodies.get(self.posted[-1]["method"])
+            asked = self.posted[-1]
+            body = self.bodies.get("batch" if isinstance(asked, list) else asked["method"])
         if not self.mute:
             if body is None:
                 body, status = b"", "404 Not Found"
@@ -144,10 +150,6 @@ async def test_a_market_whose_last_pool_is_not_listed_is_gone() -> None:
     assert "ETH-USD" not in names
 
 
-def dump(body: Any) -> bytes:
-    return json.dumps(body).encode()
-
-
 @pytest.mark.parametrize("path", [c.MARKETS_PATH, c.TOKENS_PATH])
 @pytest.mark.parametrize(
     "body",
@@ -191,19 +193,68 @@ async def test_only_tickers_carry_markets_and_new_ones_get_polls_of_their_own() 
         markets = await connector.load_markets()
         first = connector.sources(markets[:-1])
         assert names(first) == [
-            ("gmx:tickers:0", 111), ("gmx:info:0", 0), ("gmx:day:0", 0), ("gmx:logs:0", 0)
+            ("gmx:tickers:0", 111), ("gmx:info:0", 0), ("gmx:day:0", 0),
+            ("gmx:gas:0", 0), ("gmx:logs:0", 0),
         ]  # fmt: skip
-        assert first[3].transport == WsTransport("wss://node.invalid/key")
+        assert first[4].transport == WsTransport("wss://node.invalid/key")
         later = connector.sources(markets[-1:])
         assert names(later) == [("gmx:tickers:1", 1), ("gmx:info:1", 0), ("gmx:day:1", 0)]
         # Markets given before: everything begins anew, the events too.
-        assert names(connector.sources(markets))[3] == ("gmx:logs:2", 0)
+        assert names(connector.sources(markets))[3:] == [("gmx:gas:2", 0), ("gmx:logs:2", 0)]
 
 
 async def test_without_a_node_there_are_no_events() -> None:
     async with serving(BODIES) as (server,), connected(server) as connector:
         sources = connector.sources(await connector.load_markets())
     assert names(sources) == [("gmx:tickers:0", 112), ("gmx:info:0", 0), ("gmx:day:0", 0)]
+
+
+async def test_pools_are_asked_for_where_there_is_an_api() -> None:
+    bodies = {c.VALUES_PATH: b"[]", c.CONFIG_PATH: b"[]"}
+    async with (
+        serving(BODIES, bodies) as (server, api),
+        connected(server, api=api) as connector,
+    ):
+        sources = connector.sources(await connector.load_markets())
+        assert names(sources)[3:] == [("gmx:config:0", 0), ("gmx:values:0", 0)]
+        for source, path in zip(sources[3:], (c.CONFIG_PATH, c.VALUES_PATH), strict=True):
+            assert isinstance(source.transport, HttpTransport)
+            assert await source.transport.fetch(path) == b"[]"
+            assert source.decode is not None
+            with pytest.raises(ValueError, match="no readable pool"):
+                source.decode(b"[]")
+
+
+async def test_a_recorded_list_gives_the_same_depth() -> None:
+    """What another connector was told, and the list's notes after JSON, are all that it takes."""
+    row = {
+        "marketTokenAddress": ETH_USDC,
+        "leverageTiers": [],
+        "minPositionSizeUsd": "2" + "0" * 30,
+    }
+    async with (
+        serving(BODIES, {c.LIMITS_PATH: dump([row])}) as (server, api),
+        connected(server, api=api) as live,
+        connected(server, api=api) as played,
+    ):
+        markets = await live.load_markets()
+        played.take_list(markets, json.loads(dump(live.list_notes())))
+        (eth,) = [market for market in markets if market.market == "ETH-USD"]
+        found = []
+        for connector in (live, played):
+            by_name = {source.source_id: source for source in connector.sources([eth])}
+            for name, body in (
+                ("config", [config_row(ETH_USDC)]),
+                ("values", [values_row(ETH_USDC, START_S * 1000)]),
+                ("tickers", [price | {"timestamp": START_S} for price in PRICES]),
+            ):
+                session = by_name[SourceId(f"gmx:{name}:0")].new_session(START_NS)
+                session.receive(HttpReply(name, dump(body)), START_S * 1_000_000, START_NS)
+            found.append(connector.depth(eth, None, START_NS))
+    assert found[0] == found[1]
+    (depth,) = found[0]
+    assert depth.pool == ETH_USDC
+    assert depth.inputs.terms.config.min_position_size_usd_e30 == 2 * 10**30
 
 
 async def fetched(source: Source) -> bytes:

@@ -1,0 +1,188 @@
+"""How much one client and one address may ask for. Pure: time comes as an argument.
+
+Every bound is scaled by ``PERP_RATE_LIMIT_FACTOR``. An address is an IPv4 address or an IPv6 /64,
+which is what one customer is given.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import Enum
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+from api.realtime.handshake import Refused
+
+ADDRESSES_BOUND: Final = 100_000
+"""Addresses remembered. Past it those that have nothing open are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """Bursts are what may be spent at once after a time of quiet."""
+
+    socket_rooms: int = 200
+    socket_messages_per_s: int = 20
+    socket_messages_burst: int = 100
+    socket_bytes_per_s: int = 64 * 1024
+    socket_bytes_burst: int = 512 * 1024
+    address_sockets: int = 2_000
+    address_connects_per_s: int = 200
+    address_connects_burst: int = 2_000
+    address_rooms: int = 50_000
+    address_messages_per_s: int = 2_000
+    address_messages_burst: int = 10_000
+    address_bytes_per_s: int = 2 * 1024 * 1024
+    address_bytes_burst: int = 16 * 1024 * 1024
+
+    def scaled(self, factor: float) -> "Quotas":
+        """Rooms a socket stay: they bound memory, not work."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        fixed = {"socket_rooms": given.pop("socket_rooms")}
+        return Quotas(**fixed, **{name: max(1, int(v * factor)) for name, v in given.items()})
+
+
+QUOTAS: Final = Quotas()
+
+
+class Verdict(Enum):
+    TAKE = "take"
+    REFUSE = "refuse"
+    """The message is answered with an error and not carried out."""
+    CLOSE = "close"
+    """The client goes on regardless: it is sent away."""
+
+
+class Bucket:
+    """Fills at ``per_s`` up to ``burst``. Its debt is bounded by a burst as well."""
+
+    __slots__ = ("_at_ns", "_burst", "_per_ns", "level")
+
+    def __init__(self, per_s: float, burst: float, now_ns: int) -> None:
+        self.level = burst
+        self._burst = burst
+        self._per_ns = per_s / 1e9
+        self._at_ns = now_ns
+
+    def spend(self, amount: float, now_ns: int) -> float:
+        """What is left; below zero when it was too much."""
+        gained = (now_ns - self._at_ns) * self._per_ns
+        self._at_ns = now_ns
+        self.level = max(min(self.level + gained, self._burst) - amount, -self._burst)
+        return self.level
+
+    def is_full(self, now_ns: int) -> bool:
+        return self.level + (now_ns - self._at_ns) * self._per_ns >= self._burst
+
+    @property
+    def in_debt(self) -> bool:
+        """As deep as it goes."""
+        return self.level <= -self._burst
+
+
+class AddressUse:
+    """What the clients of one address have open and have spent."""
+
+    __slots__ = ("_connects", "bytes", "messages", "rooms", "sockets")
+
+    def __init__(self, quotas: Quotas, now_ns: int) -> None:
+        self.sockets = 0
+        self.rooms = 0
+        self._connects = Bucket(
+            quotas.address_connects_per_s, quotas.address_connects_burst, now_ns
+        )
+        self.messages = Bucket(quotas.address_messages_per_s, quotas.address_messages_burst, now_ns)
+        self.bytes = Bucket(quotas.address_bytes_per_s, quotas.address_bytes_burst, now_ns)
+
+    def may_connect(self, now_ns: int) -> bool:
+        return self._connects.spend(1, now_ns) >= 0
+
+    def is_idle(self, now_ns: int) -> bool:
+        buckets = (self._connects, self.messages, self.bytes)
+        return not self.sockets and all(bucket.is_full(now_ns) for bucket in buckets)
+
+
+class Use:
+    """What one client has spent, on its own account and on that of its address."""
+
+    __slots__ = ("_bytes", "_messages", "_quotas", "address")
+
+    def __init__(self, quotas: Quotas, address: AddressUse, now_ns: int) -> None:
+        self.address = address
+        self._quotas = quotas
+        self._messages = Bucket(quotas.socket_messages_per_s, quotas.socket_messages_burst, now_ns)
+        self._bytes = Bucket(quotas.socket_bytes_per_s, quotas.socket_bytes_burst, now_ns)
+
+    def spend(self, size: int, now_ns: int) -> Verdict:
+        """For one message of ``size`` bytes."""
+        least = min(
+            self._messages.spend(1, now_ns),
+            self._bytes.spend(size, now_ns),
+            self.address.messages.spend(1, now_ns),
+            self.address.bytes.spend(size, now_ns),
+        )
+        if least >= 0:
+            return Verdict.TAKE
+        return Verdict.CLOSE if self._messages.in_debt or self._bytes.in_debt else Verdict.REFUSE
+
+    def may_join(self, rooms: int) -> bool:
+        """Whether a client in so many rooms may enter another."""
+        return rooms < self._quotas.socket_rooms and self.address.rooms < self._quotas.address_rooms
+
+    @property
+    def rooms_bound(self) -> str:
+        """For people."""
+        quotas = self._quotas
+        return (
+            f"at most {quotas.socket_rooms} rooms a connection "
+            f"and {quotas.address_rooms} an address"
+        )
+
+
+class Limiter:
+    """All addresses. ``sweep`` is to be called now and then."""
+
+    def __init__(self, quotas: Quotas) -> None:
+        self.quotas = quotas
+        self._addresses: dict[str, AddressUse] = {}
+
+    def __len__(self) -> int:
+        return len(self._addresses)
+
+    def admit(self, peer: str, now_ns: int) -> Use:
+        """A new client. Raises Refused; ``release`` ends what this begins."""
+        name = address_of(peer)
+        address = self._addresses.get(name)
+        if address is None:
+            if len(self._addresses) >= ADDRESSES_BOUND:
+                self._addresses = _those_open(self._addresses)
+            address = self._addresses[name] = AddressUse(self.quotas, now_ns)
+        if not address.may_connect(now_ns) or address.sockets >= self.quotas.address_sockets:
+            raise Refused(3, "Too many connections of this address", 429)
+        address.sockets += 1
+        return Use(self.quotas, address, now_ns)
+
+    def release(self, use: Use) -> None:
+        use.address.sockets -= 1
+
+    def sweep(self, now_ns: int) -> None:
+        """Forgets addresses of which nothing is left to remember."""
+        idle = [name for name, address in self._addresses.items() if address.is_idle(now_ns)]
+        for name in idle:
+            del self._addresses[name]
+
+
+def _those_open(addresses: Mapping[str, AddressUse]) -> dict[str, AddressUse]:
+    return {name: address for name, address in addresses.items() if address.sockets}
+
+
+def address_of(peer: str) -> str:
+    """What is counted as one: the address, or the /64 of an IPv6 one."""
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return peer
+    if not isinstance(address, IPv6Address):
+        return peer
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return address.packed[:8].hex()

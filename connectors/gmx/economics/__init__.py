@@ -1,0 +1,1 @@
+"""What trading on a GMX pool costs, computed as its contracts do. Pure; integers only."""

@@ -1,0 +1,68 @@
+"""Requests to nodes of the chain: which one to ask, and asking the next when it fails."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import httpx
+
+from domain.errors import VenueProtocolError, VenueUnavailable
+
+TIMEOUT_S: Final = 5.0
+MAX_BODY_BYTES: Final = 64 * 1024
+
+
+class Nodes:
+    """Messages do not show a node's URL: it may hold a key."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._urls = list(urls)
+        self._last = ""
+        self._client: httpx.AsyncClient | None = None
+
+    async def post(self, body: str) -> bytes:
+        """The answer of the first node that gives one to a body of JSON-RPC.
+
+        Raises VenueUnavailable or VenueProtocolError of the last one asked.
+        """
+        error: VenueUnavailable | VenueProtocolError | None = None
+        for url in tuple(self._urls):
+            try:
+                async with asyncio.timeout(TIMEOUT_S):
+                    answer = await self._ask(url, body)
+            except (TimeoutError, httpx.TimeoutException):
+                error = VenueUnavailable("TIMEOUT", "the node does not answer")
+            except (httpx.HTTPError, httpx.InvalidURL) as lost:
+                error = VenueUnavailable("UNREACHABLE", type(lost).__name__)
+            except (VenueUnavailable, VenueProtocolError) as refused:
+                error = refused
+            else:
+                self._last = url
+                return answer
+        raise error or VenueUnavailable("UNREACHABLE", "no node is configured")
+
+    def blame(self, now_ns: int) -> None:
+        """What the last node answered was of no use: it is asked after all others."""
+        self._urls.sort(key=self._last.__eq__)
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def _ask(self, url: str, body: str) -> bytes:
+        if self._client is None:
+            # Reading the certificates takes longer than live quotes may wait.
+            certificates = await asyncio.to_thread(httpx.create_ssl_context)
+            self._client = httpx.AsyncClient(
+                verify=certificates, follow_redirects=False, timeout=TIMEOUT_S
+            )
+        answer = bytearray()
+        headers = {"Content-Type": "application/json"}
+        async with self._client.stream("POST", url, content=body, headers=headers) as response:
+            if response.status_code != 200:
+                raise VenueUnavailable(f"HTTP_{response.status_code}", "the node refused")
+            async for chunk in response.aiter_bytes():
+                answer += chunk
+                if len(answer) > MAX_BODY_BYTES:
+                    raise VenueProtocolError("BODY_TOO_LARGE", "the node's answer is too large")
+        return bytes(answer)
