@@ -378,6 +378,8 @@ async def test_a_long_fan_out_lets_the_loop_on_and_sends_the_newest(hub: Hub, bo
     assert slow[-1].seqs() == [1]
     assert quick[-1].seqs() == []
     gone, stalled, again, new = quick[-1], quick[-2], quick[-3], Note()
+    knows = quick[-5]
+    hub.join(knows, board.find(ROOMS[0]), "max")
     hub.leave(gone, ROOMS[0])
     stalled.stall()
     publish(hub, board, ROOMS[0], 2)
@@ -387,6 +389,7 @@ async def test_a_long_fan_out_lets_the_loop_on_and_sends_the_newest(hub: Hub, bo
     await until(lambda: quick[-4].seqs() == [1, 3])
     assert slow[0].seqs() == [1, 3]
     assert gone.frames == again.frames == new.frames == stalled.frames == []
+    assert knows.seqs() == [3]
     stalled.resume()
     assert stalled.seqs() == [3]
 
