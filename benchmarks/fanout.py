@@ -310,7 +310,7 @@ def wait_for_markets(url: str) -> list[str]:
 
 
 def parts() -> Sequence[tuple[str, Callable[[], None]]]:
-    one_room, ten_rooms = Shape(1_000, 1, 50), Shape(10_000, 10, 5)
+    one_room, ten_rooms = Shape(1_000, 1, 50), Shape(10_000, 10, 2)
     return (
         ("node", lambda: compare("1,000 sockets, 1 room", one_room, "node", 0.6)),
         ("node10k", lambda: compare("10,000 sockets, 10 rooms", ten_rooms, "node", 0.42)),

@@ -164,17 +164,20 @@ class Recipient:
         self._windows = windows
         self.lanes[channel] = lane
         self._choose_write()
-        self._owed.pop(channel, None)
+        self._owe_nothing(channel)
         lane.add(self, version)
 
     def leave(self, channel: Channel) -> None:
         lane = self.lanes.pop(channel, None)
         if lane is not None:
             lane.discard(self)
-            self._owed.pop(channel, None)
-            if channel.stream:
-                self._stream = [item for item in self._stream if item[0] is not channel]
+            self._owe_nothing(channel)
             self._choose_write()
+
+    def _owe_nothing(self, channel: Channel) -> None:
+        self._owed.pop(channel, None)
+        if channel.stream:
+            self._stream = [item for item in self._stream if item[0] is not channel]
 
     def leave_all(self) -> None:
         for lane in self.lanes.values():

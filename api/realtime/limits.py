@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 from ipaddress import IPv6Address, ip_address
+from itertools import islice
 from typing import Final
 
 from api.realtime.handshake import Refused
 
 ADDRESSES_BOUND: Final = 100_000
 """Addresses remembered. Past it those that have nothing open are forgotten."""
+SWEPT_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +167,11 @@ class Limiter:
         use.address.sockets -= 1
 
     def sweep(self, now_ns: int) -> None:
-        """Forgets addresses of which nothing is left to remember."""
-        idle = [name for name, address in self._addresses.items() if address.is_idle(now_ns)]
-        for name in idle:
-            del self._addresses[name]
+        """Looks at the next few addresses and forgets those with nothing left to remember."""
+        for name in list(islice(self._addresses, SWEPT_AT_ONCE)):
+            address = self._addresses.pop(name)
+            if not address.is_idle(now_ns):
+                self._addresses[name] = address
 
 
 def _those_open(addresses: Mapping[str, AddressUse]) -> dict[str, AddressUse]:

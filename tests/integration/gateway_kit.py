@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from api.auth.service import Config
 from api.realtime.engine import Limits
+from api.realtime.limits import QUOTAS
 from api.service import AUTH_OFF, Gateway, listen
 from runtime.channels import (
     FUNDING_ROOM,
@@ -44,6 +45,8 @@ from runtime.wire import Cause, Envelope, Stamp, encode_batch, encode_depth, enc
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
 BEAT_S = 0.04
+GENEROUS = QUOTAS.scaled(1_000)
+"""For tests that ask for much."""
 EVENTS = (
     "price", "prices", "venues", "trades", "candles", "ladder", "funding", "account", "heartbeat",
 )  # fmt: skip
@@ -269,7 +272,7 @@ async def running_gateway(
     redis = Redis.from_url(redis_url)
     await redis.flushall()
     feed = Feed(redis)
-    gateway = Gateway(redis_url, database_url, limits or Limits(), auth=auth)
+    gateway = Gateway(redis_url, database_url, limits or Limits(quotas=GENEROUS), auth=auth)
     listener = listen("127.0.0.1", port, shared=False)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     stop = asyncio.Event()
@@ -277,10 +280,7 @@ async def running_gateway(
     beating = asyncio.create_task(feed.run())
     try:
         async with httpx.AsyncClient(base_url=url) as http:
-            await eventually(lambda: http.get("/health"), lambda answer: answer.status_code == 200)
-            await eventually(
-                lambda: http.get("/v1/markets"), lambda answer: answer.status_code == 200
-            )
+            await until_it_serves(http)
             await feed.price("97000", "97001")
             await feed.price("3500", "3501", "ETH-USD")
             await feed.venues()
@@ -290,6 +290,20 @@ async def running_gateway(
         await end_all([beating])
         await asyncio.gather(serving, return_exceptions=False)
         await redis.aclose()
+
+
+async def until_it_serves(http: httpx.AsyncClient, within_s: float = 10.0) -> None:
+    """Until the gateway knows the markets and has heard the feed."""
+    await eventually(
+        lambda: http.get("/health"),
+        lambda answer: answer.is_success and '"beat_age_ms":null' not in answer.text,
+        within_s=within_s,
+    )
+    await eventually(
+        lambda: http.get("/v1/markets"),
+        lambda answer: answer.status_code == 200,
+        within_s=within_s,
+    )
 
 
 async def eventually(

@@ -16,12 +16,18 @@ from redis.asyncio import Redis
 from api.auth.service import Config
 from api.peers import Peers
 from api.realtime.engine import Limits
-from api.realtime.limits import QUOTAS
 from api.realtime.siblings import Siblings
 from api.service import AUTH_OFF, Gateway, listen
 from perptape.ports import free_ports
 from runtime.tasks import end_all
-from tests.integration.gateway_kit import NO_DATABASE, Feed, Rig, eventually
+from tests.integration.gateway_kit import (
+    GENEROUS,
+    NO_DATABASE,
+    Feed,
+    Rig,
+    eventually,
+    until_it_serves,
+)
 
 STARTING_S: Final = 90.0
 
@@ -30,8 +36,6 @@ from api.service import main
 from runtime.tasks import run_role
 run_role("gateway", main)
 """
-
-GENEROUS = Limits(quotas=QUOTAS.scaled(1_000))
 
 
 @contextlib.asynccontextmanager
@@ -61,7 +65,14 @@ async def gateway_here(
     auth: Config = AUTH_OFF,
 ) -> AsyncIterator[Rig]:
     """A gateway in this process at a port of its own."""
-    gateway = Gateway(redis_url, NO_DATABASE, limits or GENEROUS, siblings, peers or Peers(), auth)
+    gateway = Gateway(
+        redis_url,
+        NO_DATABASE,
+        limits or Limits(quotas=GENEROUS),
+        siblings,
+        peers or Peers(),
+        auth,
+    )
     listener, stop = listen("127.0.0.1", 0, shared=False), asyncio.Event()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     serving = asyncio.create_task(gateway.run(listener, stop))
@@ -72,14 +83,6 @@ async def gateway_here(
     finally:
         stop.set()
         await serving
-
-
-async def until_it_serves(http: httpx.AsyncClient, within_s: float = 10.0) -> None:
-    await eventually(
-        lambda: http.get("/v1/markets"),
-        lambda answer: answer.status_code == 200,
-        within_s=within_s,
-    )
 
 
 @dataclass

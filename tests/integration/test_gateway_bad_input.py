@@ -13,13 +13,13 @@ import pytest
 from websockets.asyncio.client import connect
 
 from api.realtime.engine import Limits
-from tests.integration.gateway_kit import Client, Rig, eventually, running_gateway
+from tests.integration.gateway_kit import GENEROUS, Client, Rig, eventually, running_gateway
 from tests.integration.gateway_sockets import close_code, raw_socket, raw_subscribe
 
 
 @pytest.fixture
 async def rig(embedded_redis_url: str, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Rig]:
-    limits = Limits(join_timeout_s=1.0, ping_interval_s=1.0, ping_timeout_s=2.0)
+    limits = Limits(join_timeout_s=1.0, ping_interval_s=1.0, ping_timeout_s=2.0, quotas=GENEROUS)
     with caplog.at_level(logging.INFO):
         async with (
             running_gateway(embedded_redis_url, limits=limits) as running,

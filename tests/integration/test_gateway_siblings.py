@@ -100,14 +100,17 @@ async def upgraded(pair: Pair) -> AsyncIterator[tuple[str, ClientConnection]]:
         yield sid, wire
 
 
-async def waiting_poll(pair: Pair, sid: str) -> "asyncio.Task[httpx.Response]":
-    """At the second one, which has passed it on."""
-    begun = asyncio.create_task(pair[1].http.get(polling(sid)))
-    transport = session_of(pair[0], sid).transport
+async def waiting_poll(pair: Pair) -> "tuple[str, asyncio.Task[httpx.Response]]":
+    """Of a session of the first, passed on by the second. The client has not entered the namespace
+    yet, so there is nothing to tell it."""
+    first, second = pair
+    sid = await opened(first)
+    begun = asyncio.create_task(second.http.get(polling(sid)))
+    transport = session_of(first, sid).transport
     async with asyncio.timeout(10):
         while transport._poll is None:
             await asyncio.sleep(0.01)
-    return begun
+    return sid, begun
 
 
 async def refusal(request: Any) -> tuple[int, Any]:
@@ -151,12 +154,10 @@ async def test_polling_goes_on_at_another_gateway(pair: Pair) -> None:
 
 
 async def test_a_poll_may_wait_and_ends_with_its_client(pair: Pair) -> None:
-    first, _ = pair
-    sid = await joined(pair)
-    poll = await waiting_poll(pair, sid)
+    sid, poll = await waiting_poll(pair)
     poll.cancel()
     await asyncio.wait({poll})
-    await until_gone(first, sid)
+    await until_gone(pair[0], sid)
 
 
 async def test_bad_requests_are_answered_as_by_the_gateway_itself(pair: Pair) -> None:
@@ -257,11 +258,9 @@ async def test_the_session_ends_with_the_connection(pair: Pair, way: str) -> Non
 
 
 async def test_a_gateway_that_stops_says_goodbye_through_others(pair: Pair) -> None:
-    first, _ = pair
-    sid = await joined(pair)
-    poll = await waiting_poll(pair, sid)
+    _, poll = await waiting_poll(pair)
     async with upgraded(pair) as (_, wire):
-        first.stop.set()
+        pair[0].stop.set()
         async with asyncio.timeout(10):
             assert await close_code(wire) == 1012
             assert (await poll).text == "1"
@@ -271,8 +270,7 @@ async def test_one_in_between_that_stops_lets_go(
     pair: Pair, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = pair
-    polled = await joined(pair)
-    poll = await waiting_poll(pair, polled)
+    polled, poll = await waiting_poll(pair)
     async with upgraded(pair) as (sid, wire):
         second.stop.set()
         async with asyncio.timeout(10):
@@ -309,10 +307,10 @@ async def test_a_client_that_does_not_read_gets_the_newest_here_too(pair: Pair) 
     async with StallingAtAnother(pair, sid) as stalled:
         await stalled.subscribe(ROOM)
         before, last = stalled.received_bytes, 0
-        for step in range(2_000):
+        for step in range(1_000):
             last = await first.feed.price(f"9{step:04d}", "99999")
         await stalled.read_until(lambda packet: f'"seq":{last},"epoch"' in packet)
-        # All updates would be 1 MB; two write buffers, two small ones of the kernel, one read and
+        # All updates would be 0.5 MB; two write buffers, two small ones of the kernel, one read and
         # the newest are not.
         assert stalled.received_bytes - before < 140_000
 

@@ -20,8 +20,8 @@ from api.peers import Peers
 from api.realtime.session import Session
 from api.realtime.siblings import Siblings
 from tests.integration.followers import Following
-from tests.integration.gateway_kit import Feed, Rig
-from tests.integration.siblings_kit import beating_feed, gateway_here, until_it_serves
+from tests.integration.gateway_kit import Feed, Rig, until_it_serves
+from tests.integration.siblings_kit import beating_feed, gateway_here
 from tests.protocol.test_javascript import POLLING, UPGRADE, WEBSOCKET, free_port
 from tests.servers import open_folder
 

@@ -1,6 +1,7 @@
 """Lanes, channels and what is owed, with sockets that only note what is written."""
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -84,9 +85,20 @@ async def turn() -> None:
     await asyncio.sleep(0)
 
 
-async def window() -> None:
-    """Lets the windows end that are open."""
-    await asyncio.sleep(3 * WINDOW_S)
+@pytest.fixture
+def end_windows(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Windows end when this is called, and not by time."""
+    ends: list[Callable[[], None]] = []
+
+    def call_later(loop: object, delay: float, call: Callable[..., None], *args: object) -> None:
+        ends.append(functools.partial(call, *args))
+
+    def end() -> None:
+        while ends:
+            ends.pop(0)()
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "call_later", call_later)
+    return end
 
 
 def publish(hub: Hub, board: Board, room: str, seq: int) -> Room:
@@ -215,7 +227,9 @@ async def test_moving_to_another_rate_leaves_the_first(hub: Hub, board: Board) -
 ROOMS = ("price:BTC-USD", "price:ETH-USD", "trades:BTC-USD")
 
 
-async def test_several_rooms_leave_in_one_piece(hub: Hub, board: Board) -> None:
+async def test_several_rooms_leave_in_one_piece(
+    hub: Hub, board: Board, end_windows: Callable[[], None]
+) -> None:
     member = Note()
     for room in ROOMS:
         hub.join(member, board.find(room), "max")
@@ -229,17 +243,19 @@ async def test_several_rooms_leave_in_one_piece(hub: Hub, board: Board) -> None:
         publish(hub, board, ROOMS[2], seq)
         await turn()
     assert len(member.written) == 1
-    await window()
+    end_windows()
+    await turn()
     assert len(member.written) == 2
     assert member.said()[3:] == [(ROOMS[0], 2), (ROOMS[2], 2), (ROOMS[0], 3), (ROOMS[2], 3)]
-    await window()
+    end_windows()
+    await turn()
     publish(hub, board, ROOMS[1], 9)
     await turn()
     assert member.said()[-1] == (ROOMS[1], 9)
 
 
 async def test_what_is_gathered_leaves_before_the_socket_is_left_alone(
-    hub: Hub, board: Board
+    hub: Hub, board: Board, end_windows: Callable[[], None]
 ) -> None:
     member = Note()
     for room in ROOMS:
@@ -252,7 +268,8 @@ async def test_what_is_gathered_leaves_before_the_socket_is_left_alone(
     assert member.seqs() == [1, 2]
     publish(hub, board, ROOMS[0], 3)
     await turn()
-    await window()
+    end_windows()
+    await turn()
     assert member.seqs() == [1, 2]
     member.resume()
     assert member.seqs() == [1, 2, 3]
@@ -306,6 +323,25 @@ async def test_subscribing_again_gives_no_change_twice(hub: Hub, board: Board) -
     assert member.seqs() == [2]
 
 
+async def test_who_subscribes_again_is_not_owed_what_its_snapshot_has(
+    hub: Hub, board: Board
+) -> None:
+    member = Note()
+    for room in (ROOMS[0], ROOMS[2]):
+        hub.join(member, board.find(room), "max")
+    member.stall()
+    for room in (ROOMS[0], ROOMS[2]):
+        publish(hub, board, room, 1)
+    await turn()
+    for room in (ROOMS[0], ROOMS[2]):
+        hub.join(member, board.find(room), "max")
+    member.resume()
+    assert member.frames == []
+    publish(hub, board, ROOMS[2], 2)
+    await turn()
+    assert member.seqs() == [2]
+
+
 async def test_what_was_paid_is_not_sent_again(hub: Hub, board: Board) -> None:
     member = Note()
     hub.join(member, board.find(ROOMS[0]), "max")
@@ -342,6 +378,8 @@ async def test_a_long_fan_out_lets_the_loop_on_and_sends_the_newest(hub: Hub, bo
     assert slow[-1].seqs() == [1]
     assert quick[-1].seqs() == []
     gone, stalled, again, new = quick[-1], quick[-2], quick[-3], Note()
+    knows = quick[-5]
+    hub.join(knows, board.find(ROOMS[0]), "max")
     hub.leave(gone, ROOMS[0])
     stalled.stall()
     publish(hub, board, ROOMS[0], 2)
@@ -351,6 +389,7 @@ async def test_a_long_fan_out_lets_the_loop_on_and_sends_the_newest(hub: Hub, bo
     await until(lambda: quick[-4].seqs() == [1, 3])
     assert slow[0].seqs() == [1, 3]
     assert gone.frames == again.frames == new.frames == stalled.frames == []
+    assert knows.seqs() == [3]
     stalled.resume()
     assert stalled.seqs() == [3]
 

@@ -101,6 +101,18 @@ def test_what_is_idle_is_forgotten() -> None:
     assert len(limiter) == 0
 
 
+def test_all_are_swept_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SWEPT_AT_ONCE", 2)
+    limiter = Limiter(SMALL)
+    stays = limiter.admit("10.0.0.1", 0)
+    for number in range(2, 7):
+        limiter.release(limiter.admit(f"10.0.0.{number}", 0))
+    for _ in range(4):
+        limiter.sweep(60 * S)
+    assert len(limiter) == 1
+    assert limiter.admit("10.0.0.1", 60 * S).address is stays.address
+
+
 def test_remembered_addresses_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "ADDRESSES_BOUND", 3)
     limiter = Limiter(SMALL)
