@@ -338,8 +338,9 @@ async def test_events_go_on_over_a_restart_of_redis() -> None:
                 assert after[1] == after[0] + 1
                 assert numbers_of(await client.take(3)) == [3, 4, 5]
                 async with wire(rig.url, token) as another:
-                    answer = await another.ask("resume", resume(before[0]))
-                    assert answer == {"ok": True, "rooms": {}}
+                    # The connections of before say once that they are gone.
+                    while not (answer := await another.ask("resume", resume(before[0])))["ok"]:
+                        assert codes(answer) == [("account", "REDIS_UNAVAILABLE")]
                     assert numbers_of(await another.take(4)) == [2, 3, 4, 5]
 
 
@@ -369,10 +370,10 @@ async def test_a_client_that_does_not_read_is_cut_off_with_4008(rig: Rig, redis:
         await stalled.read_until(lambda packet: packet.startswith("430"))
         await stalled.subscribe("account")
         await reading.ask("subscribe", ACCOUNT)
-        _, read = await asyncio.gather(
-            append(redis, ALICE, *range(900), pad=2_000), reading.take(900)
-        )
-        assert numbers_of(read) == list(range(900))
+        for start in range(0, 900, 50):
+            numbers = range(start, start + 50)
+            await append(redis, ALICE, *numbers, pad=2_000)
+            assert numbers_of(await reading.take(50)) == list(numbers)
         await stalled.read_to_the_end()
         assert stalled.close_code == 4008
         seen = numbers_of(events_of(stalled.packets, "account"))
