@@ -1,6 +1,7 @@
 """Whose request it is: the address of the client behind the proxies in front of us."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -42,6 +43,7 @@ class Peers:
         return "" if found is None else str(found)
 
 
+@lru_cache(maxsize=4096)
 def _read(text: str) -> Address | None:
     """None for what is no address. IPv4 that arrives over IPv6 is IPv4."""
     try:

@@ -7,6 +7,7 @@ which is what one customer is given.
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from itertools import islice
 from typing import Final
@@ -178,6 +179,7 @@ def _those_open(addresses: Mapping[str, AddressUse]) -> dict[str, AddressUse]:
     return {name: address for name, address in addresses.items() if address.sockets}
 
 
+@lru_cache(maxsize=4096)
 def address_of(peer: str) -> str:
     """What is counted as one: the address, or the /64 of an IPv6 one."""
     try:
