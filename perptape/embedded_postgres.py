@@ -38,7 +38,10 @@ _OPTIONS: Final = (
     "listen_addresses=127.0.0.1",
     # A socket path over 107 bytes cannot be bound, and ours depends on where the checkout is.
     "unix_socket_directories=",
-    "shared_buffers=32MB",
+    # What does not fit is in the system's cache.
+    "shared_buffers=16MB",
+    # A short way back after a crash.
+    "checkpoint_timeout=2min",
     # Processes of their own for reading would each map all of these buffers.
     "io_method=sync",
     "max_connections=100",
