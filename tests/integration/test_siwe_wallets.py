@@ -42,7 +42,11 @@ class Chain:
         return bytes(self.web3.eth.call(call | {"data": data}))
 
     def send(self, transaction: Any) -> Any:
-        sent = self.web3.eth.send_transaction({"from": self.web3.eth.accounts[0]} | transaction)
+        # What a node suggests depends on how many empty blocks there were.
+        fees = {"maxFeePerGas": 2 * 10**9, "maxPriorityFeePerGas": 0}
+        sent = self.web3.eth.send_transaction(
+            {"from": self.web3.eth.accounts[0], **fees} | transaction
+        )
         receipt = self.web3.eth.wait_for_transaction_receipt(sent, timeout=10, poll_latency=0.05)
         assert receipt["status"] == 1
         return receipt

@@ -125,7 +125,8 @@ async def test_who_enters_no_namespace_is_closed(sockets: Wire) -> None:
     async with asyncio.timeout(WITHIN_S):
         while (polled := await sockets.poll(sid)).text == "2":
             await sockets.post(sid, "3")
-    assert polled.text == "1"
+    # The close came to a poll that waited, or between two of them.
+    assert polled.text == "1" or polled.json()["message"] == "Session ID unknown"
     assert sockets.server.sessions() == []
 
 
