@@ -6,6 +6,7 @@ from api.endpoints import Endpoint
 from api.routes import (
     auth,
     candles,
+    capabilities,
     docs,
     funding,
     health,
@@ -26,6 +27,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *history.ENDPOINTS,
     *trades.ENDPOINTS,
     *venues.ENDPOINTS,
+    *capabilities.ENDPOINTS,
     *auth.ENDPOINTS,
     *health.ENDPOINTS,
     *docs.ENDPOINTS,
