@@ -8,6 +8,7 @@ from api.auth.service import Auth
 from api.health import Health
 from api.history import PriceHistory
 from api.ladders import LadderPricer
+from api.limits import RateLimiter
 from api.quotes import QuoteReader
 from api.tape.board import Board
 
@@ -22,6 +23,7 @@ class Context:
     health: Health
     auth: Auth
     history: PriceHistory
+    limits: RateLimiter
 
 
 def context_of(request: Request) -> Context:

@@ -44,8 +44,10 @@ SPECS: Final[Mapping[str, Spec]] = {
     "NONCE_UNKNOWN": Spec(401, "The nonce cannot be used", "POST /v1/auth/nonce gives a new one"),
     "LOGIN_REFUSED": Spec(401, "The sign-in is refused", "issues say why; the nonce is used up"),
     "ORIGIN_REFUSED": Spec(403, "Refused to pages of other origins"),
+    "RATE_LIMITED": Spec(429, "Too many requests", "ask less often", 1),
     "UNSUPPORTED_MEDIA_TYPE": Spec(415, "The body is not JSON"),
     "BODY_TOO_SLOW": Spec(408, "The body did not come in time"),
+    "LENGTH_REQUIRED": Spec(411, "The length of the body is not said"),
     "BODY_TOO_LARGE": Spec(413, "The body is too large"),
     "BAD_HTTP": Spec(400, "The request cannot be read"),
     "QUOTE_STALE": Spec(503, "No current quote", "no venue backs a price now", 1),
@@ -66,6 +68,10 @@ _OF_STATUS: Final = {
     405: "METHOD_NOT_ALLOWED",
     413: "BODY_TOO_LARGE",
 }
+
+
+_LEFT_UNREAD: Final = (400, 408, 411)
+"""Where it is not known, or not sure, where the next request begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,20 @@ class Unavailable(PerpError):
         self.issues = issues
 
 
+class TooMany(PerpError):
+    """429. ``policy`` and ``state``: of the headers ``RateLimit-Policy`` and ``RateLimit``."""
+
+    recovery: ClassVar[Recovery] = "backoff"
+
+    def __init__(self, policy: bytes, state: bytes, retry_after_s: int) -> None:
+        super().__init__("RATE_LIMITED", f"ask again in {retry_after_s} s")
+        self.headers = {
+            "RateLimit-Policy": policy.decode(),
+            "RateLimit": state.decode(),
+            "Retry-After": str(retry_after_s),
+        }
+
+
 def problem(
     request: Request,
     code: str,
@@ -117,7 +137,9 @@ def problem(
     }
     sent = dict(headers or {})
     if spec.retry_after_s is not None:
-        sent["Retry-After"] = str(spec.retry_after_s)
+        sent.setdefault("Retry-After", str(spec.retry_after_s))
+    if spec.status in _LEFT_UNREAD:
+        sent["Connection"] = "close"
     if spec.status == 401:
         sent["WWW-Authenticate"] = "Bearer"
     return Response(orjson.dumps(body), spec.status, sent, MEDIA_TYPE)
@@ -127,7 +149,8 @@ async def on_perp_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PerpError)
     if error.code not in SPECS:
         return crashed(request, error)
-    return problem(request, error.code, error.message, getattr(error, "issues", ()))
+    headers = error.headers if isinstance(error, TooMany) else None
+    return problem(request, error.code, error.message, getattr(error, "issues", ()), headers)
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:

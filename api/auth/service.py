@@ -7,7 +7,7 @@ import importlib
 import re
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -114,8 +114,12 @@ class Auth:
         await nonces.keep(self._redis, nonce, binding)
         return Challenge(nonce, binding, expires_us, text)
 
-    async def sign_in(self, text: str, signature: str) -> Grant:
-        """Raises Invalid, LoginRefused, AuthError ``NONCE_UNKNOWN``, Unavailable. The nonce is used
+    async def sign_in(
+        self, text: str, signature: str, admit: Callable[[str], Awaitable[object]]
+    ) -> Grant:
+        """``admit``: raises for an address that signed in too often; it has proven to be it then.
+
+        Raises Invalid, LoginRefused, AuthError ``NONCE_UNKNOWN``, Unavailable. The nonce is used
         up whatever comes of it."""
         ring = self._ring()
         message = await self._work("parse", text)
@@ -124,6 +128,7 @@ class Auth:
             raise AuthError("NONCE_UNKNOWN", "the nonce was never given, used, or is too old")
         now = _now()
         owner = await self._work("owner", message, signature, binding, now, self._chains)
+        await admit(owner.address)
         token = _token_text(secrets.token_bytes(_REFRESH_BYTES))
         async with transaction(self._database) as connection:
             account = await accounts.ensure(connection, owner.address, owner.chain_id, now)
@@ -180,6 +185,10 @@ class Auth:
         claims = tokens.decode(ring, self.config.public_url, token, now_s)
         self._decoded.put(token, claims, mono_ns())
         return claims
+
+    def remembered(self, token: str) -> Claims | None:
+        """What an access token says that was good within the last minute, without a check."""
+        return self._decoded.get(token, mono_ns()) if token else None
 
     def close(self) -> None:
         self._workers.shutdown(wait=False, cancel_futures=True)
