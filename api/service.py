@@ -33,7 +33,7 @@ from connectors import registry
 from db.pool import Database
 from domain.errors import InputError
 from runtime.logs import get_logger
-from runtime.redis import fast_client
+from runtime.redis import guarded_client
 from runtime.settings import Settings, SettingsError
 from runtime.tasks import end_all
 
@@ -114,7 +114,7 @@ class Gateway:
         peers: Peers = DIRECT,
         auth: Config = AUTH_OFF,
     ) -> None:
-        self._redis = fast_client(redis_url)
+        self._redis = guarded_client(redis_url)
         self._database = Database(database_url)
         self._board = Board()
         self._hub = Hub()

@@ -24,6 +24,22 @@ QUEUE_HIGH_WATER: Final = Gauge(
     "perptape_queue_high_water", "Most items a bounded queue has held", ["queue"]
 )
 QUEUE_BOUND: Final = Gauge("perptape_queue_bound", "Bound of a queue", ["queue"])
+BREAKER_OPEN: Final = Gauge(
+    "perptape_breaker_open", "1 while a server is not asked because it has just failed", ["server"]
+)
+CALLS_REFUSED: Final = Counter(
+    "perptape_calls_refused_total", "Calls not made because a breaker was open", ["server"]
+)
+CALL_SECONDS: Final = Histogram(
+    "perptape_call_seconds",
+    "Time of calls to a server; of Postgres, of having a connection",
+    ["server"],
+    buckets=LATENCY_BUCKETS,
+)
+POOL_WAIT: Final = Histogram(
+    "perptape_pool_wait_seconds", "Wait for a connection to Postgres", buckets=LATENCY_BUCKETS
+)
+POOL_WAITING: Final = Gauge("perptape_pool_waiting", "Who waits for a connection to Postgres")
 
 
 def serve_metrics(port: int) -> None:

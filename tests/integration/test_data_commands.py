@@ -112,15 +112,14 @@ async def test_a_statement_that_takes_too_long_is_ended_by_the_server(
     embedded_postgres_dsn: str,
 ) -> None:
     pool = Database(embedded_postgres_dsn)
-    connections = await pool.pool()
-    async with connections.acquire() as connection:
+    async with pool.acquire() as connection:
         assert await connection.fetchval("SHOW statement_timeout") == "2s"
         assert STATEMENT_TIMEOUT_MS == 2_000
         await connection.execute("SET statement_timeout = 50")
         with pytest.raises(asyncpg.QueryCanceledError):
             await connection.execute("SELECT pg_sleep(5)")
     # A connection that comes back has the usual limit again.
-    async with connections.acquire() as connection:
+    async with pool.acquire() as connection:
         assert await connection.fetchval("SHOW statement_timeout") == "2s"
     await pool.close()
 
