@@ -8,6 +8,11 @@ REQUESTS: Final = Counter("perptape_http_requests_total", "HTTP answers", ["rout
 REQUEST_SECONDS: Final = Histogram(
     "perptape_http_request_seconds", "Time to answer", ["route"], buckets=LATENCY_BUCKETS
 )
+UNDOCUMENTED: Final = Counter(
+    "perptape_undocumented_errors_total",
+    "Problems that the endpoint does not document: a bug",
+    ["route", "code"],
+)
 SOCKETS: Final = Gauge("perptape_sockets_open", "Engine.IO sessions", ["transport"])
 PASSED_ON: Final = Counter(
     "perptape_passed_on_total",

@@ -46,6 +46,7 @@ SPECS: Final[Mapping[str, Spec]] = {
     "ORIGIN_REFUSED": Spec(403, "Refused to pages of other origins"),
     "UNSUPPORTED_MEDIA_TYPE": Spec(415, "The body is not JSON"),
     "BODY_TOO_SLOW": Spec(408, "The body did not come in time"),
+    "LENGTH_REQUIRED": Spec(411, "The length of the body is not said"),
     "BODY_TOO_LARGE": Spec(413, "The body is too large"),
     "BAD_HTTP": Spec(400, "The request cannot be read"),
     "QUOTE_STALE": Spec(503, "No current quote", "no venue backs a price now", 1),

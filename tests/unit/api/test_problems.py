@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from api import problems, query
 from api.edge import Edge
+from api.schemas.paging import Page
 from domain.errors import InputError, PerpError
 
 
@@ -25,7 +26,8 @@ async def unmapped(request: Request) -> Response:
 
 async def listed(request: Request) -> Response:
     rows = [f"{number:03d}" for number in range(250)]
-    page, next_cursor = query.page(request, rows, str)
+    asked = Page.model_validate(dict(request.query_params))
+    page, next_cursor = query.page(asked, rows, str)
     return query.answer(page, next_cursor=next_cursor)
 
 

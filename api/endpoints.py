@@ -1,0 +1,221 @@
+"""An endpoint: what may be asked, what is answered. Requests are checked by what it says, and
+``api.openapi`` describes it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Generic, Literal, TypeVar
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from api import metrics, problems
+from api.auth.service import AuthError, Identity
+from api.body import read_object
+from api.context import Context, context_of
+from api.problems import Invalid, Issue
+from api.realtime.handshake import same_origin
+from api.schemas.base import Nothing
+from domain.errors import InputError, PerpError
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Area = Literal["market", "auth", "ops"]
+Access = Literal["none", "session", "cookie"]
+"""``session``: an access token; ``cookie``: a refresh token, in the body or as a cookie."""
+LimitClass = Literal["none", "read", "login"]
+
+Path = TypeVar("Path")
+Query = TypeVar("Query")
+Body = TypeVar("Body")
+
+ISSUES_BOUND: Final = 20
+
+_COMMON: Final = ("BAD_HTTP", "BODY_TOO_LARGE", "INVALID_REQUEST", "INTERNAL")
+_OF_BODY: Final = (
+    "UNSUPPORTED_MEDIA_TYPE",
+    "BODY_TOO_SLOW",
+    "LENGTH_REQUIRED",
+    "ORIGIN_REFUSED",
+)
+_OF_SESSION: Final = (
+    "TOKEN_MISSING",
+    "TOKEN_INVALID",
+    "TOKEN_EXPIRED",
+    "SESSION_ENDED",
+    "AUTH_OFF",
+    "DATABASE_UNAVAILABLE",
+)
+_CODES: Final = {"missing": "MISSING", "string_unicode": "BAD_TEXT"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[Path, Query, Body]):
+    """One request, checked."""
+
+    request: Request
+    context: Context
+    path: Path
+    query: Query
+    body: Body
+    _identity: Identity | None
+
+    @property
+    def identity(self) -> Identity:
+        """Who asks. Only where the endpoint wants to know."""
+        assert self._identity is not None, "this endpoint is open to anybody"
+        return self._identity
+
+
+Handle = Callable[[Asked[Any, Any, Any]], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """``answer``: the model of what is answered, None for something that is not JSON. ``errors``:
+    codes of ``api.problems`` that ``handle`` may answer; those of what is said here come by
+    themselves. ``scope``: what an API key must be allowed, None where keys are not taken."""
+
+    method: Method
+    path: str
+    summary: str
+    area: Area
+    handle: Handle
+    answer: type[BaseModel] | None
+    params: type[BaseModel] = Nothing
+    query: type[BaseModel] = Nothing
+    body: type[BaseModel] | None = None
+    errors: Sequence[str] = ()
+    access: Access = "none"
+    scope: str | None = None
+    limit: LimitClass = "read"
+    status: int = 200
+    media_type: str = "application/json"
+
+    @cached_property
+    def codes(self) -> frozenset[str]:
+        """Every error code it can answer."""
+        found = [*_COMMON, *self.errors]
+        if self.params is not Nothing:
+            found.append("NOT_FOUND")
+        if self.method != "GET":
+            found += _OF_BODY
+        if self.access == "session":
+            found += _OF_SESSION
+        return frozenset(found)
+
+    @cached_property
+    def query_names(self) -> tuple[str, ...]:
+        fields = self.query.model_fields
+        return tuple(field.alias or name for name, field in fields.items())
+
+    @cached_property
+    def no_query(self) -> BaseModel:
+        """What a request without a query asks; every parameter has a default."""
+        return self.query()
+
+
+class Resource:
+    """ASGI: the endpoints of one path."""
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self.path = endpoints[0].path
+        self.methods = [endpoint.method for endpoint in endpoints]
+        self._by_method: dict[str, Endpoint] = {item.method: item for item in endpoints}
+        if "GET" in self._by_method:
+            self._by_method["HEAD"] = self._by_method["GET"]
+            self.methods.append("HEAD")  # type: ignore[arg-type]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._by_method[scope["method"]]
+        request = Request(scope, receive)
+        try:
+            response = await endpoint.handle(await _asked(endpoint, request))
+        except PerpError as error:
+            if error.code not in endpoint.codes:
+                metrics.UNDOCUMENTED.labels(route=endpoint.path, code=error.code).inc()
+            response = await problems.on_perp_error(request, error)
+        except HTTPException as error:
+            response = await problems.on_http_error(request, error)
+        await response(scope, receive, send)
+
+
+async def _asked(endpoint: Endpoint, request: Request) -> Asked[Any, Any, Any]:
+    """Raises PerpError."""
+    context = context_of(request)
+    params = _params(endpoint, request)
+    query = _query(endpoint, request)
+    body: BaseModel | None = None
+    changes = endpoint.method != "GET"
+    if changes and not same_origin(request.headers.get("origin"), request.headers.get("host", "")):
+        raise InputError("ORIGIN_REFUSED", "pages of other origins cannot ask this")
+    identity = None
+    if endpoint.access == "session":
+        identity = await context.auth.identify(bearer(request))
+    if changes:
+        body = _checked(endpoint.body or Nothing, await read_object(request), "body")
+    return Asked(request, context, params, query, body, identity)
+
+
+def bearer(request: Request) -> str:
+    """The access token. Raises AuthError ``TOKEN_MISSING``."""
+    given = request.headers.getlist("authorization")
+    scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    if scheme.lower() != "bearer" or not token:
+        raise AuthError("TOKEN_MISSING", "send Authorization: Bearer <access token>")
+    return token
+
+
+def _params(endpoint: Endpoint, request: Request) -> BaseModel | None:
+    if endpoint.params is Nothing:
+        return None
+    try:
+        return endpoint.params.model_validate(request.path_params)
+    except ValidationError:
+        raise InputError("NOT_FOUND", "no such thing") from None
+
+
+def _query(endpoint: Endpoint, request: Request) -> BaseModel:
+    raw = request.scope["query_string"]
+    if not raw:
+        return endpoint.no_query
+    fields: dict[str, str] = {}
+    issues = []
+    for name, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True):
+        if name not in endpoint.query_names:
+            known = ", ".join(endpoint.query_names) or "none"
+            issues.append(
+                _issue("query", name, "UNKNOWN_PARAMETER", f"unknown parameter; known: {known}")
+            )
+        elif name in fields:
+            issues.append(_issue("query", name, "REPEATED_PARAMETER", "given more than once"))
+        fields[name] = value
+    if issues:
+        raise Invalid(issues[:ISSUES_BOUND])
+    return _checked(endpoint.query, fields, "query")
+
+
+def _checked(model: type[BaseModel], fields: dict[str, Any], where: str) -> BaseModel:
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        raise Invalid([_issue_of(item, where) for item in found[:ISSUES_BOUND]]) from None
+
+
+def _issue_of(error: Any, where: str) -> Issue:
+    kind, name = error["type"], ".".join(map(str, error["loc"]))
+    if kind == "extra_forbidden":
+        return _issue(where, name, "UNKNOWN_FIELD", "unknown field")
+    if kind == "missing":
+        return _issue(where, name, "MISSING", "required")
+    code = kind if kind.isupper() else _CODES.get(kind, "WRONG_TYPE")
+    return _issue(where, name, code, error["msg"])
+
+
+def _issue(where: str, name: str, code: str, message: str) -> Issue:
+    shown = name[:60].encode("ascii", "backslashreplace").decode()
+    return Issue(f"{where}.{shown}", code, message)
