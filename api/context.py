@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from api.auth.links import Links
 from api.auth.service import Auth
 from api.health import Health
 from api.history import PriceHistory
 from api.ladders import LadderPricer
 from api.quotes import QuoteReader
+from api.rpc_health import RpcHealth
 from api.tape.board import Board
 
 
@@ -21,7 +23,9 @@ class Context:
     ladders: LadderPricer
     health: Health
     auth: Auth
+    links: Links
     history: PriceHistory
+    rpc: RpcHealth
 
 
 def context_of(request: Request) -> Context:

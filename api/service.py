@@ -11,6 +11,7 @@ import uvicorn
 
 from api.app import build_app, build_inner_app
 from api.auth.keys import key_file, parse_keys
+from api.auth.links import Links
 from api.auth.service import Auth, Config
 from api.context import Context
 from api.health import Health
@@ -27,6 +28,7 @@ from api.realtime.siblings import Siblings
 from api.realtime.socketio_server import SocketServer
 from api.realtime.subscriptions import Subscriptions
 from api.realtime.websocket import SEND_BUFFER
+from api.rpc_health import RpcHealth
 from api.tape.board import Board
 from api.tape.reader import TapeReader
 from connectors import registry
@@ -123,6 +125,7 @@ class Gateway:
         self._peers = peers
         self._server = SocketServer(limits, worker=self._siblings.name)
         self._auth = Auth(self._redis, self._database, auth)
+        self._links = Links(self._redis, self._database, self._auth)
         self._accounts = Accounts(self._auth, self._redis, redis_url, self._hub)
         self._subscriptions = Subscriptions(self._server, self._hub, self._board, self._accounts)
         self._health = Health(self._redis, self._database, lambda: self._reader.beat_age_s)
@@ -169,7 +172,10 @@ class Gateway:
         """The public port and, where there are other gateways, the socket for what they pass on."""
         quotes, history = QuoteReader(self._redis), PriceHistory(self._database)
         ladders = LadderPricer(registry.ECONOMICS)
-        context = Context(self._board, quotes, ladders, self._health, self._auth, history)
+        rpc = RpcHealth(self._auth.config.rpc_urls)
+        context = Context(
+            self._board, quotes, ladders, self._health, self._auth, self._links, history, rpc
+        )
         passing = Passing(self._siblings, engine.limits.max_sessions)
         app = build_app(context, OpenPolling(engine, passing), self._peers)
         sockets = OpenWebSocket.bound_to(engine, passing=passing, peers=self._peers)

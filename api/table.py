@@ -4,6 +4,7 @@ from typing import Final
 
 from api.endpoints import Endpoint
 from api.routes import (
+    api_keys,
     auth,
     candles,
     docs,
@@ -15,6 +16,7 @@ from api.routes import (
     quotes,
     trades,
     venues,
+    wallets,
 )
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
@@ -27,6 +29,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *trades.ENDPOINTS,
     *venues.ENDPOINTS,
     *auth.ENDPOINTS,
+    *api_keys.ENDPOINTS,
+    *wallets.ENDPOINTS,
     *health.ENDPOINTS,
     *docs.ENDPOINTS,
 )

@@ -6,11 +6,11 @@ event loop, the time until all works again.
 The running program is asked for a quote (Redis), for the session of a token that nobody has
 (Postgres) and whether it lives (neither), by some clients at once without a pause. For SECONDS (10)
 Redis is frozen, then Postgres; after that each is killed, and the supervisor starts it again.
-``longest``: of the requests while it was away, as this process saw them, which needs a core of its
-own. ``open``: until its breaker was open. ``back``: from the end of the outage, or from the kill, to
-the first good answer. ``over``: of how many requests the gateway itself took more than 250 ms, and
-how often of how many times a timer in it came more than 50 ms late. Budgets: no request waits for
-Redis longer than 300 ms, its breaker opens within 1 s, no lag over 50 ms.
+``longest``: of the requests while it was away, as seen by this process, which needs a core of its
+own. ``open``: until its breaker was open. ``back``: from the end of the outage, or from the kill,
+to the first good answer. ``over``: of how many requests the gateway itself took more than 250 ms,
+and how often of how many times a timer in it came more than 50 ms late. Budgets: no request waits
+for Redis longer than 300 ms, its breaker opens within 1 s, no lag over 50 ms.
 """
 
 import asyncio

@@ -81,6 +81,11 @@ def nonce_key(nonce: str) -> str:
     return f"nonce:{nonce}"
 
 
+def link_key(nonce: str) -> str:
+    """String, which account asked to link which address with this nonce; as long as ``nonce:*``."""
+    return f"link:{nonce}"
+
+
 def session_key(session_id: str) -> str:
     return f"session:{session_id}"
 

@@ -19,6 +19,9 @@ LOOP_LAG: Final = Histogram(
     buckets=LATENCY_BUCKETS,
 )
 LOOP_LAG_LAST: Final = Gauge("perptape_loop_lag_last_seconds", "Newest event-loop lag")
+LOOP_BLOCKED: Final = Gauge(
+    "perptape_loop_blocked_seconds", "How late the event loop is at the moment of reading"
+)
 QUEUE_DEPTH: Final = Gauge("perptape_queue_depth", "Items waiting in a bounded queue", ["queue"])
 QUEUE_HIGH_WATER: Final = Gauge(
     "perptape_queue_high_water", "Most items a bounded queue has held", ["queue"]
@@ -35,6 +38,9 @@ CALL_SECONDS: Final = Histogram(
     "Time of calls to a server; of Postgres, of having a connection",
     ["server"],
     buckets=LATENCY_BUCKETS,
+)
+CACHE_READS: Final = Counter(
+    "perptape_cache_reads_total", "Reads of what is kept for a while", ["cache", "outcome"]
 )
 POOL_WAIT: Final = Histogram(
     "perptape_pool_wait_seconds", "Wait for a connection to Postgres", buckets=LATENCY_BUCKETS
