@@ -52,7 +52,7 @@ def endpoint_routes(endpoints: Sequence[Endpoint]) -> list[Route]:
     for endpoint in endpoints:
         by_path.setdefault(endpoint.path, []).append(endpoint)
     resources = [Resource(of_path) for of_path in by_path.values()]
-    return [Route(item.path, item, methods=item.methods) for item in resources]
+    return [Route(item.path, item) for item in resources]
 
 
 def _polling_routes(polling: PollingEndpoint) -> list[Route]:

@@ -9,6 +9,7 @@ from api.auth.service import Auth
 from api.health import Health
 from api.history import PriceHistory
 from api.ladders import LadderPricer
+from api.limits import RateLimiter
 from api.quotes import QuoteReader
 from api.rpc_health import RpcHealth
 from api.tape.board import Board
@@ -25,6 +26,7 @@ class Context:
     auth: Auth
     links: Links
     history: PriceHistory
+    limits: RateLimiter
     rpc: RpcHealth
 
 

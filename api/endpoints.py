@@ -8,7 +8,6 @@ from typing import Any, Final, Generic, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -16,10 +15,12 @@ from starlette.types import Receive, Scope, Send
 from api import metrics, problems
 from api.auth.identity import AuthError, Identity
 from api.body import read_object
+from api.buckets import address_of
 from api.context import Context, context_of
 from api.problems import Invalid, Issue
 from api.realtime.handshake import same_origin
 from api.schemas.base import Nothing
+from api.shared import SharedAnswers, respond
 from domain.errors import InputError, PerpError
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -27,6 +28,8 @@ Area = Literal["market", "auth", "ops"]
 Access = Literal["none", "session", "cookie"]
 """``session``: an access token; ``cookie``: a refresh token, in the body or as a cookie."""
 LimitClass = Literal["none", "read", "login"]
+"""``read``: of the account whose token comes along, else of the address; ``login``: of the address,
+and of the account that signs in."""
 
 Path = TypeVar("Path")
 Query = TypeVar("Query")
@@ -50,6 +53,20 @@ _OF_SESSION: Final = (
     "AUTH_OFF",
     "DATABASE_UNAVAILABLE",
 )
+_ANYWHERE: Final = [
+    (b"access-control-allow-origin", b"*"),
+    (
+        b"access-control-expose-headers",
+        b"ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id",
+    ),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+]
+"""Market data is for the pages of everybody. Credentials are not: browsers send none along."""
+_PREFLIGHT: Final = {
+    "Access-Control-Allow-Methods": "GET, HEAD",
+    "Access-Control-Allow-Headers": "If-None-Match, X-Request-Id",
+    "Access-Control-Max-Age": "600",
+}
 _CODES: Final = {"missing": "MISSING", "string_unicode": "BAD_TEXT"}
 
 
@@ -74,11 +91,18 @@ class Asked(Generic[Path, Query, Body]):
 Handle = Callable[[Asked[Any, Any, Any]], Awaitable[Response]]
 
 
+def _never_the_same(context: Context) -> None:
+    """The version of what is made anew each time."""
+    del context
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """``answer``: the model of what is answered, None for something that is not JSON. ``errors``:
     codes of ``api.problems`` that ``handle`` may answer; those of what is said here come by
-    themselves. ``scope``: what an API key must be allowed, None where keys are not taken."""
+    themselves. ``scope``: what an API key must be allowed, None where keys are not taken.
+    ``shared``: the answer is the same for everybody who asks the same; ``version``: what it is kept
+    for as long as it is the same object."""
 
     method: Method
     path: str
@@ -93,6 +117,8 @@ class Endpoint:
     access: Access = "none"
     scope: str | None = None
     limit: LimitClass = "read"
+    shared: bool = False
+    version: Callable[[Context], object | None] = _never_the_same
     status: int = 200
     media_type: str = "application/json"
 
@@ -106,6 +132,10 @@ class Endpoint:
             found += _OF_BODY
         if self.access == "session":
             found += _OF_SESSION
+        if self.limit != "none":
+            found.append("RATE_LIMITED")
+        if self.limit == "login":
+            found.append("REDIS_UNAVAILABLE")
         return frozenset(found)
 
     @cached_property
@@ -124,24 +154,66 @@ class Resource:
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self.path = endpoints[0].path
-        self.methods = [endpoint.method for endpoint in endpoints]
-        self._by_method: dict[str, Endpoint] = {item.method: item for item in endpoints}
-        if "GET" in self._by_method:
-            self._by_method["HEAD"] = self._by_method["GET"]
-            self.methods.append("HEAD")  # type: ignore[arg-type]
+        self.by_method: dict[str, Endpoint] = {item.method: item for item in endpoints}
+        if "GET" in self.by_method:
+            self.by_method["HEAD"] = self.by_method["GET"]
+        self._allow = ", ".join(self.by_method)
+        self._open = all(endpoint.area == "market" for endpoint in endpoints)
+        self._shared = SharedAnswers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._by_method[scope["method"]]
         request = Request(scope, receive)
-        try:
-            response = await endpoint.handle(await _asked(endpoint, request))
-        except PerpError as error:
-            if error.code not in endpoint.codes:
-                metrics.UNDOCUMENTED.labels(route=endpoint.path, code=error.code).inc()
-            response = await problems.on_perp_error(request, error)
-        except HTTPException as error:
-            response = await problems.on_http_error(request, error)
+        endpoint = self.by_method.get(scope["method"])
+        if endpoint is None:
+            response = self._other_method(request)
+        else:
+            told: list[tuple[bytes, bytes]] = []
+            try:
+                if endpoint.limit != "none":
+                    told += await _admit(endpoint.limit, request)
+                response = await self._answer(endpoint, request)
+            except PerpError as error:
+                if error.code not in endpoint.codes:
+                    metrics.UNDOCUMENTED.labels(route=endpoint.path, code=error.code).inc()
+                response = await problems.on_perp_error(request, error)
+            response.raw_headers += told
+        if self._open:
+            response.raw_headers += _ANYWHERE
         await response(scope, receive, send)
+
+    async def _answer(self, endpoint: Endpoint, request: Request) -> Response:
+        if not endpoint.shared:
+            return await endpoint.handle(await _asked(endpoint, request))
+
+        async def make() -> Response:
+            return await endpoint.handle(await _asked(endpoint, request))
+
+        key = request.scope["raw_path"] + b"?" + request.scope["query_string"]
+        answer = await self._shared.get(key, endpoint.version(context_of(request)), make)
+        return await respond(answer, request.headers)
+
+    def _other_method(self, request: Request) -> Response:
+        asks_before = request.method == "OPTIONS" and (
+            "origin" in request.headers and "access-control-request-method" in request.headers
+        )
+        if self._open and asks_before:
+            return Response(status_code=204, headers=_PREFLIGHT | {"Allow": self._allow})
+        detail = f"{self.path} takes {self._allow}"
+        return problems.problem(request, "METHOD_NOT_ALLOWED", detail, (), {"Allow": self._allow})
+
+
+async def _admit(limit: LimitClass, request: Request) -> list[tuple[bytes, bytes]]:
+    """What the answer says of the limit. Raises TooMany, Unavailable."""
+    context = context_of(request)
+    limits = context.limits
+    known = context.auth.remembered(_token(request)) if limit == "read" else None
+    if known is not None:
+        policy, client = limits.rates.account, known
+    else:
+        policy = limits.rates.login if limit == "login" else limits.rates.anonymous
+        client = address_of(request.scope["client"][0])
+    left = await limits.admit(policy, client)
+    return [(b"ratelimit-policy", policy.header), (b"ratelimit", policy.state(left))]
 
 
 async def _asked(endpoint: Endpoint, request: Request) -> Asked[Any, Any, Any]:
@@ -171,11 +243,17 @@ def _scope_needed(endpoint: Endpoint) -> str:
 
 def bearer(request: Request) -> str:
     """The access token. Raises AuthError ``TOKEN_MISSING``."""
-    given = request.headers.getlist("authorization")
-    scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-    if scheme.lower() != "bearer" or not token:
+    token = _token(request)
+    if not token:
         raise AuthError("TOKEN_MISSING", "send Authorization: Bearer <access token>")
     return token
+
+
+def _token(request: Request) -> str:
+    """Empty where there is none, or more than one."""
+    given = [value for name, value in request.scope["headers"] if name == b"authorization"]
+    scheme, _, token = given[0].decode("latin-1").partition(" ") if len(given) == 1 else ("",) * 3
+    return token if scheme.lower() == "bearer" else ""
 
 
 def _params(endpoint: Endpoint, request: Request) -> BaseModel | None:

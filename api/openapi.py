@@ -62,15 +62,14 @@ class _Models:
     """The schemas of all bodies and answers, under ``components``."""
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
-        said = {endpoint.body for endpoint in endpoints if endpoint.body is not None}
-        told: set[type[BaseModel]] = {Problem}
-        told |= {endpoint.answer for endpoint in endpoints if endpoint.answer is not None}
-        wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-            *((model, "validation") for model in said),
-            *((model, "serialization") for model in told),
+        wanted: set[type[BaseModel]] = {Problem}
+        for endpoint in endpoints:
+            wanted |= {model for model in (endpoint.body, endpoint.answer) if model is not None}
+        # Of answers too: what has a default may be missing.
+        ordered: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+            (model, "validation") for model in sorted(wanted, key=lambda model: model.__name__)
         ]
-        wanted.sort(key=lambda item: item[0].__name__)
-        found, definitions = models_json_schema(wanted, ref_template=_REF)
+        found, definitions = models_json_schema(ordered, ref_template=_REF)
         self.schemas: dict[str, Any] = definitions["$defs"]
         self._refs = {model: schema for (model, _), schema in found.items()}
 

@@ -48,6 +48,7 @@ SPECS: Final[Mapping[str, Spec]] = {
     "TOO_MANY_WALLETS": Spec(409, "Too many wallets", "DELETE /v1/wallets/dydx/{address}"),
     "LINK_REFUSED": Spec(422, "The wallet is not linked", "issues say why; the nonce is used up"),
     "ORIGIN_REFUSED": Spec(403, "Refused to pages of other origins"),
+    "RATE_LIMITED": Spec(429, "Too many requests", "ask less often", 1),
     "UNSUPPORTED_MEDIA_TYPE": Spec(415, "The body is not JSON"),
     "BODY_TOO_SLOW": Spec(408, "The body did not come in time"),
     "LENGTH_REQUIRED": Spec(411, "The length of the body is not said"),
@@ -71,6 +72,10 @@ _OF_STATUS: Final = {
     405: "METHOD_NOT_ALLOWED",
     413: "BODY_TOO_LARGE",
 }
+
+
+_LEFT_UNREAD: Final = (400, 408, 411)
+"""Where it is not known, or not sure, where the next request begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,20 @@ class Unavailable(PerpError):
         self.health = health
 
 
+class TooMany(PerpError):
+    """429. ``policy`` and ``state``: of the headers ``RateLimit-Policy`` and ``RateLimit``."""
+
+    recovery: ClassVar[Recovery] = "backoff"
+
+    def __init__(self, policy: bytes, state: bytes, retry_after_s: int) -> None:
+        super().__init__("RATE_LIMITED", f"ask again in {retry_after_s} s")
+        self.headers = {
+            "RateLimit-Policy": policy.decode(),
+            "RateLimit": state.decode(),
+            "Retry-After": str(retry_after_s),
+        }
+
+
 def problem(
     request: Request,
     code: str,
@@ -132,7 +151,9 @@ def problem(
         body["health"] = health
     sent = dict(headers or {})
     if spec.retry_after_s is not None:
-        sent["Retry-After"] = str(spec.retry_after_s)
+        sent.setdefault("Retry-After", str(spec.retry_after_s))
+    if spec.status in _LEFT_UNREAD:
+        sent["Connection"] = "close"
     if spec.status == 401:
         sent["WWW-Authenticate"] = "Bearer"
     return Response(orjson.dumps(body), spec.status, sent, MEDIA_TYPE)
@@ -147,7 +168,8 @@ async def on_perp_error(request: Request, error: Exception) -> Response:
         error.code,
         error.message,
         getattr(error, "issues", ()),
-        health=getattr(error, "health", None),
+        error.headers if isinstance(error, TooMany) else None,
+        error.health if isinstance(error, Unavailable) else None,
     )
 
 

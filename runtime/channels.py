@@ -86,6 +86,11 @@ def link_key(nonce: str) -> str:
     return f"link:{nonce}"
 
 
+def rate_key(policy: str, client: str) -> str:
+    """String, the token bucket of a client: what is left, and when that was so."""
+    return f"rate:{policy}:{client}"
+
+
 def session_key(session_id: str) -> str:
     return f"session:{session_id}"
 

@@ -26,6 +26,7 @@ SCOPES: Final = ("read", "trade")
 """Who may trade may read."""
 MEMORY_S: Final = 1.0
 """How long a key that was revoked at another gateway is taken here."""
+SUBJECT_S: Final = 60.0
 _BYTES: Final = 32
 _KEY: Final = re.compile(r"ppk_[A-Za-z0-9_-]{43}", re.ASCII)
 _NEVER_S: Final = 1 << 40
@@ -38,6 +39,7 @@ class ApiKeys:
         self._database = database
         self._live = live
         self._memory: Memory[bytes, Identity] = Memory("api-keys", MEMORY_S)
+        self._subjects: Memory[bytes, str] = Memory("api-key-limits", SUBJECT_S)
 
     async def create(
         self, account: Account, name: str, scopes: Sequence[str], expires_at: datetime | None
@@ -85,7 +87,13 @@ class ApiKeys:
             raise _unknown()
         identity = _identity(found.key, found.account)
         self._memory.put(sha256, identity, mono_ns())
+        self._subjects.put(sha256, identity.claims.session_id, mono_ns())
         return identity
+
+    def remembered(self, text: str) -> str | None:
+        """What limits count a key by that was good within the last minute: every key has its
+        own."""
+        return self._subjects.get(_sha256(text), mono_ns())
 
 
 def is_api_key(token: str) -> bool:

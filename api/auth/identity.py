@@ -19,8 +19,3 @@ class Identity:
     account: Account
     claims: Claims
     scopes: frozenset[str] | None = None
-
-    @property
-    def subject(self) -> str:
-        """What limits are counted by: every key has its own."""
-        return self.account.id if self.scopes is None else self.claims.session_id

@@ -7,7 +7,7 @@ import importlib
 import re
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 
+from api import metrics
 from api.auth import nonces, tokens
 from api.auth.api_keys import ApiKeys, is_api_key
 from api.auth.chains import Chains
@@ -105,8 +106,12 @@ class Auth:
         await nonces.keep(self._redis, nonce, binding)
         return Challenge(nonce, binding, expires_us, text)
 
-    async def sign_in(self, text: str, signature: str) -> Grant:
-        """Raises Invalid, LoginRefused, AuthError ``NONCE_UNKNOWN``, Unavailable. The nonce is used
+    async def sign_in(
+        self, text: str, signature: str, admit: Callable[[str], Awaitable[object]]
+    ) -> Grant:
+        """``admit``: raises for an address that signed in too often; it has proven to be it then.
+
+        Raises Invalid, LoginRefused, AuthError ``NONCE_UNKNOWN``, Unavailable. The nonce is used
         up whatever comes of it."""
         ring = self._ring()
         message = await self.work("api.auth.wallets", "parse", text)
@@ -116,6 +121,7 @@ class Auth:
         now = _now()
         asked = message, signature, binding, now, self._chains
         owner = await self.work("api.auth.wallets", "owner", *asked)
+        await admit(owner.address)
         token = _token_text(secrets.token_bytes(_REFRESH_BYTES))
         async with transaction(self._database) as connection:
             account = await accounts.ensure(connection, owner.address, owner.chain_id, now)
@@ -136,6 +142,8 @@ class Auth:
             ended = await sessions.of_token(connection, known_as) if is_over else None
         if isinstance(found, Rotated):
             return await self._grant(ring, found.session, following)
+        if found == "reused":
+            metrics.REFRESH_REUSED.inc()
         if ended is not None:
             await self._live.end(ended)
         raise AuthError(*_REFUSALS[found])
@@ -174,6 +182,14 @@ class Auth:
         claims = tokens.decode(ring, self.config.public_url, token, now_s)
         self._decoded.put(token, claims, mono_ns())
         return claims
+
+    def remembered(self, token: str) -> str | None:
+        """What limits count a token by that was good within the last minute, without a check: the
+        account of an access token, an API key itself."""
+        if is_api_key(token):
+            return self.api_keys.remembered(token)
+        claims = self._decoded.get(token, mono_ns()) if token else None
+        return None if claims is None else claims.account_id
 
     def close(self) -> None:
         self._workers.shutdown(wait=False, cancel_futures=True)

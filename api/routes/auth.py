@@ -1,5 +1,6 @@
 """``/v1/auth``: sign-in with a wallet, tokens, the session."""
 
+from functools import partial
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -35,8 +36,9 @@ async def nonce(asked: Asked[None, Nothing, NonceBody]) -> Response:
 
 
 async def login(asked: Asked[None, Nothing, LoginBody]) -> Response:
-    auth, body = asked.context.auth, asked.body
-    grant = await auth.sign_in(body.message, body.signature)
+    auth, limits, body = asked.context.auth, asked.context.limits, asked.body
+    admit = partial(limits.admit, limits.rates.login)
+    grant = await auth.sign_in(body.message, body.signature, admit)
     return _granted(auth, grant, by_cookie=body.cookie)
 
 

@@ -37,5 +37,6 @@ ENDPOINTS = (
         params=MarketPath,
         query=CandlesQuery,
         errors=["UNKNOWN_MARKET", "FEED_UNAVAILABLE", "DATABASE_UNAVAILABLE"],
+        shared=True,
     ),
 )

@@ -17,9 +17,7 @@ _REVALIDATE: Final = {"Cache-Control": "no-cache"}
 
 
 async def openapi(asked: Asked[None, Nothing, None]) -> Response:
-    return Response(
-        asked.request.app.state.openapi, headers=_REVALIDATE, media_type="application/json"
-    )
+    return Response(asked.request.app.state.openapi, media_type="application/json")
 
 
 async def docs(asked: Asked[None, Nothing, None]) -> Response:
@@ -28,6 +26,6 @@ async def docs(asked: Asked[None, Nothing, None]) -> Response:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/openapi.json", "This document", "ops", openapi, Document),
+    Endpoint("GET", "/openapi.json", "This document", "ops", openapi, Document, shared=True),
     Endpoint("GET", "/docs", "This document for people", "ops", docs, None, media_type="text/html"),
 )

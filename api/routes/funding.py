@@ -110,5 +110,6 @@ ENDPOINTS = (
         Rows[HeldRow],
         query=FundingQuery,
         errors=["UNKNOWN_MARKET", "FEED_UNAVAILABLE"],
+        shared=True,
     ),
 )

@@ -114,6 +114,7 @@ ENDPOINTS = (
         params=MarketPath,
         query=SpreadsQuery,
         errors=_ERRORS,
+        shared=True,
     ),
     Endpoint(
         "GET",
@@ -125,5 +126,6 @@ ENDPOINTS = (
         params=MarketPath,
         query=RatesQuery,
         errors=_ERRORS,
+        shared=True,
     ),
 )

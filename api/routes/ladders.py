@@ -36,5 +36,6 @@ ENDPOINTS = (
         params=MarketPath,
         query=LadderQuery,
         errors=["UNKNOWN_MARKET", "FEED_UNAVAILABLE", "QUOTE_STALE", "REDIS_UNAVAILABLE", "BUSY"],
+        shared=True,
     ),
 )

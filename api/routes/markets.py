@@ -42,6 +42,8 @@ ENDPOINTS = (
         Rows[Market],
         query=Page,
         errors=["FEED_UNAVAILABLE"],
+        shared=True,
+        version=lambda context: context.board.markets,
     ),
     Endpoint(
         "GET",
@@ -52,5 +54,7 @@ ENDPOINTS = (
         Data[Market],
         params=MarketPath,
         errors=["UNKNOWN_MARKET", "FEED_UNAVAILABLE"],
+        shared=True,
+        version=lambda context: context.board.markets,
     ),
 )

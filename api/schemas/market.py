@@ -340,3 +340,17 @@ class Venue(Told):
     since: Instant | None
     markets: int
     last_frame_us: Microseconds | None
+
+
+class Capabilities(Told):
+    """Of a venue. Empty lists: no order of any kind can be sent."""
+
+    chain_ids: list[int | str] = Field(default=[])
+    order_types: list[Literal["market", "limit", "stop", "take_profit"]] = Field(default=[])
+    time_in_force: list[str] = Field(default=[])
+    reduce_only: bool = False
+    post_only: bool = False
+    brackets: bool = False
+    amend: bool = False
+    delegation: bool = False
+    native_collateral: bool = False

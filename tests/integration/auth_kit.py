@@ -54,10 +54,10 @@ def config(**other: Any) -> Config:
 
 @asynccontextmanager
 async def running(
-    redis_url: str, database_url: str, rpc_urls: Mapping[int, str] | None = None
+    redis_url: str, database_url: str, rpc_urls: Mapping[int, str] | None = None, **other: Any
 ) -> AsyncIterator[Rig]:
     settings = config(rpc_urls=rpc_urls or {})
-    async with running_gateway(redis_url, database_url=database_url, auth=settings) as rig:
+    async with running_gateway(redis_url, database_url=database_url, auth=settings, **other) as rig:
         rig.http.headers["User-Agent"] = "tests"
         yield rig
 

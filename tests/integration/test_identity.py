@@ -340,3 +340,17 @@ async def test_nothing_secret_is_logged(rig: Rig, capfd: pytest.CaptureFixture[s
         "A" * 43,  # the seed that tokens are signed with
     ):
         assert secret not in logged
+
+
+async def test_every_key_has_limits_of_its_own(rig: Rig, embedded_redis_url: str) -> None:
+    person = await Person.signed_in(rig)
+    made = [await person.key("read") for _ in range(2)]
+    for key in made:
+        # By its address until it is known, by itself from then on.
+        for _ in range(2):
+            answer = await person.ask("GET", "/v1/wallets", token=key["key"])
+            assert answer.status_code == 200
+        assert answer.headers["ratelimit-policy"].startswith('"account"')
+    async with Redis.from_url(embedded_redis_url) as redis:
+        counted = [name async for name in redis.scan_iter(match="rate:account:key:*")]
+    assert sorted(counted) == sorted(f"rate:account:key:{key['id']}".encode() for key in made)
