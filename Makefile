@@ -33,6 +33,7 @@ test: check
 	NGINX="$${NGINX:-$$(command -v nginx || command -v /usr/sbin/nginx)}"; export NGINX; \
 	[ -n "$$NGINX" ] && without= || without=--ignore=tests/integration/test_nginx.py; \
 	$(BIN)/pytest tests/integration $${CHROMIUM:+tests/e2e} $$without || exit; \
+	tools/newcomer.sh || exit; \
 	[ -n "$$NGINX" ] || echo 'NOT RUN: nginx (no nginx)'; \
 	[ -n "$$CHROMIUM" ] || echo 'NOT RUN: e2e (no chromium)'
 
