@@ -1,5 +1,5 @@
-"""The files of a deployment say what the program says: no engine runs them here, so they are compared
-with the settings, the roles, the packages and the metrics they are about."""
+"""The files of a deployment say what the program says: no engine runs them here, so they are
+compared with the settings, the roles, the packages and the metrics they are about."""
 
 import re
 import tomllib
