@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api import metrics, problems
-from api.auth.service import AuthError, Identity
+from api.auth.identity import AuthError, Identity
 from api.body import read_object
 from api.buckets import address_of
 from api.context import Context, context_of
@@ -49,6 +49,7 @@ _OF_SESSION: Final = (
     "TOKEN_INVALID",
     "TOKEN_EXPIRED",
     "SESSION_ENDED",
+    "SCOPE_MISSING",
     "AUTH_OFF",
     "DATABASE_UNAVAILABLE",
 )
@@ -207,7 +208,7 @@ async def _admit(limit: LimitClass, request: Request) -> list[tuple[bytes, bytes
     limits = context.limits
     known = context.auth.remembered(_token(request)) if limit == "read" else None
     if known is not None:
-        policy, client = limits.rates.account, known.account_id
+        policy, client = limits.rates.account, known
     else:
         policy = limits.rates.login if limit == "login" else limits.rates.anonymous
         client = address_of(request.scope["client"][0])
@@ -227,9 +228,17 @@ async def _asked(endpoint: Endpoint, request: Request) -> Asked[Any, Any, Any]:
     identity = None
     if endpoint.access == "session":
         identity = await context.auth.identify(bearer(request))
+        if identity.scopes is not None and endpoint.scope not in identity.scopes:
+            raise InputError("SCOPE_MISSING", _scope_needed(endpoint))
     if changes:
         body = _checked(endpoint.body or Nothing, await read_object(request), "body")
     return Asked(request, context, params, query, body, identity)
+
+
+def _scope_needed(endpoint: Endpoint) -> str:
+    if endpoint.scope is None:
+        return "API keys are not taken here: sign in"
+    return f"the API key needs the scope {endpoint.scope}"
 
 
 def bearer(request: Request) -> str:

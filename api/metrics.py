@@ -27,6 +27,9 @@ MESSAGES_REFUSED: Final = Counter(
     "perptape_messages_refused_total", "Messages of clients past what they may send"
 )
 SLOW_CONSUMERS: Final = Counter("perptape_slow_consumers_total", "Clients past their bound")
+REFRESH_REUSED: Final = Counter(
+    "perptape_refresh_reused_total", "Refresh tokens used twice, which ended their sessions"
+)
 ACCOUNT_GAPS: Final = Counter(
     "perptape_account_gaps_total", "Times sockets were told that events of their account are gone"
 )

@@ -43,6 +43,10 @@ SPECS: Final[Mapping[str, Spec]] = {
     ),
     "NONCE_UNKNOWN": Spec(401, "The nonce cannot be used", "POST /v1/auth/nonce gives a new one"),
     "LOGIN_REFUSED": Spec(401, "The sign-in is refused", "issues say why; the nonce is used up"),
+    "SCOPE_MISSING": Spec(403, "The API key may not do this", "its scopes are in GET /v1/api-keys"),
+    "TOO_MANY_KEYS": Spec(409, "Too many API keys", "DELETE /v1/api-keys/{id} revokes one"),
+    "TOO_MANY_WALLETS": Spec(409, "Too many wallets", "DELETE /v1/wallets/dydx/{address}"),
+    "LINK_REFUSED": Spec(422, "The wallet is not linked", "issues say why; the nonce is used up"),
     "ORIGIN_REFUSED": Spec(403, "Refused to pages of other origins"),
     "RATE_LIMITED": Spec(429, "Too many requests", "ask less often", 1),
     "UNSUPPORTED_MEDIA_TYPE": Spec(415, "The body is not JSON"),
@@ -96,9 +100,16 @@ class Unavailable(PerpError):
 
     recovery: ClassVar[Recovery] = "backoff"
 
-    def __init__(self, code: str, message: str, issues: Sequence[Issue] = ()) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        issues: Sequence[Issue] = (),
+        health: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(code, message)
         self.issues = issues
+        self.health = health
 
 
 class TooMany(PerpError):
@@ -121,6 +132,7 @@ def problem(
     detail: str,
     issues: Sequence[Issue] = (),
     headers: Mapping[str, str] | None = None,
+    health: Mapping[str, Any] | None = None,
 ) -> Response:
     spec = SPECS[code]
     body: dict[str, Any] = {
@@ -135,6 +147,8 @@ def problem(
         "issues": issues,
         "hint": spec.hint,
     }
+    if health is not None:
+        body["health"] = health
     sent = dict(headers or {})
     if spec.retry_after_s is not None:
         sent.setdefault("Retry-After", str(spec.retry_after_s))
@@ -149,8 +163,14 @@ async def on_perp_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PerpError)
     if error.code not in SPECS:
         return crashed(request, error)
-    headers = error.headers if isinstance(error, TooMany) else None
-    return problem(request, error.code, error.message, getattr(error, "issues", ()), headers)
+    return problem(
+        request,
+        error.code,
+        error.message,
+        getattr(error, "issues", ()),
+        error.headers if isinstance(error, TooMany) else None,
+        error.health if isinstance(error, Unavailable) else None,
+    )
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:

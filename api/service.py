@@ -11,6 +11,7 @@ import uvicorn
 
 from api.app import build_app, build_inner_app
 from api.auth.keys import key_file, parse_keys
+from api.auth.links import Links
 from api.auth.service import Auth, Config
 from api.context import Context
 from api.health import Health
@@ -28,13 +29,14 @@ from api.realtime.siblings import Siblings
 from api.realtime.socketio_server import SocketServer
 from api.realtime.subscriptions import Subscriptions
 from api.realtime.websocket import SEND_BUFFER
+from api.rpc_health import RpcHealth
 from api.tape.board import Board
 from api.tape.reader import TapeReader
 from connectors import registry
 from db.pool import Database
 from domain.errors import InputError
 from runtime.logs import get_logger
-from runtime.redis import fast_client
+from runtime.redis import guarded_client
 from runtime.settings import Settings, SettingsError
 from runtime.tasks import end_all
 
@@ -116,7 +118,7 @@ class Gateway:
         auth: Config = AUTH_OFF,
         rates: Rates = RATES,
     ) -> None:
-        self._redis = fast_client(redis_url)
+        self._redis = guarded_client(redis_url)
         self._database = Database(database_url)
         self._board = Board()
         self._hub = Hub()
@@ -126,6 +128,7 @@ class Gateway:
         self._server = SocketServer(limits, worker=self._siblings.name)
         self._limits = RateLimiter(self._redis, rates, self._siblings.count)
         self._auth = Auth(self._redis, self._database, auth)
+        self._links = Links(self._redis, self._database, self._auth)
         self._accounts = Accounts(self._auth, self._redis, redis_url, self._hub)
         self._subscriptions = Subscriptions(self._server, self._hub, self._board, self._accounts)
         self._health = Health(self._redis, self._database, lambda: self._reader.beat_age_s)
@@ -173,7 +176,15 @@ class Gateway:
         quotes, history = QuoteReader(self._redis), PriceHistory(self._database)
         ladders = LadderPricer(registry.ECONOMICS)
         context = Context(
-            self._board, quotes, ladders, self._health, self._auth, history, self._limits
+            self._board,
+            quotes,
+            ladders,
+            self._health,
+            self._auth,
+            self._links,
+            history,
+            self._limits,
+            RpcHealth(self._auth.config.rpc_urls),
         )
         passing = Passing(self._siblings, engine.limits.max_sessions)
         app = build_app(context, OpenPolling(engine, passing), self._peers)

@@ -4,6 +4,7 @@ from typing import Final
 
 from api.endpoints import Endpoint
 from api.routes import (
+    api_keys,
     auth,
     candles,
     capabilities,
@@ -16,6 +17,7 @@ from api.routes import (
     quotes,
     trades,
     venues,
+    wallets,
 )
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
@@ -29,6 +31,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *venues.ENDPOINTS,
     *capabilities.ENDPOINTS,
     *auth.ENDPOINTS,
+    *api_keys.ENDPOINTS,
+    *wallets.ENDPOINTS,
     *health.ENDPOINTS,
     *docs.ENDPOINTS,
 )

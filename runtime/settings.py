@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     network: Literal["sandbox", "live", "testnet"] = "sandbox"
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8000, ge=1, le=65535)
+    metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=9464, ge=1, le=65535)
     data_dir: Path = Path(".data")
     redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL")

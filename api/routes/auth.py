@@ -6,7 +6,8 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from api import query
-from api.auth.service import Auth, AuthError, Grant
+from api.auth.identity import AuthError
+from api.auth.service import Auth, Grant
 from api.endpoints import Asked, Endpoint, bearer
 from api.schemas import auth as schemas
 from api.schemas.auth import LoginBody, NonceBody, RefreshBody

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from api import query
 from api.endpoints import Asked, Endpoint, Handle
-from api.health import Part
+from api.health import EXECUTOR, VENUES, Part, report
 from api.problems import Unavailable
 from api.routes.venues import venues_data
 from api.schemas import ops
@@ -45,15 +45,28 @@ async def database(asked: Anybody) -> Response:
 
 async def venues(asked: Anybody) -> Response:
     data = venues_data(asked.context.board)
-    live_count = sum(row["state"] == "live" for row in data.values())
-    status = "ok" if live_count == len(data) else "degraded" if live_count else "down"
-    return query.answer({"status": status, "venues": data})
+    away = {name: row for name, row in data.items() if row["state"] != "live"}
+    status = "down" if len(away) == len(data) else "degraded" if away else "ok"
+    causes = (f"{name}: {row['reason'] or row['state']}" for name, row in away.items())
+    since = min((str(row["since"]) for row in away.values()), default=None)
+    cause = "; ".join(causes) or None
+    return query.answer(report(status, cause, since, VENUES, venues=data))
+
+
+async def rpc(asked: Anybody) -> Response:
+    return query.answer(await asked.context.rpc.report())
+
+
+async def executor(asked: Anybody) -> Response:
+    del asked
+    return query.answer(report("absent", "no executor runs here", None, EXECUTOR))
 
 
 def _one(part: Part) -> Response:
-    if part.trouble is not None:
-        raise Unavailable(part.code, part.trouble, part.issues())
-    return query.answer(part.report())
+    said = part.report()
+    if said["cause"] is not None:
+        raise Unavailable(part.code, said["cause"], part.issues(), said)
+    return query.answer(said)
 
 
 def _health(
@@ -75,4 +88,6 @@ ENDPOINTS = (
         "DATABASE_UNAVAILABLE",
     ),
     _health("/health/venues", "State of every venue", venues, Data[ops.Venues], "FEED_UNAVAILABLE"),
+    _health("/health/rpc", "If nodes of the configured chains answer", rpc, Data[ops.Rpc]),
+    _health("/health/executor", "If orders are executed", executor, Data[ops.Part]),
 )

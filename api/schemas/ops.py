@@ -7,13 +7,16 @@ from pydantic import Field
 from api.schemas.base import Instant, Told
 from api.schemas.market import Venue
 
-Status = Literal["ok", "degraded", "down"]
+Status = Literal["ok", "degraded", "down", "absent"]
+"""``absent``: there is no such part here, and nothing waits for it."""
 
 
 class Part(Told):
-    status: Literal["ok", "down"]
+    status: Status
     cause: str | None
     since: Instant | None
+    impact: str | None = Field(description="what suffers; null while all is well")
+    action: str | None = Field(description="what to do about it; null while all is well")
 
 
 class Parts(Told):
@@ -31,9 +34,24 @@ class Well(Told):
     status: Literal["ok"]
 
 
-class Venues(Told):
-    status: Status
+class Venues(Part):
     venues: dict[str, Venue]
+
+
+class Node(Told):
+    host: str = Field(description="without path or user: they may hold a key")
+    cause: str | None = Field(description="why it cannot be used; null when it can")
+    block_number: int | None
+    answered_in_ms: int | None
+
+
+class Chain(Told):
+    status: Status
+    nodes: list[Node]
+
+
+class Rpc(Part):
+    chains: dict[str, Chain] = Field(description="by chain id")
 
 
 class Issue(Told):
@@ -55,6 +73,7 @@ class Problem(Told):
     request_id: str
     issues: list[Issue]
     hint: str | None
+    health: Part | None = Field(default=None, description="of the part that is down")
 
 
 class Document(Told):
