@@ -50,14 +50,14 @@ class RoutePlace:
 class Offer:
     """A place and what the trade costs there.
 
-    ``priced``: of the whole size. ``shares``: of 1 to PARTS - 1 of PARTS equal shares, None where
-    a share is not to be had; empty where nothing is to be split. ``carry``: of holding as long as
-    was said, None where it was not or the rate is not known. ``headroom``: how much more of the
-    execution fee is sent than the venue asks for; it comes back.
+    ``priced``: of the whole size, None where that is not to be had. ``shares``: of 1 to PARTS - 1
+    of PARTS equal shares, None likewise; empty where nothing is to be split. ``carry``: of holding
+    as long as was said, None where it was not or the rate is not known. ``headroom``: how much more
+    of the execution fee is sent than the venue asks for; it comes back.
     """
 
     place: RoutePlace
-    priced: PricedPool
+    priced: PricedPool | None
     shares: tuple[PricedPool | None, ...] = ()
     carry: Carry | None = None
     headroom: Decimal = _ZERO
@@ -97,7 +97,7 @@ class Share:
 class RoutePlan:
     """``routes``: of the whole size, the cheapest first, equals in the order of the offers.
     ``split``: how it is best dealt out over at most as many legs as were allowed; one leg where
-    that is no dearer."""
+    that is no dearer, none where all together do not reach."""
 
     routes: tuple[Route, ...]
     split: tuple[Share, ...]
@@ -115,14 +115,25 @@ def plan(
     ``holding``: a time to hold was said, so that a carry that is missing is not known.
     Raises InputError ``MIXED_TRADES`` for offers of both sides, ``BAD_PRICE``.
     """
-    if len({offer.priced.side for offer in offers}) > 1:
+    parts = [part for offer in offers for part in (offer.priced, *offer.shares) if part is not None]
+    if len({part.side for part in parts}) > 1:
         raise InputError("MIXED_TRADES", "a plan is of one side")
     reference = exact.fraction(reference_price)
     if reference <= 0:
         raise InputError("BAD_PRICE", "a reference price must be positive")
-    totals = [_total(offer, offer.priced, reference) for offer in offers]
-    order = sorted(range(len(offers)), key=totals.__getitem__)
-    routes = tuple(_route(offers[at], totals[at], reference, holding=holding) for at in order)
+    whole = [
+        (_total(offer, offer.priced, reference), at, offer.priced)
+        for at, offer in enumerate(offers)
+        if offer.priced is not None
+    ]
+    ranked = sorted(whole, key=lambda item: item[:2])
+    routes = tuple(
+        _route(offers[at], priced, total, reference, holding=holding)
+        for total, at, priced in ranked
+    )
+    # Equals are dealt to in the order of the ranking.
+    order = [at for _, at, _ in ranked]
+    order += [at for at in range(len(offers)) if at not in order]
     return RoutePlan(routes, _split([offers[at] for at in order], reference, max_legs))
 
 
@@ -130,7 +141,7 @@ def _split(offers: Sequence[Offer], reference: Fraction, max_legs: int) -> tuple
     costs = [
         [
             None if share is None else _total(offer, share, reference)
-            for share in (offer.shares or (None,) * (PARTS - 1)) + (offer.priced,)
+            for share in (*(offer.shares or (None,) * (PARTS - 1)), offer.priced)
         ]
         for offer in offers
     ]
@@ -159,8 +170,10 @@ def _total(offer: Offer, priced: PricedPool, reference: Fraction) -> Fraction:
     return total
 
 
-def _route(offer: Offer, total: Fraction, reference: Fraction, *, holding: bool) -> Route:
-    priced, notional = offer.priced, Fraction(offer.priced.notional_usd)
+def _route(
+    offer: Offer, priced: PricedPool, total: Fraction, reference: Fraction, *, holding: bool
+) -> Route:
+    notional = Fraction(priced.notional_usd)
     # What the impact moved the fill against the middle of the pool, in the money of the size.
     impact = _lost(priced, Fraction(priced.price) * _unmoved(priced))
     known: dict[CostCode, Fraction] = {

@@ -100,38 +100,27 @@ def test_the_plan_is_the_best_there_is(
     table = [pools(side, notional, at, item) for at, item in enumerate(facts)]
     offers = []
     for at, (item, row) in enumerate(zip(facts, table, strict=True)):
-        whole = row[-1]
-        if whole is None:
-            continue
         carry = item.carry and Carry(VenueId("gmx"), f"0x{at}", *item.carry)
-        offers.append(Offer(place(at), whole, tuple(row[:-1]), carry, Decimal("0.3")))
+        offers.append(Offer(place(at), row[-1], tuple(row[:-1]), carry, Decimal("0.3")))
     found = plan(offers, MID, max_legs=legs)
     known = [
         [None if pool is None else cost(pool, item.carry) for pool in row]
         for item, row in zip(facts, table, strict=True)
-        if row[-1] is not None
     ]
-    assert [route.place for route in found.routes] == [
-        offer.place
-        for _, offer in sorted(
-            zip([row[-1] for row in known], offers, strict=True), key=lambda pair: pair[0] or 0
-        )
-    ]
+    whole = [(row[-1], at) for at, row in enumerate(known) if row[-1] is not None]
+    assert [route.place for route in found.routes] == [place(at) for _, at in sorted(whole)]
     chosen = {share.place: share.share_bps for share in found.split}
-    if not offers:
+    best = least(known, legs)
+    if best is None:
         assert not chosen
         return
     assert sum(chosen.values()) == 10_000
     assert len(chosen) <= legs
     parts = [chosen.get(offer.place, 0) * PARTS // 10_000 for offer in offers]
-    assert total(known, parts) == least(known, legs)
+    assert total(known, parts) == best
     # No more legs than the best needs.
-    if len(chosen) > 1:
-        best = total(known, parts)
-        fewer = least(known, len(chosen) - 1)
-        assert best is not None
-        assert fewer is not None
-        assert best < fewer
+    fewer = least(known, len(chosen) - 1)
+    assert fewer is None or best < fewer
 
 
 def total(known: list[list[Fraction | None]], parts: list[int]) -> Fraction | None:
