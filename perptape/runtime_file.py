@@ -20,5 +20,14 @@ def write_runtime_file(data_dir: Path, content: dict[str, Any]) -> None:
     unfinished.replace(data_dir / _NAME)
 
 
+def read_runtime_file(data_dir: Path) -> dict[str, Any]:
+    """Empty when nothing runs there."""
+    try:
+        found: dict[str, Any] = orjson.loads((data_dir / _NAME).read_bytes())
+    except FileNotFoundError:
+        return {}
+    return found
+
+
 def remove_runtime_file(data_dir: Path) -> None:
     (data_dir / _NAME).unlink(missing_ok=True)
