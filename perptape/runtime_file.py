@@ -21,12 +21,12 @@ def write_runtime_file(data_dir: Path, content: dict[str, Any]) -> None:
 
 
 def read_runtime_file(data_dir: Path) -> dict[str, Any]:
-    """Empty when nothing runs there."""
+    """Empty where there is none: nothing runs, or it is not ready yet."""
     try:
-        found: dict[str, Any] = orjson.loads((data_dir / _NAME).read_bytes())
+        content: dict[str, Any] = orjson.loads((data_dir / _NAME).read_bytes())
     except FileNotFoundError:
         return {}
-    return found
+    return content
 
 
 def remove_runtime_file(data_dir: Path) -> None:

@@ -88,6 +88,16 @@ def nonce_key(nonce: str) -> str:
     return f"nonce:{nonce}"
 
 
+def link_key(nonce: str) -> str:
+    """String, which account asked to link which address with this nonce; as long as ``nonce:*``."""
+    return f"link:{nonce}"
+
+
+def rate_key(policy: str, client: str) -> str:
+    """String, the token bucket of a client: what is left, and when that was so."""
+    return f"rate:{policy}:{client}"
+
+
 def session_key(session_id: str) -> str:
     return f"session:{session_id}"
 
