@@ -34,15 +34,13 @@ class Relay:
 
     async def relay(self) -> int:
         """Writes what waits; how many."""
-        pool = await self._database.pool()
-        async with pool.acquire() as connection, connection.transaction():
+        async with self._database.acquire() as connection, connection.transaction():
             entries = await outbox.waiting(connection, BATCH)
             return await self._write(connection, entries)
 
     async def sweep(self) -> int:
         """Writes again what was told long ago and is not done; how many. Forgets what is."""
-        pool = await self._database.pool()
-        async with pool.acquire() as connection:
+        async with self._database.acquire() as connection:
             async with connection.transaction():
                 entries = await outbox.lost(connection, BATCH, self._lost_after)
                 count = await self._write(connection, entries)

@@ -62,6 +62,10 @@ class Desk:
     def worker(self, intake: Intake, name: str, handle: Handle) -> Worker:
         return Worker(self.database, intake, name, handle)
 
+    async def prepare(self, row: OrderRow, epoch: int) -> None:
+        if row.state == "accepted":
+            await record(self.connection, row.new.id, [Step("prepared")], NOW, epoch)
+
     async def stale(self, intake: Intake) -> list[Delivery]:
         """What is claimed once it is idle for the shortest time there is."""
         async with asyncio.timeout(5):
@@ -88,12 +92,8 @@ async def desk(redis_url: str, database_url: str) -> AsyncIterator[Desk]:
         yield Desk(redis, database, connection, Relay(database, redis, NOTHING), database_url)
 
 
-async def prepare(connection: asyncpg.Connection, row: OrderRow, epoch: int) -> None:
-    if row.state == "accepted":
-        await record(connection, row.new.id, [Step("prepared")], NOW, epoch)
-
-
-async def explode(connection: asyncpg.Connection, row: OrderRow, epoch: int) -> None:
+async def explode(row: OrderRow, epoch: int) -> None:
+    del epoch
     raise InputError("POISON", f"nobody can read {row.new.id}")
 
 
@@ -104,7 +104,7 @@ async def test_what_was_accepted_comes_to_a_worker_once(desk: Desk) -> None:
     intake = desk.intake("one")
     [delivery] = await intake.read(10, 100)
     assert delivery[1:] == (new.id, 1, 1)
-    assert await desk.worker(intake, "one", prepare).work(delivery)
+    assert await desk.worker(intake, "one", desk.prepare).work(delivery)
     assert (await desk.row(new)).state == "prepared"
     assert await intake.read(10, 1) == []
     assert (await intake.claim(10)).deliveries == []
@@ -119,7 +119,7 @@ async def test_a_relay_that_died_before_it_could_mark_tells_twice_and_it_counts_
     await desk.connection.execute("UPDATE outbox SET relayed_at = NULL")
     await desk.relay.relay()
     intake = desk.intake("one")
-    worker = desk.worker(intake, "one", prepare)
+    worker = desk.worker(intake, "one", desk.prepare)
     deliveries = await intake.read(10, 100)
     assert [item.order_id for item in deliveries] == [new.id, new.id]
     for delivery in deliveries:
@@ -142,7 +142,7 @@ async def test_a_worker_that_died_is_replaced(desk: Desk) -> None:
     successor = desk.intake("alive", SOON_MS)
     [delivery] = await desk.stale(successor)
     assert delivery == read._replace(deliveries=2)
-    assert await desk.worker(successor, "alive", prepare).work(delivery)
+    assert await desk.worker(successor, "alive", desk.prepare).work(delivery)
     assert (await desk.row(new)).state == "prepared"
 
 
@@ -152,7 +152,7 @@ async def test_an_order_somebody_works_on_is_left_alone(desk: Desk) -> None:
     assert await lease(desk.connection, new.id, "other", LONG) == 1
     intake = desk.intake("one")
     [delivery] = await intake.read(10, 100)
-    assert not await desk.worker(intake, "one", prepare).work(delivery)
+    assert not await desk.worker(intake, "one", desk.prepare).work(delivery)
     assert (await desk.row(new)).state == "accepted"
 
 
@@ -161,10 +161,10 @@ async def test_who_was_stopped_too_long_writes_nothing(desk: Desk) -> None:
     new = await accepted(desk.connection)
     await desk.relay.relay()
 
-    async def overtaken(connection: asyncpg.Connection, row: OrderRow, epoch: int) -> None:
+    async def overtaken(row: OrderRow, epoch: int) -> None:
         await desk.connection.execute("UPDATE orders SET lease_until = now() - interval '1 s'")
         assert await lease(desk.connection, new.id, "other", LONG) == epoch + 1
-        await prepare(connection, row, epoch)
+        await desk.prepare(row, epoch)
 
     intake = desk.intake("one")
     [delivery] = await intake.read(10, 100)
@@ -176,7 +176,7 @@ async def test_a_redis_that_forgot_everything_is_filled_again(desk: Desk) -> Non
     done, waiting = await accepted(desk.connection), await accepted(desk.connection)
     await desk.relay.relay()
     intake = desk.intake("one")
-    worker = desk.worker(intake, "one", prepare)
+    worker = desk.worker(intake, "one", desk.prepare)
     first, second = await intake.read(10, 100)
     assert first.order_id == done.id
     await worker.work(first)
@@ -290,7 +290,7 @@ async def test_a_poisoned_order_is_buried_and_replayed_once(desk: Desk) -> None:
     await desk.relay.relay()
     intake = desk.intake("one")
     [delivery] = await intake.read(10, 100)
-    assert await desk.worker(intake, "one", prepare).work(delivery)
+    assert await desk.worker(intake, "one", desk.prepare).work(delivery)
     assert (await desk.row(new)).state == "prepared"
 
 
