@@ -11,6 +11,7 @@ from api.history import PriceHistory
 from api.ladders import LadderPricer
 from api.limits import RateLimiter
 from api.quotes import QuoteReader
+from api.routing.desk import RoutingDesk
 from api.rpc_health import RpcHealth
 from api.tape.board import Board
 
@@ -28,6 +29,7 @@ class Context:
     history: PriceHistory
     limits: RateLimiter
     rpc: RpcHealth
+    routing: RoutingDesk
 
 
 def context_of(request: Request) -> Context:

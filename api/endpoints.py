@@ -24,7 +24,7 @@ from api.shared import SharedAnswers, respond
 from domain.errors import InputError, PerpError
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-Area = Literal["market", "auth", "ops"]
+Area = Literal["market", "auth", "routing", "ops"]
 Access = Literal["none", "session", "cookie"]
 """``session``: an access token; ``cookie``: a refresh token, in the body or as a cookie."""
 LimitClass = Literal["none", "read", "login"]

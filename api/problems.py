@@ -46,6 +46,7 @@ SPECS: Final[Mapping[str, Spec]] = {
     "SCOPE_MISSING": Spec(403, "The API key may not do this", "its scopes are in GET /v1/api-keys"),
     "TOO_MANY_KEYS": Spec(409, "Too many API keys", "DELETE /v1/api-keys/{id} revokes one"),
     "TOO_MANY_WALLETS": Spec(409, "Too many wallets", "DELETE /v1/wallets/dydx/{address}"),
+    "ROUTE_GONE": Spec(409, "There is no such route now", "POST /v1/routes says which there are"),
     "LINK_REFUSED": Spec(422, "The wallet is not linked", "issues say why; the nonce is used up"),
     "ORIGIN_REFUSED": Spec(403, "Refused to pages of other origins"),
     "RATE_LIMITED": Spec(429, "Too many requests", "ask less often", 1),

@@ -29,6 +29,8 @@ from api.realtime.siblings import Siblings
 from api.realtime.socketio_server import SocketServer
 from api.realtime.subscriptions import Subscriptions
 from api.realtime.websocket import SEND_BUFFER
+from api.routing.desk import RoutingDesk
+from api.routing.router import Router
 from api.rpc_health import RpcHealth
 from api.tape.board import Board
 from api.tape.reader import TapeReader
@@ -175,6 +177,7 @@ class Gateway:
         """The public port and, where there are other gateways, the socket for what they pass on."""
         quotes, history = QuoteReader(self._redis), PriceHistory(self._database)
         ladders = LadderPricer(registry.ECONOMICS)
+        router = Router(registry.ECONOMICS, registry.ROUTES)
         context = Context(
             self._board,
             quotes,
@@ -185,6 +188,7 @@ class Gateway:
             history,
             self._limits,
             RpcHealth(self._auth.config.rpc_urls),
+            RoutingDesk(self._board, quotes, router, self._database),
         )
         passing = Passing(self._siblings, engine.limits.max_sessions)
         app = build_app(context, OpenPolling(engine, passing), self._peers)

@@ -58,7 +58,7 @@ async def _ordered(
     for market, venues in rows.items():
         for venue, of_venue in venues.items():
             for told in of_venue["pools"] or [of_venue]:
-                cost = carry(_place(VenueId(venue), told), side, hours)
+                cost = carry(place_of(VenueId(venue), told), side, hours)
                 assert cost is not None, "what is in the room has a rate"
                 key = f"{market}:{venue}:{told['pool'] or ''}"
                 if sort == "cost":
@@ -88,7 +88,8 @@ def _row(held: _Held) -> dict[str, Any]:
     }
 
 
-def _place(venue: VenueId, told: Mapping[str, Any]) -> Place:
+def place_of(venue: VenueId, told: Mapping[str, Any]) -> Place:
+    """A place of the ``funding`` room."""
     return Place(
         venue,
         told["pool"],
