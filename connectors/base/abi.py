@@ -27,8 +27,8 @@ _UNREADABLE: Final = (DecodingError, ArithmeticError, LookupError, TypeError, Va
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """``type``: the ABI's, with the parts of a tuple written out. ``parts``: those of a tuple, or of
-    each element of an array of tuples."""
+    """``type``: the ABI's, with the parts of a tuple written out. ``parts``: those of a tuple, or
+    of each element of an array of tuples."""
 
     name: str
     type: str
@@ -62,8 +62,12 @@ class Function:
         return arguments
 
     def decode_result(self, data: bytes) -> tuple[Any, ...]:
-        """What a call returned. Raises: InputError ``BAD_CALLDATA``."""
-        return _decoded(self.name, self.outputs, data)
+        """What a call returned. Raises: InputError ``BAD_CALLDATA``, also for what has these types
+        and more: another release may have put a field in between."""
+        values = _decoded(self.name, self.outputs, data)
+        if abi_encode(_types(self.outputs), values) != data:
+            raise InputError("BAD_CALLDATA", f"{self.name} answers in another layout")
+        return values
 
 
 def functions(path: Path) -> Mapping[str, Function]:

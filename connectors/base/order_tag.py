@@ -8,9 +8,9 @@ transaction up, or a contract wallet, gives it another.
 import hashlib
 from typing import Final
 
+from connectors.base.orders import TAG_BYTES
 from domain.errors import InputError, InvariantViolation
 
-TAG_BYTES: Final = 32
 PREFIX: Final = b"perptape"
 """Calldata of ours is told from any other by it."""
 
@@ -36,7 +36,7 @@ def with_tag(data: bytes, tag: bytes) -> bytes:
     Raises: InvariantViolation ``BAD_TAG`` for what is no tag, or no calldata of an ABI's function,
     or calldata that has a tag already.
     """
-    if not _is_tag(tag):
+    if len(tag) != TAG_BYTES:
         raise InvariantViolation("BAD_TAG", f"not a tag: 0x{tag.hex()[:80]}")
     if len(data) % _WORD_BYTES != _SELECTOR_BYTES or tag_of(data) is not None:
         raise InvariantViolation("BAD_TAG", f"{len(data)} bytes cannot be tagged")
@@ -44,15 +44,12 @@ def with_tag(data: bytes, tag: bytes) -> bytes:
 
 
 def tag_of(data: bytes) -> bytes | None:
-    """The tag that calldata ends in, None where it has none."""
+    """The tag, made by ``order_tag``, that calldata ends in; None where it has none."""
     tag = data[-TAG_BYTES:]
-    return tag if len(data) >= _SELECTOR_BYTES + TAG_BYTES and _is_tag(tag) else None
+    is_tag = len(data) >= _SELECTOR_BYTES + TAG_BYTES and tag.startswith(PREFIX)
+    return tag if is_tag else None
 
 
 def untagged(data: bytes) -> bytes:
     """Calldata without its tag, where it has one."""
     return data if tag_of(data) is None else data[:-TAG_BYTES]
-
-
-def _is_tag(tag: bytes) -> bool:
-    return len(tag) == TAG_BYTES and tag.startswith(PREFIX)

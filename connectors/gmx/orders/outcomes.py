@@ -1,497 +1,183 @@
-"""Events of the EventEmitter -> what became of an order. Pure.
+"""What the contracts' events mean for orders, in words that all venues share. Pure.
 
-Each says where it stands in the chain: state is derived from what is there by (block hash, log
-index), so that a reorganisation takes back what it removed.
-Source: GMX v2 contracts, order/OrderEventUtils.sol, position/PositionEventUtils.sol,
-market/MarketEventUtils.sol, gas/GasUtils.sol, v2.2b and v2.2c. Addresses are in lower case, prices
-USD x 1e30 per smallest unit, ``units`` a token's smallest units.
+A fill is one change of a position: GMX executes an order as a whole or not at all. Its fees are an
+event of their own in the same transaction.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Final, TypeAlias
 
-from eth_utils.crypto import keccak
-
-from connectors.gmx import eventlog
+from connectors.base.orders import ChainLog
+from connectors.gmx import constants as c
+from connectors.gmx.addresses import address
 from connectors.gmx.economics.checks import OrderType
-from connectors.gmx.eventlog import GmxEvent, Log
-from connectors.gmx.orders.reverts import Revert, reason
-from domain.errors import InputError
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """``removed``: the chain took the event back."""
-
-    block_hash: str
-    log_index: int
-    block: int
-    transaction: str
-    removed: bool
-
-    @property
-    def key(self) -> tuple[str, int]:
-        return self.block_hash, self.log_index
-
-
-@dataclass(frozen=True, slots=True)
-class Created:
-    """The request rests at the venue; nothing is filled."""
-
-    place: Place
-    order_key: str
-    account: str
-    receiver: str
-    market: str
-    collateral_token: str
-    order_type: OrderType
-    is_long: bool
-    size_usd_e30: int
-    collateral_units: int
-    trigger_usd_e30: int
-    acceptable_usd_e30: int
-    execution_fee_wei: int
-    min_output: int
-    valid_from_s: int
-    auto_cancel: bool
-    updated_at_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Updated:
-    place: Place
-    order_key: str
-    account: str
-    size_usd_e30: int
-    trigger_usd_e30: int
-    acceptable_usd_e30: int
-
-
-@dataclass(frozen=True, slots=True)
-class Resized:
-    """The contracts changed the size of a decrease themselves: they close what would be left with
-    too little collateral."""
-
-    place: Place
-    order_key: str
-    size_usd_e30: int
-    next_size_usd_e30: int
-
-
-@dataclass(frozen=True, slots=True)
-class Executed:
-    """``by_adl``: the contracts reduced the position of a trader who gained too much."""
-
-    place: Place
-    order_key: str
-    account: str
-    by_adl: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """The collateral is back with its owner."""
-
-    place: Place
-    order_key: str
-    account: str
-    reason: Revert
-
-
-@dataclass(frozen=True, slots=True)
-class Frozen:
-    """Triggered, and could not be filled. Its fee is spent: it needs an update that brings a new
-    one, or a cancel."""
-
-    place: Place
-    order_key: str
-    account: str
-    reason: Revert
-
-
-@dataclass(frozen=True, slots=True)
-class PositionChanged:
-    """``impact_usd_e30``: of this change alone, positive for the trader; opening leaves it with the
-    position (``is_increase``), closing settles ``settled_impact_usd_e30``, which has the share of
-    what opening left. ``pnl_usd_e30``: before fees, 0 of an increase. ``collateral_delta_units``:
-    what was added (after fees), or taken out if negative. ``kept_usd_e30``: loss by impact beyond
-    the cap, claimable later. ``left_*``: the position afterwards. A change of 0 USD is one of the
-    collateral alone."""
-
-    place: Place
-    order_key: str
-    position_key: str
-    account: str
-    market: str
-    collateral_token: str
-    order_type: OrderType
-    is_increase: bool
-    is_long: bool
-    size_usd_e30: int
-    size_units: int
-    price_usd_e30: int
-    index_min_usd_e30: int
-    index_max_usd_e30: int
-    collateral_delta_units: int
-    impact_usd_e30: int
-    settled_impact_usd_e30: int
-    kept_usd_e30: int
-    pnl_usd_e30: int
-    left_size_usd_e30: int
-    left_size_units: int
-    left_collateral_units: int
-    at_s: int
-
-    @property
-    def liquidated(self) -> bool:
-        return self.order_type is OrderType.LIQUIDATION
-
-
-@dataclass(frozen=True, slots=True)
-class FeesCollected:
-    """Of one change of a position, in units of the collateral token. ``position_units`` is after
-    the discount and has no UI fee; ``total_units`` is all together, funding included.
-    ``price_min_usd_e30``: what the contracts count them at."""
-
-    place: Place
-    order_key: str
-    position_key: str
-    market: str
-    collateral_token: str
-    trader: str
-    position_units: int
-    discount_units: int
-    borrowing_units: int
-    funding_units: int
-    ui_units: int
-    liquidation_units: int
-    total_units: int
-    price_min_usd_e30: int
-    price_max_usd_e30: int
-
-    def usd_e30(self, units: int) -> int:
-        """Of an amount of the collateral token."""
-        return units * self.price_min_usd_e30
-
-
-@dataclass(frozen=True, slots=True)
-class KeeperPaid:
-    """Follows the order's other events in the same transaction."""
-
-    place: Place
-    keeper: str
-    amount_wei: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refunded:
-    """What the keeper did not use of the execution fee, paid out as ether."""
-
-    place: Place
-    receiver: str
-    amount_wei: int
-
-
-@dataclass(frozen=True, slots=True)
-class Claimable:
-    """Something became claimable. ``time_key``: None for funding, else of the collateral that a cap
-    on impact kept back. ``next_units``: all that now is."""
-
-    place: Place
-    account: str
-    market: str
-    token: str
-    time_key: int | None
-    units: int
-    next_units: int
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """``time_key``: as of Claimable."""
-
-    place: Place
-    account: str
-    market: str
-    token: str
-    receiver: str
-    time_key: int | None
-    units: int
-
-
-Outcome: TypeAlias = (
-    Created | Updated | Resized | Executed | Cancelled | Frozen | PositionChanged | FeesCollected
-    | KeeperPaid | Refunded | Claimable | Claimed
-)  # fmt: skip
-
-
-def outcome(log: Log) -> Outcome | None:
-    """What a log of the EventEmitter tells, None for an event that is of no order's account.
-
-    Raises: InputError ``BAD_EVENT``.
-    """
-    name = _NAMES.get(log.topics[1]) if len(log.topics) > 1 else None
-    if name is None:
-        return None
-    event = eventlog.decode(log)
-    if event.name != name:
-        raise InputError("BAD_EVENT", f"{event.name:.60} under another event's topic")
-    place = Place(log.block_hash, log.index, log.block, log.transaction, log.removed)
-    return _READERS[name](place, _Values(event))
-
-
-class _Values:
-    """By key and type."""
-
-    def __init__(self, event: GmxEvent) -> None:
-        self.event = event
-
-    def text(self, key: str) -> str:
-        return self._get(key, str)
-
-    def flag(self, key: str) -> bool:
-        return self._get(key, bool)
-
-    def signed(self, key: str) -> int:
-        return self._get(key, int)
-
-    def uint(self, key: str) -> int:
-        value = self.signed(key)
-        if value < 0:
-            raise InputError("BAD_EVENT", f"{self.event.name} with a negative {key}")
-        return value
-
-    def optional(self, key: str) -> int:
-        """0 where the contracts leave out what is nothing."""
-        return self.uint(key) if key in self.event.values else 0
-
-    def order_type(self) -> OrderType:
-        try:
-            return OrderType(self.uint("orderType"))
-        except ValueError as error:
-            raise InputError("BAD_EVENT", f"{self.event.name}: {error}") from None
-
-    def _get(self, key: str, kind: type[Any]) -> Any:
-        value = self.event.values.get(key)
-        if type(value) is not kind:
-            raise InputError("BAD_EVENT", f"{self.event.name} without {key}")
-        return value
-
-
-def _created(place: Place, values: _Values) -> Created:
-    return Created(
-        place,
-        order_key=values.text("key"),
-        account=values.text("account"),
-        receiver=values.text("receiver"),
-        market=values.text("market"),
-        collateral_token=values.text("initialCollateralToken"),
-        order_type=values.order_type(),
-        is_long=values.flag("isLong"),
-        size_usd_e30=values.uint("sizeDeltaUsd"),
-        collateral_units=values.uint("initialCollateralDeltaAmount"),
-        trigger_usd_e30=values.uint("triggerPrice"),
-        acceptable_usd_e30=values.uint("acceptablePrice"),
-        execution_fee_wei=values.uint("executionFee"),
-        min_output=values.uint("minOutputAmount"),
-        valid_from_s=values.uint("validFromTime"),
-        auto_cancel=values.flag("autoCancel"),
-        updated_at_s=values.uint("updatedAtTime"),
-    )
-
-
-def _updated(place: Place, values: _Values) -> Updated:
-    return Updated(
-        place,
-        order_key=values.text("key"),
-        account=values.text("account"),
-        size_usd_e30=values.uint("sizeDeltaUsd"),
-        trigger_usd_e30=values.uint("triggerPrice"),
-        acceptable_usd_e30=values.uint("acceptablePrice"),
-    )
-
-
-def _resized(place: Place, values: _Values) -> Resized:
-    return Resized(
-        place,
-        order_key=values.text("key"),
-        size_usd_e30=values.uint("sizeDeltaUsd"),
-        next_size_usd_e30=values.uint("nextSizeDeltaUsd"),
-    )
-
-
-def _executed(place: Place, values: _Values) -> Executed:
-    adl = values.uint("secondaryOrderType") == 1
-    return Executed(place, values.text("key"), values.text("account"), adl)
-
-
-def _cancelled(place: Place, values: _Values) -> Cancelled:
-    return Cancelled(place, values.text("key"), values.text("account"), _why(values))
-
-
-def _frozen(place: Place, values: _Values) -> Frozen:
-    return Frozen(place, values.text("key"), values.text("account"), _why(values))
-
-
-def _why(values: _Values) -> Revert:
-    return reason(values.text("reason"), values.text("reasonBytes"))
-
-
-def _increased(place: Place, values: _Values) -> PositionChanged:
-    return _changed(
-        place,
-        values,
-        is_increase=True,
-        collateral_delta=values.signed("collateralDeltaAmount"),
-        impact=values.signed("pendingPriceImpactUsd"),
-        at_s=values.uint("increasedAtTime"),
-    )
-
-
-def _decreased(place: Place, values: _Values) -> PositionChanged:
-    return _changed(
-        place,
-        values,
-        is_increase=False,
-        collateral_delta=-values.uint("collateralDeltaAmount"),
-        impact=values.signed("priceImpactUsd"),
-        settled=values.signed("totalImpactUsd"),
-        kept=values.uint("values.priceImpactDiffUsd"),
-        pnl=values.signed("basePnlUsd"),
-        at_s=values.uint("decreasedAtTime"),
-    )
-
-
-def _changed(
-    place: Place,
-    values: _Values,
-    *,
-    is_increase: bool,
-    collateral_delta: int,
-    impact: int,
-    at_s: int,
-    settled: int = 0,
-    kept: int = 0,
-    pnl: int = 0,
-) -> PositionChanged:
-    return PositionChanged(
-        place,
-        order_key=values.text("orderKey"),
-        position_key=values.text("positionKey"),
-        account=values.text("account"),
-        market=values.text("market"),
-        collateral_token=values.text("collateralToken"),
-        order_type=values.order_type(),
-        is_increase=is_increase,
-        is_long=values.flag("isLong"),
-        size_usd_e30=values.uint("sizeDeltaUsd"),
-        size_units=values.uint("sizeDeltaInTokens"),
-        price_usd_e30=values.uint("executionPrice"),
-        index_min_usd_e30=values.uint("indexTokenPrice.min"),
-        index_max_usd_e30=values.uint("indexTokenPrice.max"),
-        collateral_delta_units=collateral_delta,
-        impact_usd_e30=impact,
-        settled_impact_usd_e30=settled,
-        kept_usd_e30=kept,
-        pnl_usd_e30=pnl,
-        left_size_usd_e30=values.uint("sizeInUsd"),
-        left_size_units=values.uint("sizeInTokens"),
-        left_collateral_units=values.uint("collateralAmount"),
-        at_s=at_s,
-    )
-
-
-def _fees(place: Place, values: _Values) -> FeesCollected:
-    discount = max(
-        values.optional("traderDiscountAmount"), values.optional("pro.traderDiscountAmount")
-    )
-    return FeesCollected(
-        place,
-        order_key=values.text("orderKey"),
-        position_key=values.text("positionKey"),
-        market=values.text("market"),
-        collateral_token=values.text("collateralToken"),
-        trader=values.text("trader"),
-        position_units=values.uint("positionFeeAmount") - discount,
-        discount_units=discount,
-        borrowing_units=values.uint("borrowingFeeAmount"),
-        funding_units=values.uint("fundingFeeAmount"),
-        ui_units=values.uint("uiFeeAmount"),
-        liquidation_units=values.optional("liquidationFeeAmount"),
-        total_units=values.uint("totalCostAmount"),
-        price_min_usd_e30=values.uint("collateralTokenPrice.min"),
-        price_max_usd_e30=values.uint("collateralTokenPrice.max"),
-    )
-
-
-def _keeper_paid(place: Place, values: _Values) -> KeeperPaid:
-    return KeeperPaid(place, values.text("keeper"), values.uint("executionFeeAmount"))
-
-
-def _refunded(place: Place, values: _Values) -> Refunded:
-    return Refunded(place, values.text("receiver"), values.uint("refundFeeAmount"))
-
-
-def _claimable_funding(place: Place, values: _Values) -> Claimable:
-    return _claimable(place, values, None)
-
-
-def _claimable_collateral(place: Place, values: _Values) -> Claimable:
-    return _claimable(place, values, values.uint("timeKey"))
-
-
-def _claimable(place: Place, values: _Values, time_key: int | None) -> Claimable:
-    return Claimable(
-        place,
-        account=values.text("account"),
-        market=values.text("market"),
-        token=values.text("token"),
-        time_key=time_key,
-        units=values.uint("delta"),
-        next_units=values.uint("nextValue"),
-    )
-
-
-def _funding_claimed(place: Place, values: _Values) -> Claimed:
-    return _claimed(place, values, None)
-
-
-def _collateral_claimed(place: Place, values: _Values) -> Claimed:
-    return _claimed(place, values, values.uint("timeKey"))
-
-
-def _claimed(place: Place, values: _Values, time_key: int | None) -> Claimed:
-    return Claimed(
-        place,
-        account=values.text("account"),
-        market=values.text("market"),
-        token=values.text("token"),
-        receiver=values.text("receiver"),
-        time_key=time_key,
-        units=values.uint("amount"),
-    )
-
-
-_READERS: Final[Mapping[str, Callable[[Place, _Values], Outcome]]] = {
-    "OrderCreated": _created,
-    "OrderUpdated": _updated,
-    "OrderSizeDeltaAutoUpdated": _resized,
-    "OrderExecuted": _executed,
-    "OrderCancelled": _cancelled,
-    "OrderFrozen": _frozen,
-    "PositionIncrease": _increased,
-    "PositionDecrease": _decreased,
-    "PositionFeesCollected": _fees,
-    "KeeperExecutionFee": _keeper_paid,
-    "ExecutionFeeRefund": _refunded,
-    "ClaimableFundingUpdated": _claimable_funding,
-    "ClaimableCollateralUpdated": _claimable_collateral,
-    "FundingFeesClaimed": _funding_claimed,
-    "CollateralClaimed": _collateral_claimed,
+from connectors.gmx.eventlog import Log
+from connectors.gmx.orders import event_values
+from connectors.gmx.orders.events import (
+    FeesCollected,
+    OrderCancelled,
+    OrderCreated,
+    OrderEvent,
+    OrderFrozen,
+    OrderUpdated,
+    PositionChanged,
+)
+from connectors.gmx.orders.prices import price_of
+from connectors.gmx.orders.reads import ORDER_KEY, STOP_LOSS_KEY, TAKE_PROFIT_KEY
+from connectors.gmx.orders.tables import Tables
+from domain import orders as d
+from domain.errors import InputError, VenueProtocolError
+from domain.outcomes import (
+    Cancelled,
+    Costs,
+    Executed,
+    Frozen,
+    Resting,
+    Updated,
+    VenueOutcome,
+)
+
+TOPICS: Final = tuple(bytes.fromhex(topic[2:]) for topic in event_values.TOPICS)
+
+_BY_USER: Final = "USER_INITIATED_CANCEL"
+_USD_DECIMALS: Final = 30
+_KINDS: Final = frozenset(c.EVENT_KINDS.values())
+_FeeKey: TypeAlias = tuple[str, str, str]
+
+_TYPES: Final[Mapping[OrderType, tuple[d.OrderType, bool]]] = {
+    OrderType.MARKET_INCREASE: ("market", False),
+    OrderType.LIMIT_INCREASE: ("limit", False),
+    OrderType.STOP_INCREASE: ("stop", False),
+    OrderType.MARKET_DECREASE: ("market", True),
+    OrderType.LIMIT_DECREASE: ("take_profit", True),
+    OrderType.STOP_LOSS_DECREASE: ("stop", True),
 }
-_NAMES: Final = {f"0x{keccak(text=name).hex()}": name for name in _READERS}
-"""By the second topic."""
+"""And whether it reduces. A limit that reduces is a take profit to the contracts."""
 
-TOPICS: Final = tuple(_NAMES)
-"""What to ask a node's logs for."""
+
+def events(tables: Tables, logs: Sequence[ChainLog]) -> Iterator[OrderEvent]:
+    """The contracts' events of orders in these logs, in their order; logs of others are skipped.
+
+    Raises: VenueProtocolError ``BAD_EVENT`` for one that cannot be read.
+    """
+    emitter = tables.contracts["EVENT_EMITTER"].lower()
+    for log in logs:
+        if log.chain_id != tables.chain_id or log.address.lower() != emitter:
+            continue
+        if not log.topics or _hex(log.topics[0]) not in _KINDS:
+            continue
+        try:
+            found = event_values.read(_log(log), log.chain_id)
+        except InputError as error:
+            where = f"log {log.log_index} of {log.tx_hash}"
+            raise VenueProtocolError("BAD_EVENT", f"{where}: {error.message}") from None
+        if found is not None:
+            yield found
+
+
+def decode(tables: Tables, logs: Sequence[ChainLog]) -> Sequence[VenueOutcome]:
+    """See ``OrderBuilder.decode``. Swaps are none of ours, nor are pools that nobody lists."""
+    found = list(events(tables, logs))
+    fees = {_fee_key(event): event for event in found if isinstance(event, FeesCollected)}
+    outcomes = (_outcome(tables, event, fees) for event in found)
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def refs_of(outcome: VenueOutcome) -> Mapping[str, str]:
+    """The order's own name, that of each of its exits, and the position's."""
+    if isinstance(outcome, Executed):
+        return {"position_key": outcome.position_ref} if outcome.position_ref else {}
+    if not isinstance(outcome, Resting):
+        return {}
+    if outcome.reduces and outcome.type == "take_profit":
+        return {TAKE_PROFIT_KEY: outcome.ref}
+    if outcome.reduces and outcome.type == "stop":
+        return {STOP_LOSS_KEY: outcome.ref}
+    return {ORDER_KEY: outcome.ref}
+
+
+def _outcome(
+    tables: Tables, event: OrderEvent, fees: Mapping[_FeeKey, FeesCollected]
+) -> VenueOutcome | None:
+    if isinstance(event, PositionChanged):
+        return _executed(tables, event, fees.get(_fee_key(event)))
+    if isinstance(event, OrderCreated):
+        return _resting(event)
+    if isinstance(event, OrderCancelled):
+        account = address(event.account)
+        by_user = event.reason.name == _BY_USER
+        return Cancelled(event.place, account, event.order_key, event.reason.told, by_user)
+    if isinstance(event, OrderFrozen):
+        account = address(event.account)
+        return Frozen(event.place, account, event.order_key, event.reason.told, needs_update=True)
+    if isinstance(event, OrderUpdated):
+        return Updated(event.place, address(event.account), event.order_key)
+    return None
+
+
+def _resting(event: OrderCreated) -> Resting | None:
+    if event.order_type not in _TYPES:
+        return None
+    kind, reduces = _TYPES[event.order_type]
+    return Resting(event.place, address(event.account), event.order_key, kind, reduces)
+
+
+def _executed(
+    tables: Tables, event: PositionChanged, fees: FeesCollected | None
+) -> Executed | None:
+    pool = tables.pools.get(event.market)
+    if pool is None:
+        return None
+    return Executed(
+        event.place,
+        account=address(event.account),
+        ref=event.order_key,
+        price=price_of(event.price_usd_e30, pool.decimals),
+        size_base=Decimal(f"{event.size_units}E-{pool.decimals}"),
+        completes=True,
+        costs=_costs(event, fees),
+        position_ref=event.position_key,
+        pnl_usd=None if event.is_increase else _usd(event.pnl_usd_e30),
+    )
+
+
+def _costs(event: PositionChanged, fees: FeesCollected | None) -> Costs:
+    """Fees are counted at the collateral's minimum price, as the contracts do. The impact is that
+    of this change, which is in the price of the fill; of what opening left, the close settles a
+    share (``PositionChanged.settled_impact_usd_e30``)."""
+    impact = _usd(-event.impact_usd_e30)
+    if fees is None:
+        return Costs(impact_usd=impact)
+    fee_units = fees.position_units + fees.ui_units + fees.liquidation_units
+    return Costs(
+        fee_usd=_usd(fees.usd_e30(fee_units)),
+        impact_usd=impact,
+        funding_usd=_usd(fees.usd_e30(fees.funding_units)),
+        borrowing_usd=_usd(fees.usd_e30(fees.borrowing_units)),
+    )
+
+
+def _usd(value_e30: int) -> Decimal:
+    return Decimal(f"{value_e30}E-{_USD_DECIMALS}")
+
+
+def _fee_key(event: FeesCollected | PositionChanged) -> _FeeKey:
+    return event.place.block_hash, event.place.tx_hash, event.order_key
+
+
+def _log(log: ChainLog) -> Log:
+    return Log(
+        address=log.address.lower(),
+        topics=tuple(_hex(topic) for topic in log.topics),
+        data=log.data,
+        block=log.block_number,
+        block_hash=log.block_hash,
+        transaction=log.tx_hash,
+        index=log.log_index,
+        removed=False,
+    )
+
+
+def _hex(data: bytes) -> str:
+    return f"0x{data.hex()}"

@@ -75,3 +75,14 @@ def units(amount: Decimal, decimals: int, rounding: exact.Rounding) -> int:
     if not 0 <= raw <= MAX_UINT:
         raise InputError("BAD_SIZE", f"no amount: {amount!s:.60}")
     return raw
+
+
+def tightened(trigger: int, oracle: int, executed: int, *, at_most: bool) -> int:
+    """A trigger from which the fill is within it, where a fill at ``oracle`` is at ``executed``;
+    never looser than it was.
+
+    Shape: scalars, positive. Units: USD x 1e30 per smallest unit, rounded to the strict side.
+    """
+    if at_most:
+        return min(trigger, trigger * oracle // executed)
+    return max(trigger, exact.ceil_div(trigger * oracle, executed))

@@ -1,75 +1,93 @@
 """Why the contracts reverted, cancelled or froze: bytes -> (code, message). Pure.
 
-``code`` is the contracts' own name, such as ``OrderNotFulfillableAtAcceptablePrice``; the message
-has it with its arguments, and what can be done where that is known.
+``name`` is the contracts' own, such as ``OrderNotFulfillableAtAcceptablePrice``; ``code`` is ours.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from connectors.base.abi import SELECTOR_BYTES, Function
 from connectors.gmx.orders import abi
 from domain.errors import InputError
+from domain.orders import Reason
 
-UNKNOWN: Final = "UNKNOWN_REVERT"
 REVERTED: Final = "REVERTED"
-"""Without a word, as the EVM does when gas ran out."""
-TEXT: Final = "Error"
+"""The code of what has no better one."""
+_TEXT: Final = "Error"
 
 _WRAPPER: Final = "ExternalCallFailed"
 _MAX_WRAPS: Final = 4
 _MAX_TEXT: Final = 300
 
-SIMULATED: Final = "EndOfOracleSimulation"
-"""How a simulation ends in which the order would be executed."""
-
-_HINTS: Final[Mapping[str, str]] = {
-    "OrderNotFulfillableAtAcceptablePrice": "the price had moved beyond the order's bound",
-    "InsufficientExecutionFee": "the price of gas has risen: build the transaction again",
-    "InsufficientWntAmountForExecutionFee": "less ether came along than the execution fee",
-    "InvalidOrderPrices": "the trigger price has not been reached",
-    "PriceImpactLargerThanOrderSize": "the size is too large for the pool",
-    "NegativeExecutionPrice": "the size is too large for the pool",
-    "InsufficientReserve": "the pool has not so much liquidity left",
-    "InsufficientReserveForOpenInterest": "the pool has not so much liquidity left",
-    "MaxOpenInterestExceeded": "the pool's open interest is at its limit",
-    "MaxCollateralSumExceeded": "the pool's collateral is at its limit",
-    "LiquidatablePosition": "too little collateral for this size",
-    "InsufficientCollateralUsd": "too little collateral",
-    "InsufficientCollateralAmount": "the fees take more than the collateral",
-    "MinPositionSize": "the position would be too small",
-    "InvalidDecreaseOrderSize": "the position is smaller than that",
-    "UnableToWithdrawCollateral": "what stays would be too little collateral",
-    "InsufficientFundsToPayForCosts": "the position cannot pay what closing costs",
-    "InvalidCollateralTokenForMarket": "the market does not take this collateral",
-    "InvalidPositionMarket": "the market has no positions",
-    "DisabledMarket": "the market is paused",
-    "DisabledFeature": "orders of this type are paused",
-    "EmptyPosition": "there is no such position any more",
-    "EmptyOrder": "there is no such order any more",
-    "OrderNotFound": "there is no such order any more",
-    "RequestNotYetCancellable": "a market order can be cancelled only after its time is up",
-    "OrderNotUpdatable": "a market order cannot be changed",
-    "InsufficientGasForCancellation": "the transaction needs more gas",
-    "MaxAutoCancelOrdersExceeded": "the position has too many take-profits and stop-losses",
-    "Unauthorized": "the router is not, or no longer, the one in use",
-    "MaxPriceAgeExceeded": "the prices of the simulation were too old",
+_KNOWN: Final[Mapping[str, tuple[str, str]]] = {
+    "OrderNotFulfillableAtAcceptablePrice": (
+        "PRICE_GUARD",
+        "the fill would have been worse than the order's bound",
+    ),
+    "InsufficientExecutionFee": ("KEEPER_FEE", "gas costs more now: build the transaction again"),
+    "InsufficientWntAmountForExecutionFee": ("KEEPER_FEE", "less ether came than the keeper's fee"),
+    "InvalidOrderPrices": ("TRIGGER", "the trigger price has not been reached"),
+    "PriceImpactLargerThanOrderSize": ("IMPACT", "the size is too large for the pool"),
+    "NegativeExecutionPrice": ("IMPACT", "the size is too large for the pool"),
+    "EmptySizeDeltaInTokens": ("MIN_SIZE", "the size comes to nothing"),
+    "InsufficientReserve": ("DEPTH", "the pool has not so much liquidity left"),
+    "InsufficientReserveForOpenInterest": ("DEPTH", "the pool has not so much liquidity left"),
+    "MaxOpenInterestExceeded": ("DEPTH", "the pool's open interest is at its limit"),
+    "MaxCollateralSumExceeded": ("DEPTH", "the pool's collateral is at its limit"),
+    "LiquidatablePosition": ("LEVERAGE", "too little collateral for this size"),
+    "InsufficientCollateralUsd": ("COLLATERAL", "too little collateral for this size"),
+    "InsufficientCollateralAmount": ("COLLATERAL", "the fees take more than the collateral"),
+    "MinPositionSize": ("MIN_SIZE", "the position would be too small"),
+    "InvalidDecreaseOrderSize": ("SIZE", "the position is smaller than that"),
+    "UnableToWithdrawCollateral": ("COLLATERAL", "what stays would be too little"),
+    "InsufficientFundsToPayForCosts": ("COLLATERAL", "the position cannot pay what closing costs"),
+    "InvalidCollateralTokenForMarket": ("COLLATERAL", "the market does not take this token"),
+    "InvalidPositionMarket": ("MARKET_CLOSED", "the market has no positions"),
+    "DisabledMarket": ("MARKET_CLOSED", "the market is paused"),
+    "DisabledFeature": ("MARKET_CLOSED", "orders of this type are paused"),
+    "EmptyPosition": ("POSITION_GONE", "there is no such position any more"),
+    "EmptyOrder": ("ORDER_GONE", "there is no such order any more"),
+    "OrderNotFound": ("ORDER_GONE", "there is no such order any more"),
+    "RequestNotYetCancellable": ("TOO_EARLY", "a market order is cancelled after its time is up"),
+    "OrderNotUpdatable": ("NOT_UPDATABLE", "a market order cannot be changed"),
+    "InsufficientGasForCancellation": ("GAS", "the transaction needs more gas"),
+    "MaxAutoCancelOrdersExceeded": ("TOO_MANY_EXITS", "the position has too many exits waiting"),
+    "Unauthorized": ("ROUTER", "the router is not, or no longer, the one in use"),
+    "MaxPriceAgeExceeded": ("STALE_PRICE", "the prices were too old"),
+    "USER_INITIATED_CANCEL": ("CANCELLED", "cancelled by its owner"),
+    "AUTO_CANCEL": ("POSITION_CLOSED", "the position was closed, and its exits with it"),
 }
+"""Our code, and what it means, by the contracts' name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revert:
-    """``arguments``: by name, as decoded; empty where they could not be read."""
+    """``name``: of the error, or the text of a cancellation. ``arguments``: by name, as decoded;
+    empty where they could not be read."""
 
-    code: str
+    name: str
     message: str
-    arguments: Mapping[str, Any]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def simulated(self) -> bool:
-        """Whether this is how a successful simulation ends."""
-        return self.code == SIMULATED
+    def code(self) -> str:
+        return code_of(self.name)
+
+    @property
+    def told(self) -> Reason:
+        """For people and programs that know no venue."""
+        return Reason(self.code, self.message, self.name)
+
+
+def code_of(name: str) -> str:
+    """Ours, of an error by its name."""
+    return _KNOWN[name][0] if name in _KNOWN else REVERTED
+
+
+def hint_of(name: str) -> str:
+    """What an error means, its name where that says it."""
+    return _KNOWN[name][1] if name in _KNOWN else name
 
 
 def revert(data: bytes) -> Revert:
@@ -77,18 +95,18 @@ def revert(data: bytes) -> Revert:
     its place. Texts are cut: they come from any token's contract."""
     for _ in range(_MAX_WRAPS):
         if not data:
-            return Revert(REVERTED, "reverted without a reason", {})
+            return Revert("", "reverted without a reason")
         function = abi.errors().get(data[:SELECTOR_BYTES])
         if function is None:
-            return Revert(UNKNOWN, f"unknown error 0x{data.hex()[:80]}", {})
+            return Revert(f"0x{data[:SELECTOR_BYTES].hex()}", f"unknown error 0x{data.hex()[:80]}")
         try:
             values = function.decode(data)
         except InputError:
-            return Revert(function.name, f"{function.name} with unreadable arguments", {})
+            return Revert(function.name, f"{function.name} with unreadable arguments")
         if function.name != _WRAPPER:
             return _named(function, values)
         (data,) = values
-    return Revert(_WRAPPER, "calls that failed in calls that failed", {})
+    return Revert(_WRAPPER, "calls that failed in calls that failed")
 
 
 def reason(text: object, data: object) -> Revert:
@@ -98,7 +116,9 @@ def reason(text: object, data: object) -> Revert:
     if raw:
         return revert(raw)
     words = text[:_MAX_TEXT] if isinstance(text, str) else ""
-    return Revert(_code(words) if words else REVERTED, words or "no reason given", {})
+    if words in _KNOWN:
+        return Revert(words, hint_of(words))
+    return Revert(_TEXT if words else "", words or "no reason was given")
 
 
 def _named(function: Function, values: tuple[Any, ...]) -> Revert:
@@ -106,22 +126,17 @@ def _named(function: Function, values: tuple[Any, ...]) -> Revert:
         parameter.name: _shown(value)
         for parameter, value in zip(function.inputs, values, strict=True)
     }
-    if function.name == TEXT:
-        (text,) = values
-        words = _shown(text)
-        return Revert(TEXT, f"reverted: {words}", arguments)
+    if function.name == _TEXT:
+        (words,) = arguments.values()
+        return Revert(_TEXT, f"reverted: {words}", arguments)
     listed = ", ".join(f"{key}={value}" for key, value in arguments.items())
-    hint = _HINTS.get(function.name)
     message = f"{function.name}({listed:.{_MAX_TEXT}})"
-    return Revert(function.name, f"{hint}: {message}" if hint else message, arguments)
+    if function.name in _KNOWN:
+        message = f"{hint_of(function.name)}: {message}"
+    return Revert(function.name, message, arguments)
 
 
 def _shown(value: Any) -> Any:
     if isinstance(value, bytes):
         return f"0x{value.hex()}"
     return value[:_MAX_TEXT] if isinstance(value, str) else value
-
-
-def _code(words: str) -> str:
-    """``USER_INITIATED_CANCEL`` and ``AUTO_CANCEL`` are codes already."""
-    return words if words.replace("_", "").isalnum() and words.isupper() else TEXT

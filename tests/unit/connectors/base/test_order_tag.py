@@ -19,7 +19,7 @@ def test_a_tag_comes_behind_the_arguments_and_is_found_there() -> None:
 def test_a_tag_is_the_prefix_and_a_hash_of_the_order() -> None:
     # printf ord_1 | sha256sum
     digest = "341fb35e2c016788d2106af198a41b2e61581e5d018095fb"
-    assert TAG == PREFIX + bytes.fromhex(digest)
+    assert PREFIX + bytes.fromhex(digest) == TAG
     assert order_tag("ord_2") != TAG
 
 
@@ -33,7 +33,7 @@ def test_other_calldata_has_no_tag() -> None:
 
 @pytest.mark.parametrize(
     ("data", "tag"),
-    [(CANCEL, TAG[:-1]), (CANCEL, b"\0" * 32), (CANCEL + b"\0", TAG), (b"", TAG)],
+    [(CANCEL, TAG[:-1]), (CANCEL, b""), (CANCEL + b"\0", TAG), (b"", TAG)],
 )
 def test_what_is_no_tag_or_no_calldata_is_refused(data: bytes, tag: bytes) -> None:
     with pytest.raises(InvariantViolation) as refused:

@@ -1,0 +1,71 @@
+"""What a builder has to know of the venue before it is asked anything: contracts, pools, tokens."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from connectors.gmx.orders.abi import Version
+from domain.errors import InputError
+
+NATIVE: Final = "ETH"
+WRAPPED: Final = "WETH"
+"""The keeper calls the wrapped token ETH; here that is ether itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolToken:
+    """``address`` in lower case."""
+
+    address: str
+    symbol: str
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True)
+class TradedPool:
+    """``market`` token in lower case; ``decimals``: of the index token."""
+
+    market: str
+    decimals: int
+    long_token: PoolToken
+    short_token: PoolToken
+
+
+@dataclass(frozen=True, slots=True)
+class Collateral:
+    """``native``: paid with ether, which the router wraps."""
+
+    token: PoolToken
+    is_long_token: bool
+    native: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """``contracts``: checksummed addresses by name (``EXCHANGE_ROUTER``). ``native_token``: address
+    of the wrapped one in lower case. ``pools``: by market token in lower case, also those that are
+    not listed any more: their orders and positions are still there."""
+
+    chain_id: int
+    version: Version
+    contracts: Mapping[str, str]
+    native_token: str
+    pools: Mapping[str, TradedPool]
+
+    def pool(self, name: str | None) -> TradedPool:
+        """Raises: InputError ``UNKNOWN_POOL``."""
+        found = self.pools.get((name or "").lower())
+        if found is None:
+            raise InputError("UNKNOWN_POOL", f"no pool of GMX: {name!s:.60}")
+        return found
+
+    def collateral(self, pool: TradedPool, symbol: str) -> Collateral:
+        """Raises: InputError ``COLLATERAL`` for what the pool does not take."""
+        for token in (pool.long_token, pool.short_token):
+            native = token.address == self.native_token
+            if symbol in ((NATIVE, WRAPPED) if native else (token.symbol,)):
+                return Collateral(token, token is pool.long_token, native and symbol == NATIVE)
+        raise InputError(
+            "COLLATERAL",
+            f"{symbol:.20} is neither {pool.long_token.symbol} nor {pool.short_token.symbol}",
+        )
