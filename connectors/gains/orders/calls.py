@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, Final, NewType, TypeAlias
 
-from connectors.gains.orders.codec import FUNCTIONS, SELECTOR_BYTES
+from connectors.base.abi import SELECTOR_BYTES
+from connectors.gains.orders.abi import FUNCTIONS
 from domain.errors import InputError
 
 TradeIndex = NewType("TradeIndex", int)
@@ -204,43 +205,45 @@ _NEW_TRADE: Final = (0, True, 0, 0)
 def encode(call: Call) -> bytes:
     """Calldata.
 
-    Raises InputError ``OUT_OF_RANGE``, of a batch ``BATCH_SIZE``, and ``NATIVE_INSIDE`` for what
+    Raises InputError ``BAD_ARGUMENT``, of a batch ``BATCH_SIZE``, and ``NATIVE_INSIDE`` for what
     takes a value and so cannot stand inside another call.
     """
     match call:
         case OpenTrade():
-            return FUNCTIONS[_OPENINGS[call.native]].encode(_open_arguments(call))
+            return FUNCTIONS[_OPENINGS[call.native]].encode(*_open_arguments(call))
         case Batch(calls):
             _check_inside(calls)
-            return FUNCTIONS["multicall"].encode([[encode(item) for item in calls]])
+            return FUNCTIONS["multicall"].encode([encode(item) for item in calls])
         case Delegated(trader, inner):
             _check_inside(inner.calls if isinstance(inner, Batch) else (inner,))
-            return FUNCTIONS["delegatedTradingAction"].encode([trader, encode(inner)])
+            return FUNCTIONS["delegatedTradingAction"].encode(trader, encode(inner))
         case _:
             arguments = [getattr(call, field.name) for field in fields(call)]
-            return FUNCTIONS[_NAMES[type(call)]].encode(arguments)
+            return FUNCTIONS[_NAMES[type(call)]].encode(*arguments)
 
 
-def decode(data: bytes) -> tuple[Call, bytes]:
-    """What calldata asks for, and the bytes behind it. The inverse of ``encode``.
+def decode(data: bytes) -> Call:
+    """What calldata without a tag asks for. The inverse of ``encode``.
 
-    Raises InputError ``UNKNOWN_CALL`` for a function that orders do not use, ``BAD_CALLDATA`` for
-    what ``encode`` would not have written.
+    Raises InputError ``UNKNOWN_CALL`` for a function that orders do not use, else what ``encode``
+    raises, or ``BAD_CALLDATA``, for what it would not have written.
     """
     name = _function(data)
-    if name not in ("multicall", "delegatedTradingAction"):
+    if name != "delegatedTradingAction":
+        return _decode_inner(name, data)
+    trader, inner = FUNCTIONS[name].decode(data)
+    call = _decode_inner(_function(inner), inner)
+    _check_inside(call.calls if isinstance(call, Batch) else (call,))
+    return Delegated(trader, call)
+
+
+def _decode_inner(name: str, data: bytes) -> Single | Batch:
+    if name != "multicall":
         return _decode_single(name, data)
-    values, rest = FUNCTIONS[name].decode(data)
-    if name == "multicall":
-        return _decode_batch(values[0]), rest
-    trader, inner = values
-    call: Single | Batch = (
-        _decode_batch(FUNCTIONS["multicall"].decode(inner)[0][0])
-        if _function(inner) == "multicall"
-        else _whole(inner)
-    )
-    _same(inner, encode(call))
-    return Delegated(trader, call), rest
+    (items,) = FUNCTIONS[name].decode(data)
+    calls = tuple([_decode_single(_function(item), item) for item in items])
+    _check_inside(calls)
+    return Batch(calls)
 
 
 def _function(data: bytes) -> str:
@@ -250,14 +253,14 @@ def _function(data: bytes) -> str:
     return name
 
 
-def _decode_single(name: str, data: bytes) -> tuple[Single, bytes]:
+def _decode_single(name: str, data: bytes) -> Single:
     kind = _PLAIN.get(name)
     if kind is None and name not in _OPENINGS.values():
         raise InputError("UNKNOWN_CALL", f"{name} is no call of an order by itself")
-    values, rest = FUNCTIONS[name].decode(data)
+    values = FUNCTIONS[name].decode(data)
     if kind is not None:
-        return kind(*values), rest
-    return _opening(values, native=name == _OPENINGS[True]), rest
+        return kind(*values)
+    return _opening(values, native=name == _OPENINGS[True])
 
 
 def _check_inside(calls: Sequence[Single]) -> None:
@@ -265,24 +268,6 @@ def _check_inside(calls: Sequence[Single]) -> None:
         raise InputError("BATCH_SIZE", f"{len(calls)} calls in a batch")
     if any(isinstance(call, OpenTrade) and call.native for call in calls):
         raise InputError("NATIVE_INSIDE", "no value is passed on to a call within another")
-
-
-def _decode_batch(items: Sequence[bytes]) -> Batch:
-    calls = tuple([_whole(item) for item in items])
-    _check_inside(calls)
-    return Batch(calls)
-
-
-def _whole(data: bytes) -> Single:
-    call, rest = _decode_single(_function(data), data)
-    if rest:
-        raise InputError("BAD_CALLDATA", f"{len(rest)} bytes behind a call within another")
-    return call
-
-
-def _same(data: bytes, expected: bytes) -> None:
-    if data != expected:
-        raise InputError("BAD_CALLDATA", "not as the ABI writes it")
 
 
 def _open_arguments(call: OpenTrade) -> tuple[Any, ...]:

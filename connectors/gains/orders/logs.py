@@ -7,8 +7,8 @@ from eth_utils.address import to_checksum_address
 
 from connectors.base.orders import ChainLog
 from connectors.gains.economics.position import CancelReason
+from connectors.gains.orders.abi import EVENTS
 from connectors.gains.orders.calls import PendingIndex, TradeIndex, TradeType
-from connectors.gains.orders.codec import EVENTS, Values
 from connectors.gains.orders.events import (
     ClosingSlippageSet,
     CollateralReturned,
@@ -34,6 +34,8 @@ from connectors.gains.orders.events import (
     Withdrawn,
 )
 from domain.errors import VenueProtocolError
+
+Values = dict[str, Any]
 
 
 def read(log: ChainLog) -> GainsEvent | None:

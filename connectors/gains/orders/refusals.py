@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connectors.gains.orders.codec import ERRORS, SELECTOR_BYTES, Signature
+from connectors.base.abi import SELECTOR_BYTES
+from connectors.gains.orders.abi import ERRORS
 from domain.errors import InputError
 
 _UNKNOWN: Final = "VENUE_REFUSED"
@@ -64,28 +65,18 @@ class Revert:
         return CODES.get(self.venue_code, _UNKNOWN)
 
 
-_SOLIDITY: Final = {
-    item.selector: item
-    for item in (
-        Signature("Error", ({"name": "message", "type": "string"},)),
-        Signature("Panic", ({"name": "code", "type": "uint256"},)),
-    )
-}
-
-
 def decode_revert(data: bytes) -> Revert:
     """What the returned bytes of a reverted call say.
 
-    Source: Solidity ``Error(string)`` and ``Panic(uint256)``, and the errors of the diamond's ABI.
-    A selector that neither knows is kept as it is, in hexadecimal digits.
+    A selector that the ABI does not have is kept as it is, in hexadecimal digits. Never raises.
     """
     selector = data[:SELECTOR_BYTES]
     if not data:
         return Revert("")
-    known = _SOLIDITY.get(selector) or ERRORS.get(selector)
+    known = ERRORS.get(selector)
     if known is None:
         return Revert(f"0x{selector.hex()}")
     try:
-        return Revert(known.name, known.decode(data)[0])
+        return Revert(known.name, known.decode(data))
     except InputError:
         return Revert(known.name)
