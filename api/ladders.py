@@ -6,18 +6,16 @@ from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
-import orjson
 
+from api.depth import DepthReader
 from api.problems import Unavailable
 from connectors.base.economics import Economics
-from connectors.base.ladders import NO_TOUCH, OpenPool, cells_of
-from domain.costs import PoolCost, UnpricedPool
+from connectors.base.ladders import OpenPool, cells_of
 from domain.errors import InputError
 from domain.ids import VenueId
-from domain.ladder import SIDES, Place, SplitRow, exact_rows, ladder_data, points_of, splits_of
+from domain.ladder import SIDES, SplitRow, exact_rows, ladder_data, points_of, splits_of
 from domain.units import minimal
 from runtime.channels import ladder_room
-from runtime.wire import DEPTH_VERSION
 
 TURN_S: Final = 1.0
 """Whoever waits longer for others is told so."""
@@ -29,6 +27,7 @@ class LadderPricer:
 
     def __init__(self, economics: Mapping[VenueId, Economics]) -> None:
         self._economics = economics
+        self._depth = DepthReader(economics)
         self._turn = asyncio.Lock()
 
     async def price(self, depth: bytes, sizes_usd: Sequence[Decimal]) -> dict[str, Any]:
@@ -50,18 +49,12 @@ class LadderPricer:
             self._turn.release()
 
     async def _price(self, raw: bytes, sizes_usd: Sequence[Decimal]) -> dict[str, Any]:
-        content = orjson.loads(raw)
-        if content["version"] != DEPTH_VERSION:
-            raise ValueError(f"version {content['version']}")
-        pools = []
-        for row in content["pools"]:
-            pools.append(self._pool(row))
-            await asyncio.sleep(0)
+        content, pools = await self._depth.read(raw)
         rows = []
-        for side in range(len(SIDES)):
+        for side in SIDES:
             costs = []
             for pool in pools:
-                costs.append([self._cost(pool, side, size) for size in sizes_usd])
+                costs.append([self._depth.cost(pool, side, size) for size in sizes_usd])
                 await asyncio.sleep(0)
             rows.append(exact_rows([pool.place for pool in pools], costs))
         mid = content["mid"]
@@ -73,21 +66,6 @@ class LadderPricer:
             **{name: content[name] for name in _STAMP},
             "data": ladder_data(names, rows, splits, mid, content["excluded"]),
         }
-
-    def _pool(self, row: Mapping[str, Any]) -> OpenPool:
-        venue = VenueId(row["venue"])
-        place = Place(
-            venue, row["pool"], _usd(row["gas_usd"]), _usd(row["execution_fee_usd"]),
-            row["decimals"],
-        )  # fmt: skip
-        buys, sells = (side in row["sides"] for side in SIDES)
-        return OpenPool(place, self._economics[venue].decode(row["inputs"]), (buys, sells))
-
-    def _cost(self, pool: OpenPool, side: int, size_usd: Decimal) -> PoolCost:
-        place, name = pool.place, SIDES[side]
-        if not pool.sides[side]:
-            return UnpricedPool(place.venue, place.pool, name, size_usd, NO_TOUCH)
-        return self._economics[place.venue].price(place.pool, pool.inputs, name, size_usd)
 
     def _splits(
         self, pools: Sequence[OpenPool], sizes_usd: Sequence[Decimal], mid: str | None
@@ -102,7 +80,3 @@ class LadderPricer:
 
 
 _STAMP: Final = ("seq", "epoch", "cause", "received_us", "published_us")
-
-
-def _usd(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)

@@ -8,15 +8,19 @@ from connectors.base.economics import Economics
 from connectors.base.history import VenueHistory
 from connectors.base.markets import MarketMap
 from connectors.base.protocol import VenueConnector
+from connectors.base.routes import RouteRules
 from connectors.dydx import connector as dydx
 from connectors.dydx import history as dydx_history
 from connectors.dydx.economics.pricing import ECONOMICS as DYDX_ECONOMICS
+from connectors.dydx.routes import ROUTES as DYDX_ROUTES
 from connectors.gains import connector as gains
 from connectors.gains import history as gains_history
 from connectors.gains.economics.pricing import ECONOMICS as GAINS_ECONOMICS
+from connectors.gains.routes import ROUTES as GAINS_ROUTES
 from connectors.gmx import connector as gmx
 from connectors.gmx import history as gmx_history
 from connectors.gmx.economics.pricing import ECONOMICS as GMX_ECONOMICS
+from connectors.gmx.routes import ROUTES as GMX_ROUTES
 from domain.ids import VenueId
 from runtime.settings import Settings, SettingsError
 
@@ -30,6 +34,12 @@ ECONOMICS: Final[Mapping[VenueId, Economics]] = {
     VenueId("dydx"): DYDX_ECONOMICS,
     VenueId("gmx"): GMX_ECONOMICS,
     VenueId("gains"): GAINS_ECONOMICS,
+}
+
+ROUTES: Final[Mapping[VenueId, RouteRules]] = {
+    VenueId("dydx"): DYDX_ROUTES,
+    VenueId("gmx"): GMX_ROUTES,
+    VenueId("gains"): GAINS_ROUTES,
 }
 
 HISTORIES: Final[Mapping[VenueId, Callable[[Settings, MarketMap], VenueHistory | None]]] = {

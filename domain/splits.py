@@ -1,10 +1,12 @@
-"""The cheapest way to deal a size out over a few pools. float64, for ranking only: what is chosen
-is priced again in the exact form.
+"""The cheapest way to deal a size out over a few pools. ``best_splits`` is float64 and for many
+cells at once, for ranking only; ``exact_split`` decides about one.
 
 Costs are known at equal shares of the size, so a split is the best there is on that grid, and never
 dearer than the best single pool, whatever the costs look like.
 """
 
+from collections.abc import Sequence
+from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations
 from typing import Final, NamedTuple
@@ -60,6 +62,37 @@ def best_splits(cost_usd: Floats, most_legs: int = MAX_LEGS) -> Splits:
         shares[rows, chosen] = deals.shares[least]
     shares[np.isinf(best)] = 0
     return Splits(shares, best, cost_usd[:, :, -1].min(axis=1))
+
+
+def exact_split(
+    costs: Sequence[Sequence[Fraction | None]], most_legs: int = MAX_LEGS
+) -> tuple[int, ...] | None:
+    """The cheapest split in exact numbers: parts of PARTS for each pool; None where the pools
+    together do not reach. The fewest legs among equals, then the most to the first pools.
+
+    Shape: ``costs[pool][n - 1]`` is what n parts cost there, with all that is paid once when it is
+    used at all; None where that is not known.
+    """
+    # By legs used and parts dealt out: the least (cost, legs, shares with the sign turned). Such
+    # keys keep their order when the same is added to both, so the best of all has the best before.
+    best: dict[tuple[int, int], tuple[Fraction, int, tuple[int, ...]]]
+    best = {(0, 0): (Fraction(0), 0, ())}
+    for of_pool in costs:
+        following = {at: (cost, legs, (*deal, 0)) for at, (cost, legs, deal) in best.items()}
+        for (legs, dealt), (cost, _, deal) in best.items():
+            if legs == most_legs:
+                continue
+            for parts in range(1, PARTS - dealt + 1):
+                price = of_pool[parts - 1]
+                if price is None:
+                    continue
+                at = legs + 1, dealt + parts
+                key = cost + price, legs + 1, (*deal, -parts)
+                if at not in following or key < following[at]:
+                    following[at] = key
+        best = following
+    whole = [key for (_, dealt), key in best.items() if dealt == PARTS]
+    return tuple(-parts for parts in min(whole)[2]) if whole else None
 
 
 def _not_dominated(cost_usd: Floats, most_legs: int) -> NDArray[np.bool_]:

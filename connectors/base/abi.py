@@ -1,4 +1,4 @@
-"""Functions and errors as a pinned ABI file names them: calldata, results, reverts. Pure.
+"""Functions, errors and events as a pinned ABI file has them: calldata, results, logs. Pure.
 
 Calldata is taken apart only where putting it together again gives the same bytes: what several
 encodings could mean is never signed, and never taken for what somebody signed.
@@ -15,7 +15,7 @@ from eth_abi.abi import encode as abi_encode
 from eth_abi.exceptions import DecodingError, EncodingError
 from eth_utils.crypto import keccak
 
-from domain.errors import InputError
+from domain.errors import InputError, VenueProtocolError
 
 MAX_BYTES: Final = 32 * 1024
 """Of calldata and results. The ABI lets a few bytes refer to each other, so that decoding takes a
@@ -131,3 +131,59 @@ def _decoded(name: str, parameters: Sequence[Parameter], data: bytes) -> tuple[A
         return tuple(abi_decode(_types(parameters), data))
     except _UNREADABLE as error:
         raise InputError("BAD_CALLDATA", f"{name}: {error!r:.200}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event. ``indexed``: of each input, whether it is a topic."""
+
+    name: str
+    topic: bytes
+    inputs: tuple[Parameter, ...]
+    indexed: tuple[bool, ...]
+
+    def decode(self, topics: Sequence[bytes], data: bytes) -> dict[str, Any]:
+        """Values by name, structs as dictionaries, addresses in lower case.
+
+        Raises: VenueProtocolError ``BAD_EVENT`` for what the event cannot have written.
+        """
+        pairs = list(zip(self.inputs, self.indexed, strict=True))
+        plain = [parameter for parameter, indexed in pairs if not indexed]
+        keys = [parameter for parameter, indexed in pairs if indexed]
+        if len(topics) != 1 + len(keys) or topics[0] != self.topic:
+            raise VenueProtocolError("BAD_EVENT", f"not the topics of {self.name}")
+        try:
+            values = named(plain, _decoded(self.name, plain, data))
+            for parameter, word in zip(keys, topics[1:], strict=True):
+                values |= named([parameter], _decoded(self.name, [parameter], word))
+        except InputError as error:
+            raise VenueProtocolError("BAD_EVENT", error.message) from None
+        return values
+
+
+def events(path: Path) -> Mapping[bytes, Event]:
+    """Of an ABI file, by first topic."""
+    found = (_event(entry) for entry in _entries(path, "event"))
+    return {event.topic: event for event in found}
+
+
+def named(parameters: Sequence[Parameter], values: Sequence[Any]) -> dict[str, Any]:
+    """Decoded values by name, structs as dictionaries."""
+    return {
+        parameter.name: _named(parameter, value)
+        for parameter, value in zip(parameters, values, strict=True)
+    }
+
+
+def _named(parameter: Parameter, value: Any) -> Any:
+    if not parameter.parts:
+        return value
+    if parameter.type.endswith("]"):
+        return [named(parameter.parts, item) for item in value]
+    return named(parameter.parts, value)
+
+
+def _event(entry: Any) -> Event:
+    inputs, name = _parameters(entry["inputs"]), entry["name"]
+    topic = keccak(text=f"{name}({','.join(_types(inputs))})")
+    return Event(name, topic, inputs, tuple(item["indexed"] for item in entry["inputs"]))

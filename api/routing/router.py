@@ -1,0 +1,304 @@
+"""Prices routes from the depth of a market, one request at a time in pieces of about a
+millisecond, as ladders are priced."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final, TypeAlias
+
+from api.depth import DepthReader
+from api.problems import Unavailable
+from api.routing.request import RouteRequest
+from connectors.base.economics import Economics
+from connectors.base.ladders import OpenPool
+from connectors.base.routes import RouteRules
+from domain import exact
+from domain.costs import PoolCost, PricedPool, UnpricedPool
+from domain.errors import InputError, StaleQuote
+from domain.funding import Carry, carry
+from domain.funding import Place as FundingPlace
+from domain.ids import VenueId
+from domain.orders import OrderIntent, OrderLeg, PriceGuard
+from domain.routing import (
+    Offer,
+    Route,
+    RoutePlace,
+    RoutePlan,
+    Share,
+    expected_price,
+    guard_price,
+    plan,
+)
+from domain.splits import PARTS
+
+TURN_S: Final = 1.0
+ROUNDS: Final = 8
+"""Of looking for the notional of a size: impact moves the price by less than the size does, so each
+round is closer by orders of magnitude."""
+SIZE_DECIMALS: Final = 18
+COLLATERAL_DECIMALS: Final = 6
+
+Needs: TypeAlias = Callable[[OrderLeg], Sequence[Mapping[str, Any]]]
+"""What a wallet lacks for a leg."""
+Facts: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""The ``venues`` of a row of ``GET /v1/markets``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """``pool`` and ``chain_id`` None: the venue as a whole."""
+
+    venue: str
+    chain_id: int | str | None
+    pool: str | None
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A route with what an order there is made of."""
+
+    route: Route
+    leg: OrderLeg
+    guard: PriceGuard
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``as_of_us``: when the feed said what this was made of. ``legs``: in the order of the
+    ranking, of the whole size each. ``split`` may also name pools that take no more than a share,
+    which ``excluded`` has because of the whole."""
+
+    as_of_us: int
+    legs: tuple[Leg, ...]
+    excluded: tuple[Excluded, ...]
+    split: tuple[Share, ...]
+
+
+class Router:
+    def __init__(
+        self, economics: Mapping[VenueId, Economics], rules: Mapping[VenueId, RouteRules]
+    ) -> None:
+        self._depth = DepthReader(economics)
+        self._rules = rules
+        self._turn = asyncio.Lock()
+
+    async def route(
+        self,
+        request: RouteRequest,
+        depth: bytes,
+        venues: Facts,
+        funding: Sequence[FundingPlace] = (),
+    ) -> Answer:
+        """``depth``: of the market. ``venues``: what is known of it there. ``funding``: what
+        holding it costs.
+
+        Raises StaleQuote ``QUOTE_STALE`` when nothing can be compared with, Unavailable ``BUSY``,
+        or ``FEED_UNAVAILABLE`` for a depth that cannot be read.
+        """
+        try:
+            async with asyncio.timeout(TURN_S):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise Unavailable("BUSY", "too many routes are asked for") from None
+        try:
+            content, pools = await self._depth.read(depth)
+            if content["mid"] is None:
+                raise StaleQuote("QUOTE_STALE", "no venue backs a price now")
+            work = _Work(self._depth, self._rules, request, venues, funding)
+            return await work.answer(content, pools)
+        except (InputError, KeyError, TypeError, ValueError) as error:
+            why = "this gateway cannot read what the feed says of the depth"
+            raise Unavailable("FEED_UNAVAILABLE", why) from error
+        finally:
+            self._turn.release()
+
+
+class _Work:
+    """One request."""
+
+    def __init__(
+        self,
+        depth: DepthReader,
+        rules: Mapping[VenueId, RouteRules],
+        request: RouteRequest,
+        venues: Facts,
+        funding: Sequence[FundingPlace],
+    ) -> None:
+        self._depth = depth
+        self._rules = rules
+        self._request = request
+        self._intent = request.intent
+        self._venues = venues
+        self._funding = {(place.venue, place.pool): place for place in funding}
+        self._inputs: dict[RoutePlace, Any] = {}
+        self._excluded: list[Excluded] = []
+
+    async def answer(self, content: Mapping[str, Any], pools: Sequence[OpenPool]) -> Answer:
+        middle = Decimal(content["mid"])
+        for row in content["excluded"]:
+            said = "the venue is not in the best price now"
+            self._excluded.append(Excluded(row["venue"], None, None, row["reason"], said))
+        offers = []
+        for pool in pools:
+            offer = await self._offer(pool, middle)
+            if offer is not None:
+                offers.append(offer)
+            await asyncio.sleep(0)
+        legs, found = self._legs(offers, middle)
+        return Answer(content["published_us"], legs, tuple(self._excluded), found.split)
+
+    def _legs(self, offers: list[Offer], middle: Decimal) -> tuple[tuple[Leg, ...], RoutePlan]:
+        """Offers that cannot be guarded as asked for leave, and the rest is planned again."""
+        holding = self._request.holding_hours is not None
+        while True:
+            found = plan(offers, middle, holding=holding, max_legs=self._request.max_legs)
+            legs, refused = [], []
+            for route in found.routes:
+                try:
+                    legs.append(self._leg(route))
+                except InputError as error:
+                    self._exclude(route.place, error.code, error.message)
+                    refused.append(route.place)
+            if not refused:
+                return tuple(legs), found
+            offers = [offer for offer in offers if offer.place not in refused]
+
+    # Offers ---------------------------------------------------------------------------------------
+
+    async def _offer(self, pool: OpenPool, middle: Decimal) -> Offer | None:
+        venue = pool.place.venue
+        rules = self._rules[venue]
+        chain_ids = self._venues.get(venue, {}).get("chain_ids", ())
+        try:
+            place = rules.place(pool.place.pool, chain_ids)
+        except InputError as error:
+            self._excluded.append(Excluded(venue, None, pool.place.pool, error.code, error.message))
+            return None
+        refusal = self._refusal(place, rules)
+        if refusal is not None:
+            self._exclude(place, *refusal)
+            return None
+        priced = self._priced(pool, middle)
+        worst = self._leverage_refusal(place, rules, pool, priced.notional_usd)
+        if worst is not None:
+            self._exclude(place, *worst)
+            return None
+        whole = priced if isinstance(priced, PricedPool) else None
+        if isinstance(priced, UnpricedPool):
+            self._exclude(place, priced.reason, "this size cannot be traded there now")
+            if self._request.max_legs == 1 or not priced.notional_usd:
+                return None
+        self._inputs[place] = pool.inputs
+        shares: list[PricedPool | None] = []
+        if self._request.max_legs > 1:
+            for part in range(1, PARTS):
+                size = exact.divided(exact.multiplied(priced.notional_usd, part), PARTS)
+                share = self._depth.cost(pool, self._intent.side, size)
+                shares.append(share if isinstance(share, PricedPool) else None)
+                await asyncio.sleep(0)
+        return Offer(place, whole, tuple(shares), self._carry(place), rules.headroom)
+
+    def _exclude(self, place: RoutePlace, code: str, message: str) -> None:
+        self._excluded.append(Excluded(place.venue, place.chain_id, place.pool, code, message))
+
+    def _refusal(self, place: RoutePlace, rules: RouteRules) -> tuple[str, str] | None:
+        request, intent, offered = self._request, self._intent, rules.offered
+        wanted = intent.collateral_symbol
+        checks = (
+            (request.venues is None or place.venue in request.venues, "VENUE_FILTER",
+             "not among the venues asked for"),
+            (request.chain_ids is None or str(place.chain_id) in request.chain_ids, "CHAIN_FILTER",
+             "not among the chains asked for"),
+            (wanted is None or wanted == place.collateral, "COLLATERAL",
+             f"{place.collateral} is posted here"),
+            (intent.type in offered.order_types, "ORDER_TYPE", f"no {intent.type} orders"),
+            (intent.type == "market" or intent.time_in_force in offered.time_in_force,
+             "TIME_IN_FORCE", f"no orders that are {intent.time_in_force}"),
+            (not intent.post_only or offered.post_only, "POST_ONLY", "nobody can be maker here"),
+            ((intent.brackets.take_profit is None and intent.brackets.stop_loss is None)
+             or offered.brackets, "BRACKETS", "exits are placed after the fill"),
+        )  # fmt: skip
+        return next(((code, message) for holds, code, message in checks if not holds), None)
+
+    def _leverage_refusal(
+        self, place: RoutePlace, rules: RouteRules, pool: OpenPool, notional_usd: Decimal
+    ) -> tuple[str, str] | None:
+        most = self._venues[place.venue].get("max_leverage")
+        leverage = self._intent.leverage
+        if self._intent.collateral_amount is not None:
+            posted = Fraction(self._intent.collateral_amount) * rules.collateral_usd(pool.inputs)
+            leverage = exact.decimal(Fraction(notional_usd) / posted, 2, "up")
+        if most is None or leverage is None or leverage <= Decimal(most):
+            return None
+        return "MAX_LEVERAGE", f"at most {most}"
+
+    def _priced(self, pool: OpenPool, middle: Decimal) -> PoolCost:
+        intent = self._intent
+        if intent.notional_usd is not None:
+            return self._depth.cost(pool, intent.side, intent.notional_usd)
+        if intent.size_base is None:
+            # All of a position: how large it is its owner's positions say.
+            return UnpricedPool(
+                pool.place.venue, pool.place.pool, intent.side, Decimal(0), "SIZE_UNKNOWN"
+            )
+        return self._of_size(pool, intent.size_base, middle)
+
+    def _of_size(self, pool: OpenPool, size_base: Decimal, middle: Decimal) -> PoolCost:
+        """The notional whose fill is so many base units."""
+        notional = exact.multiplied(size_base, middle)
+        found: PoolCost | None = None
+        for _ in range(ROUNDS):
+            found = self._depth.cost(pool, self._intent.side, notional)
+            if isinstance(found, UnpricedPool):
+                return found
+            exactly = Fraction(size_base) * Fraction(found.price)
+            following = exact.decimal(exactly, SIZE_DECIMALS, "up")
+            if following == notional:
+                break
+            notional = following
+        assert found is not None
+        return found
+
+    def _carry(self, place: RoutePlace) -> Carry | None:
+        hours = self._request.holding_hours
+        known = self._funding.get((place.venue, place.pool))
+        if hours is None or known is None:
+            return None
+        return carry(known, self._intent.position_side, hours)
+
+    # Legs -----------------------------------------------------------------------------------------
+
+    def _leg(self, route: Route) -> Leg:
+        intent, place, priced = self._intent, route.place, route.priced
+        rules, inputs = self._rules[place.venue], self._inputs[place]
+        expected = expected_price(intent, priced.price)
+        bound = guard_price(intent, priced.price)
+        guard = rules.guard(inputs, intent.side, expected, bound)
+        leg = OrderLeg(
+            venue=place.venue,
+            chain_id=place.chain_id,
+            pool=place.pool,
+            collateral_symbol=place.collateral,
+            collateral_amount=_collateral(intent, priced, rules.collateral_usd(inputs)),
+            size_base=intent.size_base or _base(priced.notional_usd, expected),
+            notional_usd=priced.notional_usd,
+            expected_price=expected,
+            guard_price=bound,
+        )
+        return Leg(route, leg, guard)
+
+
+def _base(notional_usd: Decimal, price: Decimal) -> Decimal:
+    return exact.decimal(Fraction(notional_usd) / Fraction(price), SIZE_DECIMALS, "down")
+
+
+def _collateral(intent: OrderIntent, priced: PricedPool, unit_usd: Fraction) -> Decimal | None:
+    """Rounded up, so that the leverage is never more than was asked for."""
+    if intent.collateral_amount is not None or intent.leverage is None:
+        return intent.collateral_amount
+    posted = Fraction(priced.notional_usd) / Fraction(intent.leverage) / unit_usd
+    return exact.decimal(posted, COLLATERAL_DECIMALS, "up")

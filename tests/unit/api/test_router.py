@@ -1,0 +1,215 @@
+"""Routes over the three venues, priced by their own economics."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import orjson
+import pytest
+
+from api.problems import Invalid, Unavailable
+from api.routing.answer import answer_row
+from api.routing.request import parse
+from api.routing.router import Answer, Router
+from connectors.dydx.economics.pricing import BookInputs
+from connectors.dydx.economics.quote import Scale
+from connectors.registry import ECONOMICS, ROUTES
+from domain.errors import StaleQuote
+from domain.funding import Place
+from domain.ids import VenueId
+from runtime.wire import DEPTH_VERSION
+from tests.unit.connectors.gains.economics.pools import POOL
+
+SCALE = Scale(10**18, 10**14)
+BOOK = BookInputs(
+    SCALE, ((99_990, 10**5), (99_900, 10**6)), ((100_010, 10**5), (100_100, 10**6)), 500
+)
+BODY = {
+    "market": "BTC-USD",
+    "side": "BUY",
+    "intent": "open",
+    "type": "market",
+    "notional_usd": "10000",
+    "leverage": "10",
+}
+VENUES: Mapping[str, Mapping[str, Any]] = {
+    "dydx": {"chain_ids": ["dydx-mainnet-1"], "max_leverage": "50"},
+    "gains": {"chain_ids": [42161], "max_leverage": "150"},
+}
+EXCLUDED = {"venue": "gmx", "reason": "STALE"}
+
+
+def row(venue: str, pool: str | None, inputs: Any, *sides: str) -> dict[str, Any]:
+    return {
+        "venue": venue,
+        "pool": pool,
+        "decimals": 10,
+        "gas_usd": "0" if venue == "dydx" else None,
+        "execution_fee_usd": "0",
+        "sides": list(sides or ("BUY", "SELL")),
+        "inputs": ECONOMICS[VenueId(venue)].encode(inputs),
+    }
+
+
+def depth(*pools: dict[str, Any], mid: str | None = "100000") -> bytes:
+    content = {"version": DEPTH_VERSION, "market": "BTC-USD", "published_us": 1_790_000_000_124_001}
+    return orjson.dumps(content | {"mid": mid, "pools": pools, "excluded": [EXCLUDED]})
+
+
+BOTH = (row("dydx", None, BOOK), row("gains", "42161:USDC", POOL))
+
+
+async def route(
+    body: Mapping[str, Any], raw: bytes | None = None, funding: Sequence[Place] = ()
+) -> Answer:
+    raw = depth(*BOTH) if raw is None else raw
+    return await Router(ECONOMICS, ROUTES).route(parse(body), raw, VENUES, funding)
+
+
+async def answer(body: Mapping[str, Any], raw: bytes | None = None) -> dict[str, Any]:
+    return answer_row(await route(body, raw), lambda leg: [{"code": "BALANCE", "leg": leg.venue}])
+
+
+async def test_an_answer_has_what_the_contract_says() -> None:
+    found = await answer(BODY)
+    assert found["as_of"] == "2026-09-21T14:13:20.124Z"
+    assert {item["route_id"] for item in found["routes"]} == {
+        "dydx:dydx-mainnet-1:-:USDC",
+        "gains:42161:42161:USDC:USDC",
+    }
+    assert found["best"] == found["routes"][0]["route_id"]
+    costs = [Decimal(item["total_cost_usd"]) for item in found["routes"]]
+    assert costs == sorted(costs)
+    assert found["split"] == [{"route_id": found["best"], "share_bps": 10_000}]
+    assert found["excluded"] == [
+        {
+            "venue": "gmx",
+            "chain_id": None,
+            "pool": None,
+            "code": "STALE",
+            "message": "the venue is not in the best price now",
+        }
+    ]
+    for item in found["routes"]:
+        assert item["notional_usd"] == "10000"
+        # Leverage 10, and a unit of the collateral is worth about a dollar.
+        assert Decimal("999") < Decimal(item["collateral_amount"]) < Decimal("1001")
+        paid = sum(Decimal(line["usd"]) - Decimal(line["refundable_usd"]) for line in item["costs"])
+        assert paid == Decimal(item["total_cost_usd"])
+        bound = Decimal(item["expected_price"]) * Decimal("1.005")
+        assert Decimal(item["guard"]["price"]) <= bound
+        assert Decimal(item["guard"]["price"]) > Decimal(item["expected_price"])
+        assert item["needs"] == [{"code": "BALANCE", "leg": item["venue"]}]
+    assert orjson.loads(orjson.dumps(found)) == found
+
+
+async def test_the_cheapest_by_hand() -> None:
+    """A taker of 10,000 USD on the book pays 10,010 a piece against 100,000 and 5 bps."""
+    found = {item["venue"]: item for item in (await answer(BODY))["routes"]}
+    exact = 10_000 * (1 - Fraction(100_000, 100_010) + Fraction(5, 10_000))
+    assert 0 <= Fraction(found["dydx"]["total_cost_usd"]) - exact < Fraction(1, 10**18)
+
+
+async def test_a_size_in_base_units_is_filled_as_such() -> None:
+    body = BODY | {"notional_usd": None, "size_base": "2.5"}
+    for item in (await answer(body))["routes"]:
+        assert item["size_base"] == "2.5"
+        filled = Decimal(item["notional_usd"]) / Decimal(item["expected_price"])
+        assert abs(filled - Decimal("2.5")) < Decimal("1e-9")
+
+
+async def test_a_large_size_is_split_where_that_is_cheaper() -> None:
+    body = BODY | {"notional_usd": "1500000", "max_legs": 3}
+    found = await answer(body)
+    assert sum(share["share_bps"] for share in found["split"]) == 10_000
+    assert len(found["split"]) == 2
+    assert len((await answer(body | {"max_legs": 1}))["split"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "venue", "change"),
+    [
+        ("VENUE_FILTER", "dydx", {"venues": ["gains"]}),
+        ("CHAIN_FILTER", "dydx", {"chain_ids": [42161]}),
+        ("COLLATERAL", "gains", {"collateral": {"symbol": "DAI"}}),
+        ("MAX_LEVERAGE", "dydx", {"leverage": "51"}),
+        ("MAX_LEVERAGE", "dydx", {"leverage": None, "collateral": {"amount": "100"}}),
+        ("BRACKETS", "dydx", {"stop_loss": "90000"}),
+        ("POST_ONLY", "gains",
+         {"type": "limit", "limit_price": "90000", "post_only": True, "time_in_force": "GTC"}),
+        ("TIME_IN_FORCE", "gains",
+         {"type": "limit", "limit_price": "90000", "time_in_force": "IOC"}),
+        ("DEPTH", "dydx", {"notional_usd": "50000000"}),
+        ("BELOW_STEP", "dydx", {"notional_usd": "1"}),
+    ],
+)  # fmt: skip
+async def test_what_is_left_out_says_why(code: str, venue: str, change: dict[str, Any]) -> None:
+    found = await answer(BODY | change)
+    assert (venue, code) in [(item["venue"], item["code"]) for item in found["excluded"]]
+    assert venue not in [item["venue"] for item in found["routes"]]
+
+
+async def test_nothing_is_compared_without_a_middle() -> None:
+    with pytest.raises(StaleQuote):
+        await route(BODY, depth(*BOTH, mid=None))
+    with pytest.raises(Unavailable) as caught:
+        await route(BODY, depth({"venue": "gmx"}))
+    assert caught.value.code == "FEED_UNAVAILABLE"
+
+
+async def test_nowhere_to_go_is_an_answer() -> None:
+    found = await answer(BODY, depth())
+    assert (found["best"], found["routes"], found["split"]) == (None, [], [])
+
+
+async def test_holding_costs_what_the_rates_say() -> None:
+    rates = Place(VenueId("dydx"), None, Decimal("0.0001"), Decimal("-0.0001"), Decimal("0.00001"))
+    found = await route(BODY | {"holding_hours": 8}, funding=[rates])
+    routes = {item.route.place.venue: item.route for item in found.legs}
+    lines = {line.code: line.usd for line in routes[VenueId("dydx")].costs}
+    assert (lines["funding"], lines["borrowing"]) == (Decimal(8), Decimal("0.8"))
+    assert "funding" in routes[VenueId("gains")].unknown
+    short = await route(BODY | {"side": "SELL", "holding_hours": 8}, funding=[rates])
+    [dydx] = [item.route for item in short.legs if item.route.place.venue == "dydx"]
+    assert {line.code: line.usd for line in dydx.costs}["funding"] == Decimal(-8)
+
+
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        ("body.market", {"market": None}),
+        ("body.market", {"market": "BTC USD"}),
+        ("body.side", {"side": "buy"}),
+        ("body.intent", {"intent": 1}),
+        ("body.type", {"type": "__proto__"}),
+        ("body.notional_usd", {"notional_usd": 10000}),
+        ("body.notional_usd", {"notional_usd": "1_000"}),
+        ("body.notional_usd", {"notional_usd": "1E+3"}),
+        ("body.notional_usd", {"notional_usd": "-0"}),
+        ("body.notional_usd", {"notional_usd": "\u0661"}),
+        ("body.notional_usd", {"notional_usd": " 1 "}),
+        ("body.notional_usd", {"notional_usd": "NaN"}),
+        ("body.notional_usd", {"notional_usd": "100000001"}),
+        ("body.leverage", {"leverage": True}),
+        ("body", {"leverage": "0"}),
+        ("body", {"leverage": None}),
+        ("body", {"size_base": "1"}),
+        ("body.post_only", {"post_only": "true"}),
+        ("body.venues", {"venues": []}),
+        ("body.venues", {"venues": "dydx"}),
+        ("body.venues", {"venues": ["x"] * 17}),
+        ("body.chain_ids", {"chain_ids": [0]}),
+        ("body.chain_ids", {"chain_ids": [True]}),
+        ("body.holding_hours", {"holding_hours": "8761"}),
+        ("body.max_legs", {"max_legs": 4}),
+        ("body.max_legs", {"max_legs": "2"}),
+        ("body.collateral", {"collateral": "USDC"}),
+        ("body.collateral.x", {"collateral": {"x": 1}}),
+        ("body.\\u202e", {"\u202e": 1}),
+    ],
+)
+def test_a_bad_body_says_where(path: str, change: dict[str, Any]) -> None:
+    with pytest.raises(Invalid) as caught:
+        parse(BODY | change)
+    assert path in [issue.path for issue in caught.value.issues]

@@ -1,0 +1,79 @@
+"""The bound a venue is told is never worse than the one asked for."""
+
+from decimal import Decimal
+from fractions import Fraction
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.dydx.economics.pricing import BookInputs
+from connectors.dydx.economics.quote import Scale
+from connectors.dydx.routes import ROUTES as DYDX
+from connectors.gains.routes import ROUTES as GAINS
+from connectors.gains.routes import sent_e10
+from connectors.gmx.routes import ROUTES as GMX
+from domain.costs import OrderSide
+from domain.errors import InputError
+
+SIDES = st.sampled_from(["BUY", "SELL"])
+PRICES = st.integers(10**8, 10**16).map(lambda value: Decimal(value).scaleb(-8))
+SLIPS = st.integers(0, 2_000).map(lambda bps: Fraction(bps, 10_000))
+BOOK = BookInputs(Scale(5 * 10**17, 10**14), (), ())
+POOL = SimpleNamespace(terms=SimpleNamespace(decimals=8))
+
+
+def bound(side: OrderSide, price: Decimal, slip: Fraction) -> Decimal:
+    edge = Fraction(price) * (1 + slip if side == "BUY" else 1 - slip)
+    return Decimal(edge.numerator) / Decimal(edge.denominator)
+
+
+@given(SIDES, PRICES, SLIPS)
+def test_never_worse_and_hardly_better(side: OrderSide, price: Decimal, slip: Fraction) -> None:
+    asked = bound(side, price, slip)
+    sign = 1 if side == "BUY" else -1
+    told = GMX.guard(POOL, side, price, asked)
+    assert 0 <= sign * (asked - told.price) <= Decimal("1e-22")
+    assert told.raw == str(int(told.price.scaleb(22)))
+    told = DYDX.guard(BOOK, side, price, asked)
+    assert 0 <= sign * (asked - told.price) < Decimal("0.5")
+    told = GAINS.guard(None, side, price, asked)
+    assert 0 <= sign * (asked - told.price) <= price * Decimal("0.00003") + Decimal("1e-9")
+
+
+@given(SIDES, PRICES, SLIPS)
+def test_what_gains_does_with_it(side: OrderSide, price: Decimal, slip: Fraction) -> None:
+    """``limit = openPrice * p / 100 / 1000``: a long above openPrice + limit is cancelled."""
+    asked = bound(side, price, slip)
+    sent, slippage_p = sent_e10(side, price, asked)
+    limit = sent * slippage_p // 100 // 1000
+    assert 1 <= slippage_p <= 65_535
+    if side == "BUY":
+        assert sent + limit <= asked * 10**10
+    else:
+        assert sent - limit >= asked * 10**10
+
+
+def test_any_price() -> None:
+    assert GMX.guard(POOL, "BUY", Decimal(1), None).raw == str(2**256 - 1)
+    assert GMX.guard(POOL, "SELL", Decimal(1), None).raw == "0"
+    assert GAINS.guard(None, "SELL", Decimal(100), None).raw == "65535"
+    assert DYDX.guard(BOOK, "SELL", Decimal(100), None).price == Decimal(5)
+
+
+def test_what_cannot_be_told() -> None:
+    with pytest.raises(InputError, match="tick"):
+        DYDX.guard(BOOK, "BUY", Decimal(1), Decimal("0.4"))
+    with pytest.raises(InputError, match="hold"):
+        GAINS.guard(None, "BUY", Decimal(2) * 10**9, Decimal(2) * 10**9)
+
+
+def test_places() -> None:
+    assert GMX.place("0x7", ["42161"]).route_id == "gmx:42161:0x7:USDC"
+    assert GAINS.place("137:DAI", [42161, 137]).route_id == "gains:137:137:DAI:DAI"
+    assert DYDX.place(None, ["dydx-mainnet-1"]).route_id == "dydx:dydx-mainnet-1:-:USDC"
+    for rules, pool in ((GMX, None), (GAINS, "USDC"), (GAINS, "1:USDC"), (DYDX, "x")):
+        with pytest.raises(InputError) as caught:
+            rules.place(pool, [42161])
+        assert caught.value.code == "UNKNOWN_POOL"
