@@ -168,11 +168,12 @@ class GmxOrders:
         if intent.reduces:
             held = _held(answers)
             return [intents.exit_order(self._tables, intent, leg, request.owner, held)]
-        pool = self._tables.pool(leg.pool)
-        entry = intents.entry(self._tables, intent, leg, request.owner)
-        if intent.type == "limit":
-            entry = self._ahead_of_impact(entry)
-        return [entry, *intents.exits_of(intent, pool, entry)]
+        entry = self._entry(request)
+        return [entry, *intents.exits_of(intent, self._tables.pool(leg.pool), entry)]
+
+    def _entry(self, request: Place | Update) -> CreateOrder:
+        entry = intents.entry(self._tables, request.intent, request.leg, request.owner)
+        return self._ahead_of_impact(entry) if request.intent.type == "limit" else entry
 
     def _ahead_of_impact(self, order: CreateOrder) -> CreateOrder:
         """The trigger is a price of the oracle and the limit one of the fill, which has the impact
@@ -252,7 +253,7 @@ class GmxOrders:
         if intent.reduces:
             held = _held(answers)
             return intents.exit_order(self._tables, intent, leg, request.owner, held)
-        return self._ahead_of_impact(intents.entry(self._tables, intent, leg, request.owner))
+        return self._entry(request)
 
     def _updatable(self, request: Update, answers: Answers) -> StoredOrder:
         kind = intents.order_type(request.intent)
