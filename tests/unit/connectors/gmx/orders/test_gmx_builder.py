@@ -17,12 +17,15 @@ from connectors.gmx.orders.calls import CancelOrder, CreateOrder, SendTokens, Se
 from connectors.gmx.orders.prices import MAX_UINT
 from domain.errors import InputError, InvariantViolation, VenueProtocolError
 from domain.orders import Brackets, OrderIntent, PriceGuard
+from tests.unit.connectors.gmx.economics import openings
+from tests.unit.connectors.gmx.economics import vectors as v
 from tests.unit.connectors.gmx.orders import kit as k
 from tests.unit.connectors.gmx.orders.test_gmx_calls import VERSIONS
 
 CONTRACTS = contracts(42161, "v2.2c", {})
 ROUTER, VAULT = CONTRACTS["EXCHANGE_ROUTER"], CONTRACTS["ORDER_VAULT"].lower()
 RICH = {"allowance": 2**256 - 1}
+BALANCED = next(row for row in v.STATES if row["name"] == "balanced")
 HELD = k.position(1000, 333333333333333333, 199_400_000)
 ENTRY = CreateOrder(
     receiver=k.OWNER,
@@ -214,9 +217,39 @@ def test_exits(wanted: OrderIntent, kind: OrderType, size: int) -> None:
     assert order.is_long
     assert abs(order.size_usd_e30 - size) < 10**15
     assert order.auto_cancel == (kind is not OrderType.MARKET_DECREASE)
-    bound = 3500 * 10**12 if wanted.type == "limit" else 0
-    assert order.acceptable_usd_e30 == bound
+    limit = 3500 * 10**12 if wanted.type == "limit" else 0
+    assert order.acceptable_usd_e30 == limit
     assert order.collateral_units == 0
+
+
+@pytest.mark.parametrize("row", BALANCED["decrease"], ids=lambda row: row["size_delta_usd"][:-30])
+def test_an_exit_at_a_limit_waits_for_more_where_it_moves_the_pool(row: dict[str, Any]) -> None:
+    """With the execution prices that the contracts' Reader gave."""
+    held_there = row["position_info"]["position"]
+    numbers = held_there["numbers"]
+    is_long = held_there["flags"]["isLong"]
+    usd, tokens = int(numbers["sizeInUsd"]), int(numbers["sizeInTokens"])
+    size = int(row["size_delta_usd"])
+    part = Decimal(tokens * size // usd).scaleb(-18)
+    wanted = k.exit_intent(
+        intent="decrease",
+        side="SELL" if is_long else "BUY",
+        type="limit",
+        size_base=part,
+        limit_price=Decimal(3000),
+    )
+    request = k.place(wanted, size_base=part, guard_price=None)
+    held = k.position(usd // k.USD, tokens, 10**12)
+    made = k.builder(openings.inputs(v.given(BALANCED), 18))
+    (step,) = made.build(request, k.facts(request, position=held))
+    order = sent(step)[-1]
+    assert isinstance(order, CreateOrder)
+    assert order.size_usd_e30 == size
+    limit, fill = 3000 * 10**12, int(row["position_info"]["executionPriceResult"]["executionPrice"])
+    if is_long:
+        assert order.trigger_usd_e30 == max(limit, -(-limit * limit // fill))
+    else:
+        assert order.trigger_usd_e30 == min(limit, limit * limit // fill)
 
 
 def test_all_tokens_of_a_position_are_all_of_its_size() -> None:

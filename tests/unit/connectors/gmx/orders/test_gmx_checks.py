@@ -152,3 +152,7 @@ def test_an_update_is_checked_too() -> None:
     wanted = k.intent(type="limit", limit_price=Decimal(2900))
     assert codes(k.update(wanted), order_key=k.order(3)) == []
     assert codes(k.update(wanted), order_key=k.order(2)) == ["NOT_UPDATABLE"]
+    turned = k.exit_intent(type="stop", trigger_price=Decimal(3001))
+    update = k.update(turned)
+    assert codes(update, stop_loss_key=k.order(6), position=HELD) == ["TRIGGER_SIDE"]
+    assert codes(update, None, stop_loss_key=k.order(6), position=HELD) == []
