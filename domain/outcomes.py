@@ -45,6 +45,8 @@ class Reverted:
 class Resting:
     """The venue has the request. ``account``: whose, checksummed. ``ref``: the venue's own name of
     the order, by which all further ones say which they mean. ``reduces``: it is an exit.
+    ``trigger_price``: as the venue stores it, which may be another than was asked for; None where
+    it does not say.
 
     One transaction may bring several: the first is the order, the others its brackets.
     """
@@ -54,6 +56,7 @@ class Resting:
     ref: str
     type: OrderType
     reduces: bool
+    trigger_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +91,15 @@ class Executed:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The venue dropped what was left. ``by_user``: as asked for."""
+    """The venue dropped what was left. ``by_user``: as asked for. ``kept_collateral``: what it
+    charged for that, units of the collateral; None where it does not say."""
 
     place: EventPlace
     account: str
     ref: str
     reason: Reason
     by_user: bool
+    kept_collateral: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

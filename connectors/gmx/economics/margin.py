@@ -112,8 +112,16 @@ def min_collateral_factor(
     PositionUtils.willPositionCollateralBeSufficient.
     """
     interest = open_interest_usd(config, state, is_long) + interest_delta_usd_e30
-    rising = apply_factor(interest, config.min_collateral_factor_per_interest_e30.of(is_long))
-    return max(config.min_collateral_factor_e30, rising)
+    per_interest = config.min_collateral_factor_per_interest_e30.of(is_long)
+    return collateral_factor(config.min_collateral_factor_e30, per_interest, interest)
+
+
+def collateral_factor(minimum_e30: int, per_interest_e30: int, interest_usd_e30: int) -> int:
+    """``min_collateral_factor`` of its parts; the interest is that after the change.
+
+    Shape: scalar. Units: e30. Source: MarketUtils.getMinCollateralFactorForOpenInterest.
+    """
+    return max(minimum_e30, apply_factor(interest_usd_e30, per_interest_e30))
 
 
 def health(
