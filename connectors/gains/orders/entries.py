@@ -95,8 +95,8 @@ def bound_e10(intent: OrderIntent, leg: OrderLeg) -> int | None:
 def trigger_guard(intent: OrderIntent, leg: OrderLeg) -> tuple[int, Guard | None]:
     """The trigger, and the bound from there; None: any price.
 
-    Raises InputError ``BAD_TRIGGER`` where there is none, ``BAD_LIMIT`` for a limit that the trigger
-    is past, ``BAD_PRICE``.
+    Raises InputError ``BAD_TRIGGER`` where there is none, ``BAD_LIMIT`` for a limit that is passed
+    before the trigger is, ``BAD_PRICE``.
     """
     if intent.trigger_price is None:
         raise InputError("BAD_TRIGGER", "the order has no trigger_price")

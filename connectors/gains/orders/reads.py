@@ -102,7 +102,7 @@ def calls(tables: Tables, request: OrderRequest) -> Mapping[str, Call]:
     return found
 
 
-_VIEWS: Final = {
+VIEWS: Final = {
     "activated": "getTradingActivated",
     "request": "getPendingOrder",
     "timeout": "getMarketOrdersTimeoutBlocks",
@@ -132,7 +132,7 @@ class Answers:
         return int(self._try(name, erc20.amount))
 
     def value(self, name: str) -> Any:
-        function = FUNCTIONS[_VIEWS[name]]
+        function = FUNCTIONS[VIEWS[name]]
 
         def read(data: bytes) -> Any:
             values = function.decode_result(data)
