@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import platform
 import shutil
 import sys
@@ -15,17 +14,20 @@ from perptape.embedded import server_environment
 from perptape.errors import StartError
 from perptape.process import STAND_IN_NICENESS, Launch
 from perptape.service_user import ServiceUser, runnable
-from sandbox.chain.genesis import genesis
+from runtime.clock import wall_us
+from sandbox.chain.places import BASE_FEE_WEI, GENESIS
 
 _BUNDLED: Final = "share/anvil"
-# A transaction of GMX takes some 50 KB. States of the past and what is older go.
+# A transaction of GMX takes some 50 KB; older ones go. States are kept as deep as a drill can turn
+# the chain back, at half a megabyte each.
 _KEPT_BLOCKS: Final = "2000"
-# Gas costs what it does on the chain it stands for, where nobody tips.
+_KEPT_STATES: Final = "80"
+# Gas costs what it does on the chain it stands for, where nobody tips. The sandbox makes the blocks
+# that no transaction asks for: with an interval of its own the node keeps 1,500 states.
 _OPTIONS: Final = (
-    *("--mixed-mining", "--no-cors", "--no-priority-fee", "--prune-history"),
+    *("--no-cors", "--no-priority-fee", "--prune-history", _KEPT_STATES),
     *("--transaction-block-keeper", _KEPT_BLOCKS),
 )
-_BLOCK_S: Final = "1"
 
 
 class EmbeddedAnvil:
@@ -47,7 +49,8 @@ class EmbeddedAnvil:
     async def prepare(self) -> None:
         self._program = _find_program(self._user)
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        (self._folder / "genesis.json").write_text(json.dumps(genesis(self._chain_id)))
+        written = (GENESIS / f"{self._chain_id}.json").read_bytes()
+        (self._folder / "genesis.json").write_bytes(written)
         if self._user is not None:
             self._user.own(self._folder)
 
@@ -56,8 +59,9 @@ class EmbeddedAnvil:
             "--host": "127.0.0.1",
             "--port": str(self._port),
             "--chain-id": str(self._chain_id),
+            "--block-base-fee-per-gas": str(BASE_FEE_WEI[self._chain_id]),
+            "--timestamp": str(wall_us() // 1_000_000),
             "--init": str(self._folder / "genesis.json"),
-            "--block-time": _BLOCK_S,
         }
         words = [word for pair in arguments.items() for word in pair]
         # It keeps a folder of its own below its home.

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from perptape.process import MARK, Launch
 from runtime.settings import Settings, comma_urls
+from sandbox.chain import places
 
 _REACHED_BY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _DYDX_CHAIN_ID: Final = "localdydxprotocol"
@@ -25,8 +26,7 @@ def http_url(settings: Settings) -> str:
 
 
 SANDBOX_PORTS: Final = ("control", "dydx", "gmx", "gains")
-SANDBOX_CHAINS: Final = (42161,)
-_GAINS_CHAINS: Final = (42161, 137, 8453)
+SANDBOX_CHAINS: Final = places.CHAINS
 
 
 def sandbox_ports(settings: Settings, free: Sequence[int]) -> Mapping[str, int] | None:
@@ -60,7 +60,7 @@ def sandbox_venues(ports: Mapping[str, int]) -> dict[str, str]:
         **{
             f"PERP_GAINS_BACKEND_{kind}URL_{chain}": f"{scheme}://{gains}/backend/{chain}"
             for kind, scheme in (("", "http"), ("WS_", "ws"))
-            for chain in _GAINS_CHAINS
+            for chain in SANDBOX_CHAINS
         },
     }
 
@@ -123,9 +123,7 @@ class Layout:
         if self.sandbox is not None:
             content["sandbox"] = {
                 "control_url": f"http://127.0.0.1:{self.sandbox['control']}",
-                "accounts": [],
-                "tokens": {},
-                "contracts": {},
+                **_deployed(tuple(self.chains)),
                 "dydx": {"chain_id": _DYDX_CHAIN_ID, "accounts": []},
             }
         return content
@@ -134,3 +132,15 @@ class Layout:
         given = {chain: comma_urls(urls) for chain, urls in self.settings.rpc_urls.items()}
         own = {chain: (url,) for chain, url in self.chains.items()}
         return {str(chain): list(urls) for chain, urls in (given | own).items()}
+
+
+def _deployed(chains: Sequence[int]) -> dict[str, Any]:
+    """What stands on our own chains, and who has something there."""
+    return {
+        "accounts": [account._asdict() for account in places.ACCOUNTS if chains],
+        "tokens": {
+            str(chain): {symbol: token.address for symbol, token in places.TOKENS[chain].items()}
+            for chain in chains
+        },
+        "contracts": {str(chain): dict(places.CONTRACTS[chain]) for chain in chains},
+    }

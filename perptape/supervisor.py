@@ -38,7 +38,7 @@ from runtime.settings import Settings, ignored_names
 _SERVER_GRACE_S: Final = {
     "redis": 0.8,
     "postgres": 1.5,
-    **{f"anvil-{chain}": 0.3 for chain in SANDBOX_CHAINS},
+    **{f"anvil-{chain}": 0.1 for chain in SANDBOX_CHAINS},
 }
 # The order of starting; its reverse is that of stopping, for everything lives on the first two.
 _ORDER: Final = (*_SERVER_GRACE_S, *(role.name for role in ROLES))

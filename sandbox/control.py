@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import uvicorn
@@ -21,11 +22,16 @@ from starlette.routing import Route
 
 from runtime.clock import mono_ns
 from runtime.logs import get_logger
+from sandbox.chain.desk import Instructions, Mode
+from sandbox.chain.fund import fund
+from sandbox.chain.keeper import Chain
+from sandbox.chain.node import NodeError
 from sandbox.faults import MAX_SECONDS, Fault, FaultBoard, FaultError
 from sandbox.gains.hours import CLASSES, MarketHours
 from sandbox.prices import PriceProcess
 
 _MAX_BODY_BYTES: Final = 65_536
+_MAX_DELAY_MS: Final = 600_000
 _PRICE: Final = re.compile(r"(0|[1-9][0-9]{0,11})(\.[0-9]{1,18})?", re.ASCII)
 
 _log = get_logger(__name__)
@@ -41,6 +47,34 @@ class FaultRequest(BaseModel):
     seconds: float = Field(default=10, gt=0, le=MAX_SECONDS, allow_inf_nan=False)
 
 
+class KeeperRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    mode: Mode
+    delay_ms: int | None = Field(default=None, ge=0, le=_MAX_DELAY_MS)
+
+
+class FundRequest(BaseModel):
+    """``eth``, ``usdc``: whole ones, to be added."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    address: str = Field(pattern=r"^0x[0-9a-fA-F]{40}$")
+    chain_id: int
+    eth: str = "0"
+    usdc: str = "0"
+
+
+class MiningRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    chain_id: int
+    mode: Literal["auto", "hold"]
+
+
+_KEEPER: Final = TypeAdapter(KeeperRequest)
+_FUND: Final = TypeAdapter(FundRequest)
+_MINING: Final = TypeAdapter(MiningRequest)
 _Price = Annotated[str, StringConstraints(strict=True, max_length=32)]
 _FAULT: Final = TypeAdapter(FaultRequest)
 _PRICES: Final[TypeAdapter[dict[str, str]]] = TypeAdapter(
@@ -61,10 +95,19 @@ class _BadRequest(Exception):
 
 
 class Control:
-    def __init__(self, board: FaultBoard, prices: PriceProcess, hours: MarketHours) -> None:
+    def __init__(
+        self,
+        board: FaultBoard,
+        prices: PriceProcess,
+        hours: MarketHours,
+        instructions: Instructions,
+        chains: Mapping[int, Chain],
+    ) -> None:
         self._board = board
         self._prices = prices
         self._hours = hours
+        self._instructions = instructions
+        self._chains = chains
 
     def app(self) -> Starlette:
         return Starlette(
@@ -74,6 +117,9 @@ class Control:
                 Route("/faults", self._clear_faults, methods=["DELETE"]),
                 Route("/prices", self._set_prices, methods=["POST"]),
                 Route("/hours", self._set_hours, methods=["POST"]),
+                Route("/keeper", self._instruct, methods=["POST"]),
+                Route("/fund", self._fund, methods=["POST"]),
+                Route("/mining", self._set_mining, methods=["POST"]),
             ],
             exception_handlers={_BadRequest: _refuse, HTTPException: _no_such_thing},
         )
@@ -126,6 +172,52 @@ class Control:
         self._hours.hold({name: _HELD[state] for name, state in asked.items()})
         _log.info("hours_set", hours=asked)
         return JSONResponse({"hours": asked})
+
+    async def _instruct(self, request: Request) -> JSONResponse:
+        asked = await _read(request, _KEEPER)
+        self._instructions.mode = asked.mode
+        if asked.delay_ms is not None:
+            self._instructions.delay_ms = asked.delay_ms
+        told = {"mode": asked.mode, "delay_ms": self._instructions.delay_ms}
+        _log.info("keeper_instructed", **told)
+        return JSONResponse(told)
+
+    async def _fund(self, request: Request) -> JSONResponse:
+        asked = await _read(request, _FUND)
+        amounts = {}
+        for name, text in (("eth", asked.eth), ("usdc", asked.usdc)):
+            if _PRICE.fullmatch(text) is None:
+                raise _BadRequest(422, (name, f"not a plain decimal: {text!r}"))
+            amounts[name] = Decimal(text)
+        chain = self._chain(asked.chain_id)
+        with _answering():
+            await fund(chain.node, asked.chain_id, asked.address, **amounts)
+        _log.info("account_funded", **asked.model_dump())
+        return JSONResponse(asked.model_dump())
+
+    async def _set_mining(self, request: Request) -> JSONResponse:
+        asked = await _read(request, _MINING)
+        chain = self._chain(asked.chain_id)
+        with _answering():
+            await chain.hold(held=asked.mode == "hold")
+        _log.info("mining_set", **asked.model_dump())
+        return JSONResponse(asked.model_dump())
+
+    def _chain(self, chain_id: int) -> Chain:
+        chain = self._chains.get(chain_id)
+        if chain is None:
+            known = ", ".join(str(each) for each in self._chains) or "none"
+            raise _BadRequest(422, ("chain_id", f"no chain of the sandbox; it runs: {known}"))
+        return chain
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    """A node that is away is 503."""
+    try:
+        yield
+    except NodeError as error:
+        raise _BadRequest(503, ("", str(error))) from None
 
 
 class _Server(uvicorn.Server):

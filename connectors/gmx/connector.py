@@ -18,6 +18,9 @@ from connectors.gmx.gas_poll import GasSession
 from connectors.gmx.hosts import Hosts
 from connectors.gmx.limits import Limits
 from connectors.gmx.logs import LogsSession
+from connectors.gmx.orders.abi import Version
+from connectors.gmx.orders.builder import Depth, GmxOrders
+from connectors.gmx.orders.tables import Tables, TradedPool, traded_pools
 from connectors.gmx.parse import Token
 from connectors.gmx.polls import DaySession, InfoSession, TickersSession
 from connectors.gmx.pool_polls import ConfigSession, ValuesSession
@@ -50,11 +53,12 @@ _log = get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class Chain:
     """The chain below: ``rpc_urls`` may be empty, then nothing is asked of it. ``contracts``:
-    addresses by name."""
+    addresses by name, of the release ``version``."""
 
     chain_id: int
     rpc_urls: tuple[str, ...]
     contracts: Mapping[str, str]
+    version: Version = "v2.2c"
 
     def urls(self, schemes: tuple[str, ...]) -> list[str]:
         return [url for url in self.rpc_urls if url.startswith(schemes)]
@@ -90,6 +94,7 @@ class GmxConnector:
         self._nodes = Nodes(chain.urls(("http://", "https://")))
         self._map = market_map
         self._state = GmxState()
+        self._traded: Mapping[str, TradedPool] = {}
         self._sources = 0
         self._given: set[MarketId] = set()
         self._unmapped: frozenset[str] = frozenset()
@@ -106,10 +111,12 @@ class GmxConnector:
             learning.cancel()
         try:
             tokens = parse.tokens(parse.json_body(tokens_body))
-            pools = self._pools(parse.market_rows(parse.json_body(markets_body)))
+            rows = parse.market_rows(parse.json_body(markets_body))
+            pools = self._pools(rows)
         except parse.MALFORMED as error:
             self._lists.blame(mono_ns())
             raise VenueProtocolError("GARBAGE", f"market list: {error!r:.200}") from None
+        self._traded = traded_pools(tokens, rows)
         self._tell_unmapped(tokens, pools)
         listings = list(self._listings(tokens, pools))
         self._take(listings)
@@ -258,6 +265,14 @@ class GmxConnector:
     def depth(self, market: Market, book: BookLevels | None, mono_ns: int) -> Sequence[PoolDepth]:
         return self._state.depth(market.market, mono_ns)
 
+    def order_builder(self, depth: Depth) -> GmxOrders:
+        """For the pools of the last list; ``depth``: what they can be priced with, as the feed
+        tells it."""
+        chain = self._chain
+        native = c.NATIVE_TOKENS[chain.chain_id]
+        tables = Tables(chain.chain_id, chain.version, chain.contracts, native, self._traded)
+        return GmxOrders(tables, depth)
+
     async def _check_roles(self) -> None:
         """Tells whether the configured router is still the one in use; prices do not need it."""
         router = self._chain.contracts["EXCHANGE_ROUTER"]
@@ -307,4 +322,5 @@ def from_settings(settings: Settings, market_map: MarketMap) -> GmxConnector:
     apis = comma_urls(settings.gmx_api_urls) or c.API_URLS.get(settings.network, ())
     for url in apis:
         check_url("PERP_GMX_API_URLS", url, "https", allow_private=allow_private)
-    return GmxConnector(keepers, Chain(chain_id, rpc_urls, table), market_map, apis)
+    chain = Chain(chain_id, rpc_urls, table, settings.gmx_version)
+    return GmxConnector(keepers, chain, market_map, apis)

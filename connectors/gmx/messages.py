@@ -26,6 +26,8 @@ class WireMarket(TypedDict):
     name: str
     marketToken: str
     indexToken: str
+    longToken: str
+    shortToken: str
     isListed: bool
 
 

@@ -58,6 +58,15 @@ class Pool:
     listed: bool
 
 
+class PoolTokens(NamedTuple):
+    """Of a pool; addresses in lower case."""
+
+    market_token: str
+    index_token: str
+    long_token: str
+    short_token: str
+
+
 @dataclass(frozen=True, slots=True)
 class PoolInfo:
     """What a pool still takes. Liquidity: USD x 1e30, never negative, None where not told."""
@@ -176,6 +185,12 @@ def market_rows(body: object) -> list[Any]:
 
 def pool(row: WireMarket) -> Pool:
     return Pool(address(row["marketToken"]), address_key(row["indexToken"]), _flag(row["isListed"]))
+
+
+def pool_tokens(row: WireMarket) -> PoolTokens:
+    """Raises one of MALFORMED."""
+    found = (row["marketToken"], row["indexToken"], row["longToken"], row["shortToken"])
+    return PoolTokens(*(address(token).lower() for token in found))
 
 
 def pool_infos(body: object) -> dict[str, PoolInfo]:

@@ -8,15 +8,13 @@ from typing import Final
 from connectors.base.routes import Offered, RouteRules
 from connectors.gmx.constants import VENUE
 from connectors.gmx.economics.pricing import GmxInputs
-from domain import exact
+from connectors.gmx.orders import intents
 from domain.costs import OrderSide
 from domain.errors import InputError
 from domain.orders import ChainId, PriceGuard
 from domain.routing import RoutePlace
 
 PRICE_DECIMALS: Final = 30
-MAX_PRICE: Final = 2**256 - 1
-"""Any price, to an order that buys."""
 COLLATERAL_DECIMALS: Final = 6
 
 
@@ -46,16 +44,12 @@ class GmxRoutes:
         self, inputs: GmxInputs, side: OrderSide, expected: Decimal, bound: Decimal | None
     ) -> PriceGuard:
         del expected
-        decimals = PRICE_DECIMALS - inputs.terms.decimals
-        if bound is None:
-            raw = MAX_PRICE if side == "BUY" else 0
-        else:
-            scaled = Fraction(bound) * 10**decimals
-            divide = exact.floor_div if side == "BUY" else exact.ceil_div
-            raw = divide(scaled.numerator, scaled.denominator)
-        if not 0 <= raw <= MAX_PRICE:
-            raise InputError("BAD_GUARD", "a price that the contract cannot hold")
-        return PriceGuard("acceptablePrice", Decimal(f"{raw}E-{decimals}"), str(raw))
+        decimals, at_most = inputs.terms.decimals, side == "BUY"
+        try:
+            raw = intents.bound(bound, decimals, at_most=at_most)
+        except InputError as error:
+            raise InputError("BAD_GUARD", error.message) from None
+        return intents.price_guard(raw, decimals)
 
 
 ROUTES: Final[RouteRules] = GmxRoutes()

@@ -1,12 +1,17 @@
 """A client of the node of a sandbox chain."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import httpx
 
-_TIMEOUT_S: Final = 2.0
-# Wei a unit of gas, ten times what the chain asks for.
-_GAS_PRICE: Final = hex(100_000_000)
+from sandbox.chain.places import BASE_FEE_WEI, KEEPER
+
+_TIMEOUT_S: Final = 5.0
+# A sender may pay this many times what the chain asks for, and pays what it asks for.
+_FEE_CAP: Final = 10
+
+Call = tuple[str, Sequence[Any]]
 
 
 class NodeError(Exception):
@@ -14,30 +19,50 @@ class NodeError(Exception):
 
 
 class Node:
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, chain_id: int) -> None:
         self._client = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
+        self._fee_cap = hex(BASE_FEE_WEI[chain_id] * _FEE_CAP)
 
     async def call(self, method: str, *params: Any) -> Any:
         """The result. Raises NodeError."""
-        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        try:
-            answer = (await self._client.post("/", json=request)).json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise NodeError(f"{method}: {type(error).__name__}") from None
-        if "error" in answer:
-            raise NodeError(f"{method}: {answer['error'].get('message', '')}")
-        return answer["result"]
+        (result,) = await self.batch((method, params))
+        return result
 
-    async def send(self, sender: str, to: str, data: bytes) -> None:
-        """A transaction of an account that the node holds the key of; it gets into the next block.
+    async def batch(self, *calls: Call) -> list[Any]:
+        """The results in the order of the calls, which are answered in one go. Raises NodeError."""
+        requests = [
+            {"jsonrpc": "2.0", "id": i, "method": method, "params": list(params)}
+            for i, (method, params) in enumerate(calls)
+        ]
+        try:
+            answers = (await self._client.post("/", json=requests)).json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise NodeError(f"{calls[0][0]}: {type(error).__name__}") from None
+        results = {}
+        for answer in answers:
+            if "error" in answer:
+                method = calls[answer["id"]][0]
+                raise NodeError(f"{method}: {answer['error'].get('message', '')}")
+            results[answer["id"]] = answer["result"]
+        return [results[i] for i in range(len(calls))]
+
+    async def send(self, to: str, data: bytes) -> str:
+        """The hash of a transaction of the keeper's account, of which the node holds the key.
         Raises NodeError, also where it would be reverted."""
         transaction = {
-            "from": sender,
+            "from": KEEPER,
             "to": to,
             "data": f"0x{data.hex()}",
-            "gasPrice": _GAS_PRICE,
+            "maxFeePerGas": self._fee_cap,
+            "maxPriorityFeePerGas": "0x0",
         }
-        await self.call("eth_sendTransaction", transaction)
+        sent: str = await self.call("eth_sendTransaction", transaction)
+        return sent
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+def view(to: str, data: bytes) -> Call:
+    """A call that asks a contract."""
+    return "eth_call", ({"to": to, "data": f"0x{data.hex()}"}, "latest")

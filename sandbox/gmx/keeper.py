@@ -1,7 +1,7 @@
 """The bodies of every answer, each built at most once a refresh. Sans-I/O: time is an argument."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -102,6 +102,18 @@ class Keeper:
                 candles = ticker.tape.newest(period, limit)
                 return orjson.dumps({"period": period, "candles": candles})
         return None
+
+    @property
+    def tickers(self) -> Mapping[str, Ticker]:
+        """By address of the token."""
+        return self._oracle.tickers
+
+    @property
+    def pools(self) -> Sequence[PoolState]:
+        return self._pools
+
+    def is_listed(self, pool: Pool) -> bool:
+        return bool(self._market(pool)["isListed"])
 
     def _listed(self) -> list[Ticker]:
         return [ticker for ticker in self._oracle.tickers.values() if not ticker.is_missing]

@@ -26,7 +26,8 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 READY_S: Final = 60.0
 BACK_S: Final = 30.0  # generous: how fast things are is measured elsewhere, on an idle machine
 ROLES: Final = ("sandbox", "feed", "gateway")
-SERVERS: Final = ("redis", "postgres", "anvil-42161")
+CHAINS: Final = (42161, 137, 8453)
+SERVERS: Final = ("redis", "postgres", *(f"anvil-{chain}" for chain in CHAINS))
 
 Value = TypeVar("Value")
 
@@ -322,13 +323,15 @@ def test_servers_of_the_user_replace_ours(
     with open_folder() as folder:
         program = Program(folder / "data")
         program.env |= {"REDIS_URL": embedded_redis_url, "DATABASE_URL": embedded_postgres_dsn}
-        program.env["PERP_RPC_URLS_42161"] = "http://127.0.0.1:1"
+        program.env |= {f"PERP_RPC_URLS_{chain}": "http://127.0.0.1:1" for chain in CHAINS}
         program.start()
         try:
             assert set(program.runtime["pids"]) == {"supervisor", *ROLES}
             assert program.runtime["redis_url"] == embedded_redis_url
             assert program.runtime["database_url"] == embedded_postgres_dsn
-            assert program.runtime["rpc_urls"] == {"42161": ["http://127.0.0.1:1"]}
+            urls = program.runtime["rpc_urls"]
+            assert urls == {str(chain): ["http://127.0.0.1:1"] for chain in CHAINS}
+            assert program.runtime["sandbox"]["contracts"] == {}
             assert program.works()
         finally:
             program.stop()

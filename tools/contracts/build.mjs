@@ -24,7 +24,9 @@ const output = JSON.parse(
     }),
   ),
 );
-const problems = output.errors ?? [];
+// A node of ours puts code in place at its start: no limit of a deployment's size holds.
+const SIZE = "5574";
+const problems = (output.errors ?? []).filter((problem) => problem.errorCode !== SIZE);
 for (const problem of problems) console.error(problem.formattedMessage);
 if (problems.length) process.exit(1);
 

@@ -109,6 +109,38 @@ def increase(
     return IncreaseExecution(price, impact_usd, impact_units, units, impact.improved)
 
 
+@dataclass(frozen=True, slots=True)
+class DecreasePrice:
+    """What a decrease executes at; its impact capped where it is a gain."""
+
+    price_usd_e30: int
+    impact_usd_e30: int
+    units: int
+    balance_improved: bool
+
+
+def decrease_price(
+    config: OpeningConfig,
+    state: OpeningState,
+    index: PriceRange,
+    position: Position,
+    size_usd_e30: int,
+) -> DecreasePrice:
+    """Of ``decrease``, as far as it depends on no more of the market than an opening.
+
+    Shape: scalar; 0 < size <= the position's. Units: USD e30.
+    Raises: Refused ``PriceImpactLargerThanOrderSize``, ``NegativeExecutionPrice``.
+    Source: PositionUtils.getExecutionPriceForDecrease.
+    """
+    units = decrease_units(
+        position.size_usd_e30, position.size_units, position.is_long, size_usd_e30
+    )
+    impact = position_impact(config, state, index, position.is_long, -size_usd_e30, -units)
+    impact_usd = cap_positive(config, impact.usd_e30, size_usd_e30)
+    price = _moved(index.of(not position.is_long), position, size_usd_e30, impact_usd)
+    return DecreasePrice(price, impact_usd, units, impact.improved)
+
+
 def decrease(
     config: MarketConfig,
     state: MarketState,
@@ -129,28 +161,23 @@ def decrease(
             sizeDeltaUsd=size_usd_e30,
             positionSizeInUsd=position.size_usd_e30,
         )
-    price = index.of(not position.is_long)
     if size_usd_e30 == 0:
-        return DecreaseExecution(price, 0, 0, 0, 0, 0, False)
-    units = decrease_units(
-        position.size_usd_e30, position.size_units, position.is_long, size_usd_e30
-    )
-    impact = position_impact(config, state, index, position.is_long, -size_usd_e30, -units)
-    impact_usd = cap_positive(config, impact.usd_e30, size_usd_e30)
+        return DecreaseExecution(index.of(not position.is_long), 0, 0, 0, 0, 0, False)
+    found = decrease_price(config, state, index, position, size_usd_e30)
     pending_usd = pending_impact_usd(index, position, size_usd_e30)
     # What opening left can lift the sum of two capped gains over the cap again.
-    capped = cap_positive(config, impact_usd + pending_usd, size_usd_e30)
+    capped = cap_positive(config, found.impact_usd_e30 + pending_usd, size_usd_e30)
     total = cap_positive_by_pool(state, index, capped)
     floor = -apply_factor(size_usd_e30, config.max_impact_factor_e30.negative)
     settled = max(total, floor)
     return DecreaseExecution(
-        _moved(price, position, size_usd_e30, impact_usd),
-        impact_usd,
+        found.price_usd_e30,
+        found.impact_usd_e30,
         pending_usd,
         settled,
         settled - total,
-        units,
-        impact.improved,
+        found.units,
+        found.balance_improved,
     )
 
 

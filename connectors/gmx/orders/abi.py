@@ -9,14 +9,14 @@ from connectors.base import abi
 from connectors.base.abi import Function
 
 Version = Literal["v2.2b", "v2.2c"]
-Contract = Literal["ExchangeRouter", "Reader", "SimulationRouter"]
+Contract = Literal["ExchangeRouter", "Reader"]
 
 _FOLDER: Final = Path(__file__).parents[1] / "abi"
 
 
 @cache
 def functions(version: Version, contract: Contract) -> Mapping[str, Function]:
-    """By name. v2.2b has no SimulationRouter: its ExchangeRouter simulates."""
+    """By name."""
     return abi.functions(_FOLDER / version / f"{contract}.json")
 
 

@@ -21,15 +21,15 @@ from connectors.base.orders import (
 from connectors.gmx.addresses import address
 from connectors.gmx.constants import VENUE
 from connectors.gmx.economics.checks import MARKET_TYPES
-from connectors.gmx.economics.execution import increase
-from connectors.gmx.economics.model import PriceRange
+from connectors.gmx.economics.execution import decrease_price, increase, oracle_price
+from connectors.gmx.economics.model import Position, PriceRange
 from connectors.gmx.economics.pricing import GmxInputs
 from connectors.gmx.economics.refusal import Refused
 from connectors.gmx.orders import calls as router
 from connectors.gmx.orders import checks, intents, outcomes, reads, verify
 from connectors.gmx.orders.calls import CreateOrder
 from connectors.gmx.orders.keeper_fee import CANCEL_GAS, execution_fee_wei
-from connectors.gmx.orders.prices import tightened
+from connectors.gmx.orders.prices import tightened, trigger_at_most
 from connectors.gmx.orders.reader import StoredOrder, StoredPosition
 from connectors.gmx.orders.reads import Answers
 from connectors.gmx.orders.reverts import revert
@@ -165,16 +165,22 @@ class GmxOrders:
 
     def _planned(self, request: Place, answers: Answers) -> Sequence[CreateOrder]:
         intent, leg = request.intent, request.leg
+        order = self._wanted(request, answers)
+        if intent.reduces:
+            return [order]
+        return [order, *intents.exits_of(intent, self._tables.pool(leg.pool), order)]
+
+    def _wanted(self, request: Place | Update, answers: Answers) -> CreateOrder:
+        intent, leg, owner = request.intent, request.leg, request.owner
+        held = None
         if intent.reduces:
             held = _held(answers)
-            return [intents.exit_order(self._tables, intent, leg, request.owner, held)]
-        pool = self._tables.pool(leg.pool)
-        entry = intents.entry(self._tables, intent, leg, request.owner)
-        if intent.type == "limit":
-            entry = self._ahead_of_impact(entry)
-        return [entry, *intents.exits_of(intent, pool, entry)]
+            order = intents.exit_order(self._tables, intent, leg, owner, held)
+        else:
+            order = intents.entry(self._tables, intent, leg, owner)
+        return self._ahead_of_impact(order, held) if intent.type == "limit" else order
 
-    def _ahead_of_impact(self, order: CreateOrder) -> CreateOrder:
+    def _ahead_of_impact(self, order: CreateOrder, held: StoredPosition | None) -> CreateOrder:
         """The trigger is a price of the oracle and the limit one of the fill, which has the impact
         in it: triggered at the limit itself, an order that moves the pool would be frozen, its fee
         spent. With today's impact it waits for the price from which the fill is within the limit.
@@ -182,17 +188,13 @@ class GmxOrders:
         pool = self._depth(address(order.market))
         if pool is None:
             return order
-        terms, index = pool.terms, pool.prices.index
         try:
-            executed = increase(terms.config, terms.state, index, order.is_long, order.size_usd_e30)
+            executed = _executed_at(pool, order, held)
         except Refused:
             return order
-        trigger = tightened(
-            order.trigger_usd_e30,
-            index.of(order.is_long),
-            executed.price_usd_e30,
-            at_most=order.is_long,
-        )
+        at_most = trigger_at_most(order.order_type, order.is_long)
+        oracle = oracle_price(pool.prices.index, order.is_long, held is None)
+        trigger = tightened(order.trigger_usd_e30, oracle, executed, at_most=at_most)
         return replace(order, trigger_usd_e30=trigger)
 
     # Changing ---------------------------------------------------------------------------------
@@ -247,13 +249,6 @@ class GmxOrders:
             self.guard(request.intent, request.leg),
         )
 
-    def _wanted(self, request: Update, answers: Answers) -> CreateOrder:
-        intent, leg = request.intent, request.leg
-        if intent.reduces:
-            held = _held(answers)
-            return intents.exit_order(self._tables, intent, leg, request.owner, held)
-        return self._ahead_of_impact(intents.entry(self._tables, intent, leg, request.owner))
-
     def _updatable(self, request: Update, answers: Answers) -> StoredOrder:
         kind = intents.order_type(request.intent)
         pool = self._tables.pool(request.leg.pool)
@@ -275,7 +270,12 @@ class GmxOrders:
         if isinstance(request, Cancel):
             yield from self._too_early(request, facts, answers)
         elif isinstance(request, Place):
-            yield from self._place_refusals(request, facts, answers)
+            yield from self._place_refusals(request, answers)
+        else:
+            wanted = self._wanted(request, answers)
+            pool = self._depth(address(wanted.market))
+            if pool is not None:
+                yield from _trigger_refusals(request.intent, [wanted], pool.prices.index)
         yield from _unpaid(facts, self.build(request, facts))
 
     def _too_early(self, request: Cancel, facts: ChainFacts, answers: Answers) -> Iterator[Refusal]:
@@ -286,9 +286,7 @@ class GmxOrders:
             if order.order_type in MARKET_TYPES and facts.block_time_s < from_s:
                 yield Refusal("TOO_EARLY", f"a market order can be cancelled from {from_s} on")
 
-    def _place_refusals(
-        self, request: Place, facts: ChainFacts, answers: Answers
-    ) -> Iterator[Refusal]:
+    def _place_refusals(self, request: Place, answers: Answers) -> Iterator[Refusal]:
         for name in ("IS_MARKET_DISABLED", "CREATE_ORDER_FEATURE_DISABLED"):
             if answers.flag(name):
                 yield Refusal("MARKET_CLOSED", f"{name.lower()} is set")
@@ -322,6 +320,18 @@ def _held(answers: Answers) -> StoredPosition:
     if held is None or not held.size_units:
         raise InputError("POSITION_GONE", "there is no such position any more")
     return held
+
+
+def _executed_at(pool: GmxInputs, order: CreateOrder, held: StoredPosition | None) -> int:
+    """The fill at today's oracle price. Raises: Refused."""
+    terms, index, is_long = pool.terms, pool.prices.index, order.is_long
+    if held is None:
+        found = increase(terms.config, terms.state, index, is_long, order.size_usd_e30)
+        return found.price_usd_e30
+    size = min(order.size_usd_e30, held.size_usd_e30)
+    # Which token the collateral is has no part in the price.
+    position = Position(is_long, False, held.size_usd_e30, held.size_units)
+    return decrease_price(terms.config, terms.state, index, position, size).price_usd_e30
 
 
 def _trigger_refusals(

@@ -59,7 +59,11 @@ def guard(intent: OrderIntent, leg: OrderLeg, decimals: int) -> PriceGuard:
 
     Raises: InputError ``BAD_PRICE``.
     """
-    raw = acceptable(intent, leg, decimals)
+    return price_guard(acceptable(intent, leg, decimals), decimals)
+
+
+def price_guard(raw: int, decimals: int) -> PriceGuard:
+    """``acceptablePrice`` as it is shown."""
     return PriceGuard(GUARD_FIELD, price_of(raw, decimals), str(raw))
 
 
@@ -67,9 +71,15 @@ def acceptable(intent: OrderIntent, leg: OrderLeg, decimals: int) -> int:
     """``acceptablePrice``, USD x 1e30 per smallest unit. Raises: InputError ``BAD_PRICE``."""
     at_most = acceptable_at_most(order_type(intent), is_long(intent))
     bounds = [price for price in (leg.guard_price, intent.limit_price) if price is not None]
-    if not bounds:
+    strictest = min if at_most else max
+    return bound(strictest(bounds, default=None), decimals, at_most=at_most)
+
+
+def bound(price: Decimal | None, decimals: int, *, at_most: bool) -> int:
+    """A bound as the contracts take it; None says any price. Raises: InputError ``BAD_PRICE``."""
+    if price is None:
         return any_price(at_most=at_most)
-    return raw_price(min(bounds) if at_most else max(bounds), decimals, at_most=at_most)
+    return raw_price(price, decimals, at_most=at_most)
 
 
 def any_price(*, at_most: bool) -> int:

@@ -103,7 +103,7 @@ def _outcome(
     if isinstance(event, PositionChanged):
         return _executed(tables, event, fees.get(_fee_key(event)))
     if isinstance(event, OrderCreated):
-        return _resting(event)
+        return _resting(tables, event)
     if isinstance(event, OrderCancelled):
         account = address(event.account)
         by_user = event.reason.name == _BY_USER
@@ -116,11 +116,13 @@ def _outcome(
     return None
 
 
-def _resting(event: OrderCreated) -> Resting | None:
-    if event.order_type not in _TYPES:
+def _resting(tables: Tables, event: OrderCreated) -> Resting | None:
+    pool = tables.pools.get(event.market)
+    if pool is None or event.order_type not in _TYPES:
         return None
     kind, reduces = _TYPES[event.order_type]
-    return Resting(event.place, address(event.account), event.order_key, kind, reduces)
+    trigger = price_of(event.trigger_usd_e30, pool.decimals) if event.trigger_usd_e30 else None
+    return Resting(event.place, address(event.account), event.order_key, kind, reduces, trigger)
 
 
 def _executed(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.base.abi import Parameter
+from connectors.base.abi import named
 from connectors.base.orders import Call
 from connectors.gmx.economics.checks import OrderType
 from connectors.gmx.orders import abi
@@ -60,7 +60,7 @@ def order(version: Version, key: str, data: bytes) -> StoredOrder | None:
     """None where there is no such order any more. Raises: InputError ``BAD_CALLDATA``."""
     function = abi.functions(version, "Reader")["getOrder"]
     (found,) = function.decode_result(data)
-    return _order(key, _named(function.outputs[0], found))
+    return _order(key, named(function.outputs[0].parts, found))
 
 
 def account_orders_call(version: Version, reader: str, data_store: str, account: str) -> Call:
@@ -76,7 +76,7 @@ def account_orders(version: Version, data: bytes) -> Sequence[StoredOrder]:
     key_part, order_part = function.outputs[0].parts
     found = []
     for key, row in rows:
-        stored = _order(f"0x{key.hex()}", _named(order_part, row))
+        stored = _order(f"0x{key.hex()}", named(order_part.parts, row))
         if stored is None:
             raise InputError("BAD_CALLDATA", f"{key_part.name} without an order")
         found.append(stored)
@@ -93,51 +93,42 @@ def position(version: Version, data: bytes) -> StoredPosition | None:
     """None where there is no such position any more. Raises: InputError ``BAD_CALLDATA``."""
     function = abi.functions(version, "Reader")["getPosition"]
     (found,) = function.decode_result(data)
-    row = _named(function.outputs[0], found)
-    if not row["addresses.account"].strip("0x"):
+    row = named(function.outputs[0].parts, found)
+    if not row["addresses"]["account"].strip("0x"):
         return None
     return StoredPosition(
-        account=row["addresses.account"],
-        market=row["addresses.market"],
-        collateral_token=row["addresses.collateralToken"],
-        is_long=row["flags.isLong"],
-        size_usd_e30=row["numbers.sizeInUsd"],
-        size_units=row["numbers.sizeInTokens"],
-        collateral_units=row["numbers.collateralAmount"],
+        account=row["addresses"]["account"],
+        market=row["addresses"]["market"],
+        collateral_token=row["addresses"]["collateralToken"],
+        is_long=row["flags"]["isLong"],
+        size_usd_e30=row["numbers"]["sizeInUsd"],
+        size_units=row["numbers"]["sizeInTokens"],
+        collateral_units=row["numbers"]["collateralAmount"],
     )
 
 
-def _named(parameter: Parameter, value: Sequence[Any]) -> Mapping[str, Any]:
-    """``group.field`` to value."""
-    return {
-        f"{group.name}.{part.name}": item
-        for group, items in zip(parameter.parts, value, strict=True)
-        for part, item in zip(group.parts, items, strict=bool(group.parts))
-    }
-
-
 def _order(key: str, row: Mapping[str, Any]) -> StoredOrder | None:
-    if not row["addresses.account"].strip("0x"):
+    if not row["addresses"]["account"].strip("0x"):
         return None
     try:
-        order_type = OrderType(row["numbers.orderType"])
+        order_type = OrderType(row["numbers"]["orderType"])
     except ValueError as error:
         raise InputError("BAD_CALLDATA", f"order {key}: {error}") from None
     return StoredOrder(
         key=key,
-        account=row["addresses.account"],
-        market=row["addresses.market"],
-        collateral_token=row["addresses.initialCollateralToken"],
+        account=row["addresses"]["account"],
+        market=row["addresses"]["market"],
+        collateral_token=row["addresses"]["initialCollateralToken"],
         order_type=order_type,
-        is_long=row["flags.isLong"],
-        size_usd_e30=row["numbers.sizeDeltaUsd"],
-        collateral_units=row["numbers.initialCollateralDeltaAmount"],
-        trigger_usd_e30=row["numbers.triggerPrice"],
-        acceptable_usd_e30=row["numbers.acceptablePrice"],
-        execution_fee_wei=row["numbers.executionFee"],
-        min_output=row["numbers.minOutputAmount"],
-        valid_from_s=row["numbers.validFromTime"],
-        updated_at_s=row["numbers.updatedAtTime"],
-        is_frozen=row["flags.isFrozen"],
-        auto_cancel=row["flags.autoCancel"],
+        is_long=row["flags"]["isLong"],
+        size_usd_e30=row["numbers"]["sizeDeltaUsd"],
+        collateral_units=row["numbers"]["initialCollateralDeltaAmount"],
+        trigger_usd_e30=row["numbers"]["triggerPrice"],
+        acceptable_usd_e30=row["numbers"]["acceptablePrice"],
+        execution_fee_wei=row["numbers"]["executionFee"],
+        min_output=row["numbers"]["minOutputAmount"],
+        valid_from_s=row["numbers"]["validFromTime"],
+        updated_at_s=row["numbers"]["updatedAtTime"],
+        is_frozen=row["flags"]["isFrozen"],
+        auto_cancel=row["flags"]["autoCancel"],
     )

@@ -55,6 +55,9 @@ _KNOWN: Final[Mapping[str, tuple[str, str]]] = {
     "MaxAutoCancelOrdersExceeded": ("TOO_MANY_EXITS", "the position has too many exits waiting"),
     "Unauthorized": ("ROUTER", "the router is not, or no longer, the one in use"),
     "MaxPriceAgeExceeded": ("STALE_PRICE", "the prices were too old"),
+    "UnexpectedValidFromTime": ("BAD_ORDER", "a market order has no time to wait for"),
+    "UnexpectedMarket": ("BAD_ORDER", "a swap has no market"),
+    "EmptyReceiver": ("BAD_ORDER", "an order without a receiver"),
     "USER_INITIATED_CANCEL": ("CANCELLED", "cancelled by its owner"),
     "AUTO_CANCEL": ("POSITION_CLOSED", "the position was closed, and its exits with it"),
 }

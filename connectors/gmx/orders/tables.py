@@ -1,10 +1,12 @@
 """What a builder has to know of the venue before it is asked anything: contracts, pools, tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from connectors.gmx import parse
 from connectors.gmx.orders.abi import Version
+from connectors.gmx.parse import Token
 from domain.errors import InputError
 
 NATIVE: Final = "ETH"
@@ -69,3 +71,21 @@ class Tables:
             "COLLATERAL",
             f"{symbol:.20} is neither {pool.long_token.symbol} nor {pool.short_token.symbol}",
         )
+
+
+def traded_pools(tokens: Mapping[str, Token], rows: Sequence[Any]) -> Mapping[str, TradedPool]:
+    """Rows of ``/markets`` by market token in lower case; those that only swap, cannot be read or
+    have a token without decimals are left out."""
+    return {pool.market: pool for pool in _traded(tokens, rows)}
+
+
+def _traded(tokens: Mapping[str, Token], rows: Sequence[Any]) -> Iterator[TradedPool]:
+    for found in parse.readable(rows, parse.pool_tokens):
+        index, long_token, short_token = (tokens.get(token) for token in found[1:])
+        if index is not None and long_token is not None and short_token is not None:
+            yield TradedPool(
+                found.market_token,
+                index.decimals,
+                PoolToken(found.long_token, long_token.symbol, long_token.decimals),
+                PoolToken(found.short_token, short_token.symbol, short_token.decimals),
+            )

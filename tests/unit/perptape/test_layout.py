@@ -6,6 +6,7 @@ from perptape.layout import Layout, http_url, own_chains, sandbox_ports
 from perptape.process import MARK
 from perptape.roles import ROLES
 from runtime.settings import Settings, load_settings
+from sandbox.chain.places import ACCOUNTS, CONTRACTS, TOKENS
 
 
 @pytest.fixture(autouse=True)
@@ -83,13 +84,20 @@ def test_runtime_file_keeps_the_contract() -> None:
         "metrics_url": "http://127.0.0.1:9001/metrics",
         "redis_url": "redis://r",
         "database_url": "postgresql://p",
-        "rpc_urls": {"42161": ["http://127.0.0.1:4100"]},
+        "rpc_urls": {
+            "42161": ["http://127.0.0.1:4100"],
+            "137": ["http://127.0.0.1:4101"],
+            "8453": ["http://127.0.0.1:4102"],
+        },
         "pids": {"feed": [7]},
         "sandbox": {
             "control_url": "http://127.0.0.1:4001",
-            "accounts": [],
-            "tokens": {},
-            "contracts": {},
+            "accounts": [account._asdict() for account in ACCOUNTS],
+            "tokens": {
+                str(chain): {symbol: token.address for symbol, token in tokens.items()}
+                for chain, tokens in TOKENS.items()
+            },
+            "contracts": {str(chain): places for chain, places in CONTRACTS.items()},
             "dydx": {"chain_id": "localdydxprotocol", "accounts": []},
         },
     }
@@ -120,16 +128,16 @@ def test_several_gateways_are_told_apart() -> None:
 def test_a_chain_with_a_node_of_its_own_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERP_RPC_URLS_42161", "http://127.0.0.1:1,ws://127.0.0.1:2")
     settings = load_settings()
-    assert own_chains(settings) == ()
+    assert own_chains(settings) == (137, 8453)
     made = layout(settings)
     env = made.launch_role("sandbox", 5001).env
     assert "PERP_SANDBOX_CHAIN_URL_42161" not in env
     assert env["PERP_RPC_URLS_42161"] == "http://127.0.0.1:1,ws://127.0.0.1:2"
     urls = ["http://127.0.0.1:1", "ws://127.0.0.1:2"]
-    assert made.runtime_content({})["rpc_urls"] == {"42161": urls}
+    assert made.runtime_content({})["rpc_urls"]["42161"] == urls
 
 
 def test_only_the_sandbox_runs_chains(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert own_chains(load_settings()) == (42161,)
+    assert own_chains(load_settings()) == (42161, 137, 8453)
     monkeypatch.setenv("PERP_NETWORK", "live")
     assert own_chains(load_settings()) == ()

@@ -4,6 +4,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sandbox.chain.desk import Instructions
 from sandbox.control import Control
 from sandbox.faults import KINDS, FaultBoard
 from sandbox.gains.hours import MarketHours
@@ -35,10 +36,15 @@ def hours() -> MarketHours:
 
 
 @pytest.fixture
-def client(prices: PriceProcess, hours: MarketHours) -> Client:
+def instructions() -> Instructions:
+    return Instructions()
+
+
+@pytest.fixture
+def client(prices: PriceProcess, hours: MarketHours, instructions: Instructions) -> Client:
     board = FaultBoard()
     board.register("dydx", KINDS, ["BTC-USD"])
-    return Client(Control(board, prices, hours))
+    return Client(Control(board, prices, hours, instructions, {}))
 
 
 def test_faults_are_posted_listed_and_cleared(client: Client) -> None:
@@ -118,7 +124,7 @@ def test_bad_prices_change_nothing(
 
 
 def test_what_does_not_exist_is_404(client: Client) -> None:
-    for path in ("/fund", "/keeper"):
+    for path in ("/funds", "/keepers"):
         answer = client.request("POST", path, json={})
         assert (answer.status_code, answer.json()["errors"][0]["path"]) == (404, "")
     assert client.request("PUT", "/faults", json={}).status_code == 405
@@ -147,3 +153,31 @@ def test_bad_hours_change_nothing(client: Client, hours: MarketHours, body: Any,
     assert answer.status_code == 422
     assert [error["path"] for error in answer.json()["errors"]] == [path]
     assert hours.open_classes(0) == before
+
+
+def test_the_keeper_is_instructed(client: Client, instructions: Instructions) -> None:
+    answer = client.request("POST", "/keeper", json={"mode": "hold"})
+    assert answer.json() == {"mode": "hold", "delay_ms": 800}
+    answer = client.request("POST", "/keeper", json={"mode": "cancel", "delay_ms": 0})
+    assert answer.json() == {"mode": "cancel", "delay_ms": 0}
+    assert (instructions.mode, instructions.delay_ms) == ("cancel", 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/keeper", {"mode": "sleep"}, "mode"),
+        ("/keeper", {"mode": "auto", "delay_ms": -1}, "delay_ms"),
+        ("/fund", {"address": "0x12", "chain_id": 42161}, "address"),
+        ("/fund", {"address": "0x" + "1" * 40, "chain_id": 42161, "usdc": "1e9"}, "usdc"),
+        ("/fund", {"address": "0x" + "1" * 40, "chain_id": 1, "usdc": "1"}, "chain_id"),
+        ("/mining", {"chain_id": 42161, "mode": "hold"}, "chain_id"),
+        ("/mining", {"chain_id": 42161, "mode": "fast"}, "mode"),
+    ],
+)
+def test_what_no_chain_can_do_is_refused(
+    client: Client, path: str, body: dict[str, object], field: str
+) -> None:
+    answer = client.request("POST", path, json=body)
+    assert answer.status_code == 422
+    assert [error["path"] for error in answer.json()["errors"]] == [field]

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from connectors.gmx.roles import router_roles
 from domain.errors import InputError, VenueProtocolError, VenueUnavailable
 from domain.ids import MarketId, SourceId
 from domain.market import Market
+from domain.orders import OrderIntent, OrderLeg
 from runtime.clock import mono_ns
 from runtime.settings import Settings, SettingsError
 from tests.unit.connectors.gmx.kit import (
@@ -120,6 +122,27 @@ async def test_the_recorded_lists_become_markets_with_their_pools() -> None:
     grids = (btc.tick.increment, btc.step.increment, near.tick.increment, near.step.increment)
     assert grids == ("0.000000000000000001", "0.00000001", "0.000001", "0.000000000000000001")
     assert all(item.pools for item in markets.values())
+
+
+async def test_the_builder_of_orders_knows_the_pools_of_the_list() -> None:
+    wanted = OrderIntent(
+        market=MarketId("BTC-USD"),
+        side="BUY",
+        intent="open",
+        type="limit",
+        notional_usd=Decimal(1000),
+        leverage=Decimal(5),
+        limit_price=Decimal("60000.5"),
+    )
+    sizes = (Decimal(200), Decimal("0.0166"), Decimal(1000), Decimal(60000))
+    leg = OrderLeg(c.VENUE, 42161, BTC_USDC, "USDC", *sizes, None)
+    async with serving(BODIES) as (server,), connected(server) as connector:
+        with pytest.raises(InputError):
+            connector.order_builder(lambda pool: None).guard(wanted, leg)
+        await connector.load_markets()
+        builder = connector.order_builder(lambda pool: None)
+    assert builder.guard(wanted, leg).raw == "600005" + "0" * 21
+    assert builder.log_addresses(42161) == [CONTRACTS["EVENT_EMITTER"]]
 
 
 async def test_limits_come_from_the_api_and_stay_while_it_is_away() -> None:

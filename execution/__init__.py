@@ -1,0 +1,1 @@
+"""From accepted orders to transactions and outcomes."""
