@@ -62,6 +62,13 @@ AUDITS: Final = metrics.Gauge("perptape_book_audits", "Books compared with REST"
 MISMATCHES: Final = metrics.Gauge("perptape_book_audit_mismatches", "... that differed")
 QUARANTINES: Final = metrics.Gauge("perptape_quarantines", "Times a market was quarantined")
 
+VENUE_LIVE: Final = metrics.Gauge(
+    "perptape_venue_live", "1 while a venue is live, 0 in any other state", ["venue"]
+)
+VENUE_AGE: Final = metrics.Gauge(
+    "perptape_venue_age_seconds", "Time since its last frame; -1 before the first", ["venue"]
+)
+
 _log = get_logger(__name__)
 
 
@@ -304,6 +311,10 @@ class Feed:
             if not rooms.same_state(before, report):
                 since_us = now_us
             self._reports[runner.venue] = (report, since_us)
+            VENUE_LIVE.labels(venue=runner.venue).set(report.state == "live")
+            seen_us = report.last_frame_us
+            age_s = -1.0 if seen_us is None else max(0, now_us - seen_us) / 1e6
+            VENUE_AGE.labels(venue=runner.venue).set(age_s)
         if not changed and mono_ns() - self._venues_said_ns < VENUES_REPEAT_NS:
             return
         self._venues_said_ns = mono_ns()

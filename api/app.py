@@ -1,29 +1,22 @@
 """The HTTP applications: routes, errors, limits."""
 
+from collections.abc import Sequence
+
+import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from api import problems
+from api import openapi, problems
 from api.context import Context
 from api.edge import Edge
+from api.endpoints import Endpoint, Resource
 from api.peers import PeerAddress, Peers
 from api.realtime import handshake
 from api.realtime.polling import PollingEndpoint
-from api.routes import (
-    auth,
-    candles,
-    funding,
-    health,
-    history,
-    ladders,
-    markets,
-    page,
-    quotes,
-    trades,
-    venues,
-)
+from api.routes import docs, page
+from api.table import ENDPOINTS
 from domain.errors import PerpError
 
 
@@ -32,16 +25,8 @@ def build_app(context: Context, polling: PollingEndpoint, peers: Peers) -> Starl
     app = Starlette(
         routes=[
             *_polling_routes(polling),
-            *markets.ROUTES,
-            *quotes.ROUTES,
-            *ladders.ROUTES,
-            *funding.ROUTES,
-            *venues.ROUTES,
-            *trades.ROUTES,
-            *auth.ROUTES,
-            *candles.ROUTES,
-            *history.ROUTES,
-            *health.ROUTES,
+            *endpoint_routes(ENDPOINTS),
+            docs.ASSETS,
             *page.routes(),
         ],
         middleware=_layers(peers),
@@ -52,12 +37,22 @@ def build_app(context: Context, polling: PollingEndpoint, peers: Peers) -> Starl
     )
     app.router.redirect_slashes = False
     app.state.context = context
+    app.state.openapi = orjson.dumps(openapi.document(ENDPOINTS))
     return app
 
 
 def build_inner_app(polling: PollingEndpoint) -> Starlette:
     """What the other gateways of this host are served: requests they pass on."""
     return Starlette(routes=_polling_routes(polling), middleware=_layers(Peers(passed_on=True)))
+
+
+def endpoint_routes(endpoints: Sequence[Endpoint]) -> list[Route]:
+    """One for each path, so that a wrong method is told all the right ones."""
+    by_path: dict[str, list[Endpoint]] = {}
+    for endpoint in endpoints:
+        by_path.setdefault(endpoint.path, []).append(endpoint)
+    resources = [Resource(of_path) for of_path in by_path.values()]
+    return [Route(item.path, item) for item in resources]
 
 
 def _polling_routes(polling: PollingEndpoint) -> list[Route]:

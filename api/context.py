@@ -4,11 +4,15 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from api.auth.links import Links
 from api.auth.service import Auth
 from api.health import Health
 from api.history import PriceHistory
 from api.ladders import LadderPricer
+from api.limits import RateLimiter
 from api.quotes import QuoteReader
+from api.routing.desk import RoutingDesk
+from api.rpc_health import RpcHealth
 from api.tape.board import Board
 
 
@@ -21,7 +25,11 @@ class Context:
     ladders: LadderPricer
     health: Health
     auth: Auth
+    links: Links
     history: PriceHistory
+    limits: RateLimiter
+    rpc: RpcHealth
+    routing: RoutingDesk
 
 
 def context_of(request: Request) -> Context:

@@ -4,7 +4,6 @@ import re
 import secrets
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,20 +12,24 @@ from runtime.clock import mono_ns
 
 BODY_BOUND: Final = 64 * 1024
 
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
-_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_HEADERS: Final = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+        b"img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
+_UNLESS_SAID: Final = (
+    (b"cache-control", b"no-store"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
 
 
 class Edge:
@@ -39,24 +42,30 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
-        scope["request_id"] = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+        given, declared = b"", 0
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                given = value
+            elif name == b"content-length":
+                declared = int(value)
+        if not _REQUEST_ID.fullmatch(given):
+            given = secrets.token_hex(16).encode()
+        scope["request_id"] = given.decode()
         status = 0
 
         async def send_dressed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = scope["request_id"]
-                headers.setdefault("Cache-Control", "no-store")
-                for name, value in _HEADERS.items():
-                    headers[name] = value
+                said = [*message["headers"], (b"x-request-id", given), *_HEADERS]
+                names = {name for name, _ in said}
+                said += [item for item in _UNLESS_SAID if item[0] not in names]
+                message["headers"] = said
             await send(message)
 
         started_ns = mono_ns()
         try:
-            if _declared_bytes(scope) > BODY_BOUND:
+            if declared > BODY_BOUND:
                 detail = f"at most {BODY_BOUND} bytes"
                 response = problems.problem(Request(scope), "BODY_TOO_LARGE", detail)
                 await response(scope, receive, send_dressed)
@@ -71,8 +80,3 @@ class Edge:
             # A client that left before its answer is counted as nginx does.
             metrics.REQUESTS.labels(route=route, status=str(status or 499)).inc()
             metrics.REQUEST_SECONDS.labels(route=route).observe((mono_ns() - started_ns) / 1e9)
-
-
-def _declared_bytes(scope: Scope) -> int:
-    length = Headers(scope=scope).get("content-length", "")
-    return int(length) if length.isdecimal() and len(length) < 20 else 0

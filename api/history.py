@@ -45,9 +45,11 @@ class PriceHistory:
 
     async def _in_turn(self, read: Callable[[asyncpg.Connection], Awaitable[Found]]) -> Found:
         try:
-            async with asyncio.timeout(READ_S), self._turns:
-                pool = await self._database.pool()
-                async with pool.acquire() as connection:
-                    return await read(connection)
+            async with (
+                asyncio.timeout(READ_S),
+                self._turns,
+                self._database.acquire() as connection,
+            ):
+                return await read(connection)
         except _FAILURES as error:
             raise Unavailable("DATABASE_UNAVAILABLE", "history cannot be read now") from error

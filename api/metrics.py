@@ -8,6 +8,11 @@ REQUESTS: Final = Counter("perptape_http_requests_total", "HTTP answers", ["rout
 REQUEST_SECONDS: Final = Histogram(
     "perptape_http_request_seconds", "Time to answer", ["route"], buckets=LATENCY_BUCKETS
 )
+UNDOCUMENTED: Final = Counter(
+    "perptape_undocumented_errors_total",
+    "Problems that the endpoint does not document: a bug",
+    ["route", "code"],
+)
 SOCKETS: Final = Gauge("perptape_sockets_open", "Engine.IO sessions", ["transport"])
 PASSED_ON: Final = Counter(
     "perptape_passed_on_total",
@@ -22,6 +27,9 @@ MESSAGES_REFUSED: Final = Counter(
     "perptape_messages_refused_total", "Messages of clients past what they may send"
 )
 SLOW_CONSUMERS: Final = Counter("perptape_slow_consumers_total", "Clients past their bound")
+REFRESH_REUSED: Final = Counter(
+    "perptape_refresh_reused_total", "Refresh tokens used twice, which ended their sessions"
+)
 ACCOUNT_GAPS: Final = Counter(
     "perptape_account_gaps_total", "Times sockets were told that events of their account are gone"
 )

@@ -43,9 +43,16 @@ SPECS: Final[Mapping[str, Spec]] = {
     ),
     "NONCE_UNKNOWN": Spec(401, "The nonce cannot be used", "POST /v1/auth/nonce gives a new one"),
     "LOGIN_REFUSED": Spec(401, "The sign-in is refused", "issues say why; the nonce is used up"),
+    "SCOPE_MISSING": Spec(403, "The API key may not do this", "its scopes are in GET /v1/api-keys"),
+    "TOO_MANY_KEYS": Spec(409, "Too many API keys", "DELETE /v1/api-keys/{id} revokes one"),
+    "TOO_MANY_WALLETS": Spec(409, "Too many wallets", "DELETE /v1/wallets/dydx/{address}"),
+    "ROUTE_GONE": Spec(409, "There is no such route now", "POST /v1/routes says which there are"),
+    "LINK_REFUSED": Spec(422, "The wallet is not linked", "issues say why; the nonce is used up"),
     "ORIGIN_REFUSED": Spec(403, "Refused to pages of other origins"),
+    "RATE_LIMITED": Spec(429, "Too many requests", "ask less often", 1),
     "UNSUPPORTED_MEDIA_TYPE": Spec(415, "The body is not JSON"),
     "BODY_TOO_SLOW": Spec(408, "The body did not come in time"),
+    "LENGTH_REQUIRED": Spec(411, "The length of the body is not said"),
     "BODY_TOO_LARGE": Spec(413, "The body is too large"),
     "BAD_HTTP": Spec(400, "The request cannot be read"),
     "QUOTE_STALE": Spec(503, "No current quote", "no venue backs a price now", 1),
@@ -66,6 +73,10 @@ _OF_STATUS: Final = {
     405: "METHOD_NOT_ALLOWED",
     413: "BODY_TOO_LARGE",
 }
+
+
+_LEFT_UNREAD: Final = (400, 408, 411)
+"""Where it is not known, or not sure, where the next request begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +101,30 @@ class Unavailable(PerpError):
 
     recovery: ClassVar[Recovery] = "backoff"
 
-    def __init__(self, code: str, message: str, issues: Sequence[Issue] = ()) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        issues: Sequence[Issue] = (),
+        health: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(code, message)
         self.issues = issues
+        self.health = health
+
+
+class TooMany(PerpError):
+    """429. ``policy`` and ``state``: of the headers ``RateLimit-Policy`` and ``RateLimit``."""
+
+    recovery: ClassVar[Recovery] = "backoff"
+
+    def __init__(self, policy: bytes, state: bytes, retry_after_s: int) -> None:
+        super().__init__("RATE_LIMITED", f"ask again in {retry_after_s} s")
+        self.headers = {
+            "RateLimit-Policy": policy.decode(),
+            "RateLimit": state.decode(),
+            "Retry-After": str(retry_after_s),
+        }
 
 
 def problem(
@@ -101,6 +133,7 @@ def problem(
     detail: str,
     issues: Sequence[Issue] = (),
     headers: Mapping[str, str] | None = None,
+    health: Mapping[str, Any] | None = None,
 ) -> Response:
     spec = SPECS[code]
     body: dict[str, Any] = {
@@ -115,9 +148,13 @@ def problem(
         "issues": issues,
         "hint": spec.hint,
     }
+    if health is not None:
+        body["health"] = health
     sent = dict(headers or {})
     if spec.retry_after_s is not None:
-        sent["Retry-After"] = str(spec.retry_after_s)
+        sent.setdefault("Retry-After", str(spec.retry_after_s))
+    if spec.status in _LEFT_UNREAD:
+        sent["Connection"] = "close"
     if spec.status == 401:
         sent["WWW-Authenticate"] = "Bearer"
     return Response(orjson.dumps(body), spec.status, sent, MEDIA_TYPE)
@@ -127,7 +164,14 @@ async def on_perp_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PerpError)
     if error.code not in SPECS:
         return crashed(request, error)
-    return problem(request, error.code, error.message, getattr(error, "issues", ()))
+    return problem(
+        request,
+        error.code,
+        error.message,
+        getattr(error, "issues", ()),
+        error.headers if isinstance(error, TooMany) else None,
+        error.health if isinstance(error, Unavailable) else None,
+    )
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:

@@ -2,14 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.problems import Unavailable
 from api.tape.keys import read_keys
+from runtime import metrics
 from runtime.channels import quote_key
 from runtime.redis import CALL_TIMEOUT_S
+
+_HITS: Final = metrics.CACHE_READS.labels(cache="keys", outcome="hit")
+_MISSES: Final = metrics.CACHE_READS.labels(cache="keys", outcome="miss")
 
 
 class QuoteReader:
@@ -61,3 +66,6 @@ class QuoteReader:
             else:
                 for answer, value in zip(asked.values(), found, strict=True):
                     answer.set_result(value)
+                missing = found.count(None)
+                _HITS.inc(len(found) - missing)
+                _MISSES.inc(missing)

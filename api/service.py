@@ -11,11 +11,13 @@ import uvicorn
 
 from api.app import build_app, build_inner_app
 from api.auth.keys import key_file, parse_keys
+from api.auth.links import Links
 from api.auth.service import Auth, Config
 from api.context import Context
 from api.health import Health
 from api.history import PriceHistory
 from api.ladders import LadderPricer
+from api.limits import RATES, Policy, RateLimiter, Rates
 from api.peers import DIRECT, Peers
 from api.quotes import QuoteReader
 from api.realtime.accounts import Accounts
@@ -27,13 +29,16 @@ from api.realtime.siblings import Siblings
 from api.realtime.socketio_server import SocketServer
 from api.realtime.subscriptions import Subscriptions
 from api.realtime.websocket import SEND_BUFFER
+from api.routing.desk import RoutingDesk
+from api.routing.router import Router
+from api.rpc_health import RpcHealth
 from api.tape.board import Board
 from api.tape.reader import TapeReader
 from connectors import registry
 from db.pool import Database
 from domain.errors import InputError
 from runtime.logs import get_logger
-from runtime.redis import fast_client
+from runtime.redis import guarded_client
 from runtime.settings import Settings, SettingsError
 from runtime.tasks import end_all
 
@@ -113,8 +118,9 @@ class Gateway:
         siblings: Siblings | None = None,
         peers: Peers = DIRECT,
         auth: Config = AUTH_OFF,
+        rates: Rates = RATES,
     ) -> None:
-        self._redis = fast_client(redis_url)
+        self._redis = guarded_client(redis_url)
         self._database = Database(database_url)
         self._board = Board()
         self._hub = Hub()
@@ -122,7 +128,9 @@ class Gateway:
         self._siblings = siblings or Siblings()
         self._peers = peers
         self._server = SocketServer(limits, worker=self._siblings.name)
+        self._limits = RateLimiter(self._redis, rates, self._siblings.count)
         self._auth = Auth(self._redis, self._database, auth)
+        self._links = Links(self._redis, self._database, self._auth)
         self._accounts = Accounts(self._auth, self._redis, redis_url, self._hub)
         self._subscriptions = Subscriptions(self._server, self._hub, self._board, self._accounts)
         self._health = Health(self._redis, self._database, lambda: self._reader.beat_age_s)
@@ -169,7 +177,19 @@ class Gateway:
         """The public port and, where there are other gateways, the socket for what they pass on."""
         quotes, history = QuoteReader(self._redis), PriceHistory(self._database)
         ladders = LadderPricer(registry.ECONOMICS)
-        context = Context(self._board, quotes, ladders, self._health, self._auth, history)
+        router = Router(registry.ECONOMICS, registry.ROUTES)
+        context = Context(
+            self._board,
+            quotes,
+            ladders,
+            self._health,
+            self._auth,
+            self._links,
+            history,
+            self._limits,
+            RpcHealth(self._auth.config.rpc_urls),
+            RoutingDesk(self._board, quotes, router, self._database),
+        )
         passing = Passing(self._siblings, engine.limits.max_sessions)
         app = build_app(context, OpenPolling(engine, passing), self._peers)
         sockets = OpenWebSocket.bound_to(engine, passing=passing, peers=self._peers)
@@ -221,15 +241,25 @@ def auth_config(settings: Settings) -> Config:
     return Config(keys, url, settings.rpc_urls)
 
 
+def rates_of(settings: Settings) -> Rates:
+    logins = settings.rate_logins_per_minute
+    return Rates(
+        Policy("anonymous", settings.rate_anonymous_per_s, settings.rate_anonymous_burst),
+        Policy("account", settings.rate_account_per_s, settings.rate_account_burst),
+        Policy("login", logins / 60, logins, closed=True),
+    ).scaled(settings.rates_scale)
+
+
 async def main(settings: Settings, stop: asyncio.Event) -> None:
     """Runs the gateway until ``stop``. Raises SettingsError for what no restart can mend."""
     gateway = Gateway(
         settings.require_redis_url(),
         settings.require_database_url(),
-        replace(LIMITS, quotas=LIMITS.quotas.scaled(settings.rate_limit_factor)),
+        replace(LIMITS, quotas=LIMITS.quotas.scaled(settings.rates_scale)),
         Siblings(settings.host_name, settings.worker, settings.gateways, settings.data_dir),
         Peers(settings.trusted_networks),
         auth_config(settings),
+        rates_of(settings),
     )
     listener = listen(settings.http_host, settings.http_port, shared=settings.gateways > 1)
     _log.info("gateway_listens", host=settings.http_host, port=settings.http_port)

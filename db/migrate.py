@@ -3,7 +3,8 @@ transaction, and never change afterwards: their checksums are kept."""
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -29,6 +30,14 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 
 class MigrationError(PerpError):
     """The database does not hold what these files made."""
+
+
+class Standing(NamedTuple):
+    """One number of the schema. ``applied_at`` None: it is still to come."""
+
+    version: int
+    name: str
+    applied_at: datetime | None
 
 
 class Migration(NamedTuple):
@@ -70,13 +79,7 @@ async def migrate(connection: asyncpg.Connection, folder: Path = FOLDER) -> list
     await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
     try:
         await connection.execute(_APPLIED)
-        rows = await connection.fetch("SELECT version, name, sha256 FROM schema_migrations")
-        applied = {row["version"]: (row["name"], row["sha256"]) for row in rows}
-        for version, (name, sha256) in applied.items():
-            if version not in files:
-                raise MigrationError("DATABASE_NEWER", f"{name} is of a newer version")
-            if (name, sha256) not in [(item.name, item.sha256) for item in files[version]]:
-                raise MigrationError("MIGRATION_CHANGED", f"{name} is not what was applied")
+        applied = await _applied(connection, files)
         missing = [variants for version, variants in files.items() if version not in applied]
         timescale = bool(missing) and await _has_timescale(connection, applied.values())
         done = []
@@ -95,11 +98,38 @@ async def migrate(connection: asyncpg.Connection, folder: Path = FOLDER) -> list
             await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
 
 
-async def _has_timescale(
-    connection: asyncpg.Connection, applied: Iterable[tuple[str, str]]
-) -> bool:
+async def status(connection: asyncpg.Connection, folder: Path = FOLDER) -> list[Standing]:
+    """Every number with what was applied of it, by number. Changes nothing and waits for nobody.
+
+    Raises as ``migrate``.
+    """
+    files = load(folder)
+    begun = await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL")
+    applied = await _applied(connection, files) if begun else {}
+    return [
+        applied.get(version, Standing(version, variants[0].name, None))
+        for version, variants in files.items()
+    ]
+
+
+async def _applied(
+    connection: asyncpg.Connection, files: Mapping[int, Sequence[Migration]]
+) -> dict[int, Standing]:
+    """By number. Raises MigrationError where it is not what these files make."""
+    found = {}
+    for row in await connection.fetch("SELECT * FROM schema_migrations"):
+        version, name = row["version"], row["name"]
+        if version not in files:
+            raise MigrationError("DATABASE_NEWER", f"{name} is of a newer version")
+        if (name, row["sha256"]) not in [(item.name, item.sha256) for item in files[version]]:
+            raise MigrationError("MIGRATION_CHANGED", f"{name} is not what was applied")
+        found[version] = Standing(version, name, row["applied_at"])
+    return found
+
+
+async def _has_timescale(connection: asyncpg.Connection, applied: Iterable[Standing]) -> bool:
     """A database that began without the extension goes on without it."""
-    names = [name for name, _ in applied]
+    names = [standing.name for standing in applied]
     if names:
         return any(name.endswith(".timescale.sql") for name in names)
     return await timescale.is_usable(connection)

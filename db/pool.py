@@ -1,47 +1,102 @@
-"""Connections to Postgres. A slow or missing database costs its callers a bounded time."""
+"""Connections to Postgres. A slow or missing database costs its callers a bounded time, and while
+it does not answer hardly any."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 import asyncpg
 
+from runtime import metrics
+from runtime.breaker import Breaker
+from runtime.clock import mono_ns
+from runtime.guard import Guard
+
 CONNECT_TIMEOUT_S: Final = 2.0
 STATEMENT_TIMEOUT_MS: Final = 2_000
-_COMMAND_TIMEOUT_S: Final = 2.5
+WAITING_BOUND: Final = 32
+"""More than these do not wait for a connection."""
+_COMMAND_TIMEOUT_S: Final = 2.2
 """A little more than the server's own limit, for a server that does not answer at all."""
-_SIZE: Final = (1, 5)
+_PING_S: Final = 1.0
+_SIZE: Final = 5
+_FAILURES: Final = 3
+_REST_NS: Final = 500_000_000
+_LOST: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+)
+
+
+class PoolBusy(ConnectionError):
+    """Too many wait for a connection."""
 
 
 class Database:
-    """A pool that is opened when it is first needed, so that a role starts without the database."""
+    """A pool that connects when it is needed, so that a role starts without the database."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
+        self._waiting = 0
+        self._guard = Guard("postgres", Breaker(_FAILURES, _REST_NS), _LOST)
+        metrics.POOL_WAITING.set_function(lambda: self._waiting)
 
-    async def pool(self) -> asyncpg.Pool:
-        """Raises OSError, TimeoutError or asyncpg.PostgresError while the database is away."""
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection. Raises OSError (``Resting``, ``PoolBusy``), TimeoutError,
+        asyncpg.PostgresError and asyncpg.InterfaceError while the database is away."""
+        if self._waiting >= WAITING_BOUND:
+            raise PoolBusy(f"{WAITING_BOUND} wait for a connection already")
+        async with self._guard.call():
+            pool = await self._opened()
+            connection = await self._wait_for(pool)
+            try:
+                yield connection
+            except (*_LOST, asyncio.CancelledError):
+                # In the middle of something, with a server that may not answer: whoever gives it
+                # back would wait for it again.
+                connection.terminate()
+                raise
+            finally:
+                await pool.release(connection)
+
+    async def ping(self) -> None:
+        """Raises what ``acquire`` raises when the database does not answer."""
+        async with self.acquire() as connection:
+            await connection.execute("SELECT 1", timeout=_PING_S)
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            self._pool.terminate()
+            self._pool = None
+
+    async def _opened(self) -> asyncpg.Pool:
         async with self._opening:
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
                     self._url,
-                    min_size=_SIZE[0],
-                    max_size=_SIZE[1],
+                    min_size=0,
+                    max_size=_SIZE,
                     timeout=CONNECT_TIMEOUT_S,
                     command_timeout=_COMMAND_TIMEOUT_S,
                     server_settings={"statement_timeout": str(STATEMENT_TIMEOUT_MS)},
                 )
             return self._pool
 
-    async def ping(self) -> None:
-        """Raises what ``pool`` raises, and asyncpg.InterfaceError, when the database does not
-        answer."""
-        pool = await self.pool()
-        async with asyncio.timeout(CONNECT_TIMEOUT_S), pool.acquire() as connection:
-            await connection.execute("SELECT 1")
-
-    async def close(self) -> None:
-        if self._pool is not None:
-            self._pool.terminate()
-            self._pool = None
+    async def _wait_for(self, pool: asyncpg.Pool) -> asyncpg.Connection:
+        self._waiting += 1
+        started_ns = mono_ns()
+        try:
+            return await pool.acquire()
+        finally:
+            self._waiting -= 1
+            metrics.POOL_WAIT.observe((mono_ns() - started_ns) / 1e9)

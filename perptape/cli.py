@@ -1,9 +1,9 @@
-"""``perptape run``, ``perptape stop``, recordings, and one command per role."""
+"""``perptape run``, ``perptape stop``, recordings, the data, and one command per role."""
 
 import argparse
 import sys
 
-from perptape import recordings
+from perptape import data_commands, recordings
 from perptape.console import show
 from perptape.errors import StartError
 from perptape.roles import ROLES
@@ -17,6 +17,8 @@ def main() -> int:
     commands.add_parser("run", help="run everything in the foreground, until Ctrl-C or `stop`")
     commands.add_parser("stop", help="end a running perptape and all it has started")
     recordings.add_commands(commands)
+    data_commands.add_commands(commands)
+    _add_dead(commands)
     for role in ROLES:
         commands.add_parser(role.name, help=f"run the {role.name} role alone")
     options = parser.parse_args()
@@ -33,14 +35,28 @@ def main() -> int:
         return 1
 
 
+def _add_dead(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    dead = commands.add_parser("dead", help="orders that nobody could deal with")
+    actions = dead.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", help="those that were not replayed, the newest first")
+    for name, text in (("show", "one letter and its order"), ("replay", "try an order again")):
+        actions.add_parser(name, help=text).add_argument("letter", type=int, metavar="NUMBER")
+
+
 def _run(options: argparse.Namespace) -> int:
     if options.command == "record":
         recordings.run_record(options)
     if options.command == "replay":
         return recordings.run_replay(options)
+    if options.command in data_commands.NAMES:
+        return data_commands.run(options)
+    if options.command == "dead":
+        # Imported where it is needed: a role that starts pays for its own imports only.
+        from perptape.dead_commands import run
+
+        return run(options)
     settings = load_settings()
     if options.command == "run":
-        # Imported where it is needed: a role that starts pays for its own imports only.
         from perptape.supervisor import run_supervisor
 
         return run_supervisor(settings)

@@ -72,7 +72,7 @@ class EmbeddedPostgres:
         self._programs = _find_programs(self._user)
         if not self._folder.exists():
             await self._create()
-        self._password = (self._folder / "password").read_text()
+        self._read_password()
         if self._user is not None:
             self._user.own(self._data)
         # No Postgres runs on this folder now, so the pid in here is of nobody or, after a reboot,
@@ -82,6 +82,14 @@ class EmbeddedPostgres:
     def launch(self) -> Launch:
         options = [part for option in (f"port={self._port}", *_OPTIONS) for part in ("-c", option)]
         return self._launch("postgres", "-D", str(self._data), *options)
+
+    def attach(self) -> None:
+        """Instead of ``prepare``: somebody else runs it, on this port."""
+        self._programs = _find_programs(self._user)
+        self._read_password()
+
+    def _read_password(self) -> None:
+        self._password = (self._folder / "password").read_text()
 
     async def answers(self) -> bool:
         with contextlib.suppress(OSError, IndexError):
@@ -116,6 +124,32 @@ class EmbeddedPostgres:
         for path in (data / "pg_hba.conf", unfinished / "password", data, unfinished):
             _sync(path)
         unfinished.rename(self._folder)
+
+    async def dump(self, path: Path) -> None:
+        """All of the running database into a file of ``pg_dump``'s custom format: what was
+        committed when it began. Raises StartError."""
+        await self._client("pg_dump", "--format=custom", "--no-owner", f"--file={path}")
+
+    async def load(self, path: Path) -> None:
+        """What ``dump`` wrote into the running database, which is empty; all of it or nothing.
+        Raises StartError."""
+        options = ("--no-owner", "--exit-on-error", "--single-transaction", f"--dbname={_NAME}")
+        await self._client("pg_restore", *options, str(path))
+
+    async def _client(self, program: str, *arguments: str) -> None:
+        """As whoever runs us: it has to read and write files of ours."""
+        env = server_environment(self._data_dir) | {
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(self._port),
+            "PGUSER": _NAME,
+            "PGPASSWORD": self._password,
+            "PGDATABASE": _NAME,
+            "PGCONNECT_TIMEOUT": "10",
+        }
+        code, output = await run_to_end(Launch((str(self._programs / program), *arguments), env))
+        if code != 0:
+            last = " / ".join(output.strip().splitlines()[-3:])
+            raise StartError(f"{program} failed: {last}")
 
     async def _run(self, launch: Launch) -> None:
         code, output = await run_to_end(launch)

@@ -20,5 +20,14 @@ def write_runtime_file(data_dir: Path, content: dict[str, Any]) -> None:
     unfinished.replace(data_dir / _NAME)
 
 
+def read_runtime_file(data_dir: Path) -> dict[str, Any]:
+    """Empty where there is none: nothing runs, or it is not ready yet."""
+    try:
+        content: dict[str, Any] = orjson.loads((data_dir / _NAME).read_bytes())
+    except FileNotFoundError:
+        return {}
+    return content
+
+
 def remove_runtime_file(data_dir: Path) -> None:
     (data_dir / _NAME).unlink(missing_ok=True)

@@ -64,6 +64,13 @@ SESSIONS_ENDED: Final = "sessions:ended"
 """Stream, ids of sessions that were ended, for gateways with sockets of theirs."""
 SESSIONS_ENDED_KEPT: Final = 10_000
 
+ORDERS_STREAM: Final = "orders"
+"""Stream, ``order`` and ``version`` an entry: a worker shall look at it. What is true of an order
+is in Postgres. Trimmed below the oldest entry that is not acknowledged."""
+ORDERS_GROUP: Final = "executor"
+ORDERS_DEAD_STREAM: Final = "orders:dead"
+"""Stream, ``letter``, ``order`` and ``code`` an entry. Kept."""
+
 PRICES_ROOM: Final = "prices"
 VENUES_ROOM: Final = "venues"
 FUNDING_ROOM: Final = "funding"
@@ -79,6 +86,16 @@ def quote_key(market: MarketId | str) -> str:
 
 def nonce_key(nonce: str) -> str:
     return f"nonce:{nonce}"
+
+
+def link_key(nonce: str) -> str:
+    """String, which account asked to link which address with this nonce; as long as ``nonce:*``."""
+    return f"link:{nonce}"
+
+
+def rate_key(policy: str, client: str) -> str:
+    """String, the token bucket of a client: what is left, and when that was so."""
+    return f"rate:{policy}:{client}"
 
 
 def session_key(session_id: str) -> str:

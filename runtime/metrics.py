@@ -19,11 +19,33 @@ LOOP_LAG: Final = Histogram(
     buckets=LATENCY_BUCKETS,
 )
 LOOP_LAG_LAST: Final = Gauge("perptape_loop_lag_last_seconds", "Newest event-loop lag")
+LOOP_BLOCKED: Final = Gauge(
+    "perptape_loop_blocked_seconds", "How late the event loop is at the moment of reading"
+)
 QUEUE_DEPTH: Final = Gauge("perptape_queue_depth", "Items waiting in a bounded queue", ["queue"])
 QUEUE_HIGH_WATER: Final = Gauge(
     "perptape_queue_high_water", "Most items a bounded queue has held", ["queue"]
 )
 QUEUE_BOUND: Final = Gauge("perptape_queue_bound", "Bound of a queue", ["queue"])
+BREAKER_OPEN: Final = Gauge(
+    "perptape_breaker_open", "1 while a server is not asked because it has just failed", ["server"]
+)
+CALLS_REFUSED: Final = Counter(
+    "perptape_calls_refused_total", "Calls not made because a breaker was open", ["server"]
+)
+CALL_SECONDS: Final = Histogram(
+    "perptape_call_seconds",
+    "Time of calls to a server; of Postgres, of having a connection",
+    ["server"],
+    buckets=LATENCY_BUCKETS,
+)
+CACHE_READS: Final = Counter(
+    "perptape_cache_reads_total", "Reads of what is kept for a while", ["cache", "outcome"]
+)
+POOL_WAIT: Final = Histogram(
+    "perptape_pool_wait_seconds", "Wait for a connection to Postgres", buckets=LATENCY_BUCKETS
+)
+POOL_WAITING: Final = Gauge("perptape_pool_waiting", "Who waits for a connection to Postgres")
 
 
 def serve_metrics(port: int) -> None:

@@ -16,10 +16,10 @@ from runtime import metrics
 from runtime.clock import mono_ns
 from runtime.logs import configure_logs, get_logger
 from runtime.settings import Settings, SettingsError, load_settings
+from runtime.watchdog import LoopWatch
 
 RoleMain: TypeAlias = Callable[[Settings, asyncio.Event], Awaitable[None]]
 
-_WATCH_S: Final = 0.1
 _STOP_S: Final = 8.0
 _CANCEL_S: Final = 0.1
 _log = get_logger(__name__)
@@ -89,13 +89,9 @@ async def sleep_or_stop(stop: asyncio.Event, seconds: float) -> bool:
     return stop.is_set()
 
 
-async def _watch_loop() -> None:
-    while True:
-        before_ns = mono_ns()
-        await asyncio.sleep(_WATCH_S)
-        lag_s = max(0.0, (mono_ns() - before_ns) / 1e9 - _WATCH_S)
-        metrics.LOOP_LAG.observe(lag_s)
-        metrics.LOOP_LAG_LAST.set(lag_s)
+def _on_lag(lag_s: float) -> None:
+    metrics.LOOP_LAG.observe(lag_s)
+    metrics.LOOP_LAG_LAST.set(lag_s)
 
 
 async def _run(role: str, main: RoleMain, settings: Settings) -> None:
@@ -103,7 +99,10 @@ async def _run(role: str, main: RoleMain, settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    watch = asyncio.create_task(_watch_loop(), name="loop-watch")
+    loop_watch = LoopWatch(_on_lag)
+    # Read by a thread of its own: it tells of a block while that lasts.
+    metrics.LOOP_BLOCKED.set_function(lambda: loop_watch.lag_s)
+    watch = asyncio.create_task(loop_watch.run(), name="loop-watch")
     work = asyncio.create_task(_as_coroutine(main(settings, stop)), name=role)
     stopping = asyncio.create_task(stop.wait(), name="stop")
     try:

@@ -8,7 +8,8 @@ from typing import Final
 import asyncpg
 
 from api.problems import Unavailable
-from db.pool import Database
+from db.pool import Database, PoolBusy
+from runtime.guard import Resting
 from runtime.logs import get_logger
 
 TIMEOUT_S: Final = 3.0
@@ -24,9 +25,10 @@ async def transaction(database: Database) -> AsyncIterator[asyncpg.Connection]:
     """
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            pool = await database.pool()
-            async with pool.acquire() as connection, connection.transaction():
+            async with database.acquire() as connection, connection.transaction():
                 yield connection
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        _log.warning("transaction_failed", error=type(error).__name__)
+        # What was not even tried is counted.
+        if not isinstance(error, Resting | PoolBusy):
+            _log.warning("transaction_failed", error=type(error).__name__)
         raise Unavailable("DATABASE_UNAVAILABLE", "Postgres does not answer") from error

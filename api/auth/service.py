@@ -7,7 +7,7 @@ import importlib
 import re
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,8 +16,11 @@ from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 
+from api import metrics
 from api.auth import nonces, tokens
+from api.auth.api_keys import ApiKeys, is_api_key
 from api.auth.chains import Chains
+from api.auth.identity import AuthError, Identity
 from api.auth.keys import KeyRing
 from api.auth.nonces import Binding
 from api.auth.postgres import transaction
@@ -29,7 +32,6 @@ from db.accounts import Account
 from db.instants import instant
 from db.pool import Database
 from db.sessions import Rotated, Session
-from domain.errors import InputError
 from runtime.channels import NONCE_TTL_S
 from runtime.clock import iso_ms, mono_ns, wall_us
 
@@ -42,10 +44,6 @@ _REFRESH_BYTES: Final = 32
 _REFRESH_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 Result = TypeVar("Result")
-
-
-class AuthError(InputError):
-    """401."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +75,6 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """Who asks."""
-
-    account: Account
-    claims: Claims
-
-
-@dataclass(frozen=True, slots=True)
 class Challenge:
     nonce: str
     binding: Binding
@@ -99,7 +89,8 @@ class Auth:
         self._database = database
         self._chains = Chains(config.rpc_urls)
         self._live = LiveSessions(redis, database)
-        self._decoded: Memory[str, Claims] = Memory(60.0)
+        self._decoded: Memory[str, Claims] = Memory("tokens", 60.0)
+        self.api_keys = ApiKeys(database, self._live)
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="sign-in")
         self._waiting = 0
 
@@ -110,20 +101,27 @@ class Auth:
         now_us = wall_us()
         expires_us = now_us + NONCE_TTL_S * 1_000_000
         nonce = secrets.token_hex(nonces.BYTES)
-        text = await self._work("message_text", binding, nonce, iso_ms(now_us), iso_ms(expires_us))
+        times = iso_ms(now_us), iso_ms(expires_us)
+        text = await self.work("api.auth.wallets", "message_text", binding, nonce, *times)
         await nonces.keep(self._redis, nonce, binding)
         return Challenge(nonce, binding, expires_us, text)
 
-    async def sign_in(self, text: str, signature: str) -> Grant:
-        """Raises Invalid, LoginRefused, AuthError ``NONCE_UNKNOWN``, Unavailable. The nonce is used
+    async def sign_in(
+        self, text: str, signature: str, admit: Callable[[str], Awaitable[object]]
+    ) -> Grant:
+        """``admit``: raises for an address that signed in too often; it has proven to be it then.
+
+        Raises Invalid, LoginRefused, AuthError ``NONCE_UNKNOWN``, Unavailable. The nonce is used
         up whatever comes of it."""
         ring = self._ring()
-        message = await self._work("parse", text)
+        message = await self.work("api.auth.wallets", "parse", text)
         binding = await nonces.take(self._redis, message.nonce)
         if binding is None:
             raise AuthError("NONCE_UNKNOWN", "the nonce was never given, used, or is too old")
         now = _now()
-        owner = await self._work("owner", message, signature, binding, now, self._chains)
+        asked = message, signature, binding, now, self._chains
+        owner = await self.work("api.auth.wallets", "owner", *asked)
+        await admit(owner.address)
         token = _token_text(secrets.token_bytes(_REFRESH_BYTES))
         async with transaction(self._database) as connection:
             account = await accounts.ensure(connection, owner.address, owner.chain_id, now)
@@ -144,6 +142,8 @@ class Auth:
             ended = await sessions.of_token(connection, known_as) if is_over else None
         if isinstance(found, Rotated):
             return await self._grant(ring, found.session, following)
+        if found == "reused":
+            metrics.REFRESH_REUSED.inc()
         if ended is not None:
             await self._live.end(ended)
         raise AuthError(*_REFUSALS[found])
@@ -164,7 +164,9 @@ class Auth:
         return found
 
     async def identify(self, token: str) -> Identity:
-        """Who an access token is of. Raises TokenError, AuthError, Unavailable."""
+        """Who an access token or an API key is of. Raises TokenError, AuthError, Unavailable."""
+        if is_api_key(token):
+            return await self.api_keys.identify(token)
         claims = self.claims(token)
         account = await self._live.account(claims.session_id, _now())
         if account is None or account.id != claims.account_id:
@@ -180,6 +182,14 @@ class Auth:
         claims = tokens.decode(ring, self.config.public_url, token, now_s)
         self._decoded.put(token, claims, mono_ns())
         return claims
+
+    def remembered(self, token: str) -> str | None:
+        """What limits count a token by that was good within the last minute, without a check: the
+        account of an access token, an API key itself."""
+        if is_api_key(token):
+            return self.api_keys.remembered(token)
+        claims = self._decoded.get(token, mono_ns()) if token else None
+        return None if claims is None else claims.account_id
 
     def close(self) -> None:
         self._workers.shutdown(wait=False, cancel_futures=True)
@@ -199,16 +209,16 @@ class Auth:
             raise Unavailable("AUTH_OFF", "this server has no keys to sign tokens with")
         return self.config.keys
 
-    async def _work(self, name: str, *arguments: Any) -> Any:
-        """A function of ``api.auth.wallets`` in a worker, which imports it: a second that the start
-        of the gateway can do without."""
+    async def work(self, module: str, name: str, *arguments: Any) -> Any:
+        """A function of a module in a worker, which imports it: a second that the start of the
+        gateway can do without. Raises Unavailable ``AUTH_BUSY``, and what the function raises."""
         if self._waiting >= WAITING_BOUND:
             raise Unavailable("AUTH_BUSY", "too many are signing in now")
         self._waiting += 1
         try:
             async with asyncio.timeout(SIGN_IN_TIMEOUT_S):
                 loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._workers, _call, name, arguments)
+                return await loop.run_in_executor(self._workers, _call, module, name, arguments)
         except TimeoutError:
             raise Unavailable("AUTH_BUSY", "the signature could not be checked in time") from None
         finally:
@@ -223,8 +233,8 @@ _REFUSALS: Final = {
 }
 
 
-def _call(name: str, arguments: tuple[Any, ...]) -> Any:
-    function: Callable[..., Any] = getattr(importlib.import_module("api.auth.wallets"), name)
+def _call(module: str, name: str, arguments: tuple[Any, ...]) -> Any:
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return function(*arguments)
 
 

@@ -14,6 +14,7 @@ from api.problems import Unavailable
 from db import sessions
 from db.accounts import Account
 from db.pool import Database
+from runtime import metrics
 from runtime.channels import SESSION_TTL_S, SESSIONS_ENDED, SESSIONS_ENDED_KEPT, session_key
 from runtime.clock import mono_ns
 from runtime.redis import CALL_TIMEOUT_S
@@ -37,14 +38,18 @@ Value = TypeVar("Value")
 class Memory(Generic[Key, Value]):
     """The newest ``bound`` things, each for ``life_s``."""
 
-    def __init__(self, life_s: float, bound: int = MEMORY_BOUND) -> None:
+    def __init__(self, name: str, life_s: float, bound: int = MEMORY_BOUND) -> None:
+        self._hits = metrics.CACHE_READS.labels(cache=name, outcome="hit")
+        self._misses = metrics.CACHE_READS.labels(cache=name, outcome="miss")
         self._life_ns = int(life_s * 1e9)
         self._bound = bound
         self._kept: OrderedDict[Key, tuple[int, Value]] = OrderedDict()
 
     def get(self, key: Key, now_ns: int) -> Value | None:
         until_ns, value = self._kept.get(key, (0, None))
-        return value if now_ns < until_ns else None
+        found = value if now_ns < until_ns else None
+        (self._misses if found is None else self._hits).inc()
+        return found
 
     def put(self, key: Key, value: Value, now_ns: int) -> None:
         self._kept.pop(key, None)
@@ -55,12 +60,15 @@ class Memory(Generic[Key, Value]):
     def drop(self, key: Key) -> None:
         self._kept.pop(key, None)
 
+    def clear(self) -> None:
+        self._kept.clear()
+
 
 class LiveSessions:
     def __init__(self, redis: Redis, database: Database) -> None:
         self._redis = redis
         self._database = database
-        self._memory: Memory[str, Account] = Memory(MEMORY_S)
+        self._memory: Memory[str, Account] = Memory("sessions", MEMORY_S)
 
     async def account(self, session_id: str, now: datetime) -> Account | None:
         """The account of a session that lives, else None; Redis keeps it for another day.

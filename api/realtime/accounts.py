@@ -8,7 +8,8 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from api.auth.service import Auth, AuthError, Identity
+from api.auth.identity import AuthError, Identity
+from api.auth.service import Auth
 from api.auth.sessions import Memory
 from api.auth.tokens import LEEWAY_S
 from api.problems import Unavailable
@@ -74,7 +75,7 @@ class Accounts:
         self._hub = hub
         self._members: dict[Session, Identity] = {}
         self._rooms: dict[str, AccountRoom] = {}
-        self._ended: Memory[str, bool] = Memory(ENDED_S)
+        self._ended: Memory[str, bool] = Memory("ended", ENDED_S)
         self._reader = AccountReader(redis_url, self._rooms, self._end)
         self._tasks: set[asyncio.Task[None]] = set()
 

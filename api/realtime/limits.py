@@ -1,17 +1,15 @@
 """How much one client and one address may ask for. Pure: time comes as an argument.
 
-Every bound is scaled by ``PERP_RATE_LIMIT_FACTOR``. An address is an IPv4 address or an IPv6 /64,
-which is what one customer is given.
+Every bound is scaled by ``PERP_RATE_LIMIT_FACTOR``.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
-from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
 from itertools import islice
 from typing import Final
 
+from api.buckets import Bucket, address_of
 from api.realtime.handshake import Refused
 
 ADDRESSES_BOUND: Final = 100_000
@@ -28,14 +26,14 @@ class Quotas:
     socket_messages_burst: int = 100
     socket_bytes_per_s: int = 64 * 1024
     socket_bytes_burst: int = 512 * 1024
-    address_sockets: int = 2_000
-    address_connects_per_s: int = 200
-    address_connects_burst: int = 2_000
-    address_rooms: int = 50_000
-    address_messages_per_s: int = 2_000
-    address_messages_burst: int = 10_000
-    address_bytes_per_s: int = 2 * 1024 * 1024
-    address_bytes_burst: int = 16 * 1024 * 1024
+    address_sockets: int = 20
+    address_connects_per_s: int = 5
+    address_connects_burst: int = 50
+    address_rooms: int = 4_000
+    address_messages_per_s: int = 200
+    address_messages_burst: int = 1_000
+    address_bytes_per_s: int = 640 * 1024
+    address_bytes_burst: int = 5 * 1024 * 1024
 
     def scaled(self, factor: float) -> "Quotas":
         """Rooms a socket stay: they bound memory, not work."""
@@ -53,33 +51,6 @@ class Verdict(Enum):
     """The message is answered with an error and not carried out."""
     CLOSE = "close"
     """The client goes on regardless: it is sent away."""
-
-
-class Bucket:
-    """Fills at ``per_s`` up to ``burst``. Its debt is bounded by a burst as well."""
-
-    __slots__ = ("_at_ns", "_burst", "_per_ns", "level")
-
-    def __init__(self, per_s: float, burst: float, now_ns: int) -> None:
-        self.level = burst
-        self._burst = burst
-        self._per_ns = per_s / 1e9
-        self._at_ns = now_ns
-
-    def spend(self, amount: float, now_ns: int) -> float:
-        """What is left; below zero when it was too much."""
-        gained = (now_ns - self._at_ns) * self._per_ns
-        self._at_ns = now_ns
-        self.level = max(min(self.level + gained, self._burst) - amount, -self._burst)
-        return self.level
-
-    def is_full(self, now_ns: int) -> bool:
-        return self.level + (now_ns - self._at_ns) * self._per_ns >= self._burst
-
-    @property
-    def in_debt(self) -> bool:
-        """As deep as it goes."""
-        return self.level <= -self._burst
 
 
 class AddressUse:
@@ -177,17 +148,3 @@ class Limiter:
 
 def _those_open(addresses: Mapping[str, AddressUse]) -> dict[str, AddressUse]:
     return {name: address for name, address in addresses.items() if address.sockets}
-
-
-@lru_cache(maxsize=4096)
-def address_of(peer: str) -> str:
-    """What is counted as one: the address, or the /64 of an IPv6 one."""
-    try:
-        address = ip_address(peer.partition("%")[0])
-    except ValueError:
-        return peer
-    if not isinstance(address, IPv6Address):
-        return peer
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return address.packed[:8].hex()

@@ -32,6 +32,7 @@ class Siblings:
             f"{host}.{each}": str(self._folder / f"gateway-{each}.sock")
             for each in range(1, count + 1)
         }
+        self.count = count
         self._own_path = self._paths.pop(self.name)
 
     def path_of(self, sid: str) -> str | None:

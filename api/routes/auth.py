@@ -1,40 +1,28 @@
 """``/v1/auth``: sign-in with a wallet, tokens, the session."""
 
-import re
+from functools import partial
 from typing import Any, Final
 
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from api import query
-from api.auth.body import read_fields
-from api.auth.service import Auth, AuthError, Grant, Identity
-from api.context import context_of
-from api.problems import Invalid, Issue
-from api.realtime.handshake import same_origin
+from api.auth.identity import AuthError
+from api.auth.service import Auth, Grant
+from api.endpoints import Asked, Endpoint, bearer
+from api.schemas import auth as schemas
+from api.schemas.auth import LoginBody, NonceBody, RefreshBody
+from api.schemas.base import Data, Nothing
 from db.accounts import EVERY_CHAIN
 from db.sessions import LIFE
-from domain.errors import InputError
 from runtime.clock import iso_ms
 
 COOKIE: Final = "perptape_refresh"
-CHAIN_ID_BOUND: Final = 1 << 53
 _CLIENT_BOUND: Final = 200
-_ADDRESS: Final = re.compile(r"0x[0-9A-Fa-f]{40}", re.ASCII)
 
 
-async def nonce(request: Request) -> Response:
-    auth = _auth(request)
-    fields = await read_fields(request, {"address": str, "chain_id": int}, {})
-    issues = []
-    if not _ADDRESS.fullmatch(fields["address"]):
-        issues.append(Issue("body.address", "NO_ADDRESS", "expected 0x and 40 hex digits"))
-    if not 0 < fields["chain_id"] < CHAIN_ID_BOUND:
-        issues.append(Issue("body.chain_id", "OUT_OF_RANGE", "expected 1 to 2^53 - 1"))
-    if issues:
-        raise Invalid(issues)
-    challenge = await auth.challenge(fields["address"], fields["chain_id"])
+async def nonce(asked: Asked[None, Nothing, NonceBody]) -> Response:
+    body = asked.body
+    challenge = await asked.context.auth.challenge(body.address, body.chain_id)
     return query.answer(
         {
             "nonce": challenge.nonce,
@@ -47,30 +35,28 @@ async def nonce(request: Request) -> Response:
     )
 
 
-async def login(request: Request) -> Response:
-    auth = _auth(request)
-    fields = await read_fields(request, {"message": str, "signature": str}, {"cookie": bool})
-    grant = await auth.sign_in(fields["message"], fields["signature"])
-    return _granted(auth, grant, by_cookie=fields.get("cookie", False))
+async def login(asked: Asked[None, Nothing, LoginBody]) -> Response:
+    auth, limits, body = asked.context.auth, asked.context.limits, asked.body
+    admit = partial(limits.admit, limits.rates.login)
+    grant = await auth.sign_in(body.message, body.signature, admit)
+    return _granted(auth, grant, by_cookie=body.cookie)
 
 
-async def refresh(request: Request) -> Response:
-    auth = _auth(request)
-    fields = await read_fields(request, {}, {"refresh_token": str})
-    token, by_cookie = _refresh_token(request, fields)
+async def refresh(asked: Asked[None, Nothing, RefreshBody]) -> Response:
+    auth, request = asked.context.auth, asked.request
+    token, by_cookie = _refresh_token(asked)
     if token is None:
         raise AuthError("REFRESH_TOKEN_INVALID", "neither a refresh_token nor a cookie with one")
     client = request.headers.get("user-agent", "")[:_CLIENT_BOUND]
     return _granted(auth, await auth.refresh(token, client), by_cookie=by_cookie)
 
 
-async def logout(request: Request) -> Response:
+async def logout(asked: Asked[None, Nothing, RefreshBody]) -> Response:
     """Of the session of the access token, else of the refresh token."""
-    auth = _auth(request)
-    fields = await read_fields(request, {}, {"refresh_token": str})
-    token, _ = _refresh_token(request, fields)
+    auth, request = asked.context.auth, asked.request
+    token, _ = _refresh_token(asked)
     if "authorization" in request.headers or token is None:
-        session_id = auth.claims(_bearer(request)).session_id
+        session_id = auth.claims(bearer(request)).session_id
     else:
         session_id = await auth.session_of(token)
     await auth.sign_out(session_id)
@@ -79,9 +65,8 @@ async def logout(request: Request) -> Response:
     return answer
 
 
-async def session(request: Request) -> Response:
-    query.read(request)
-    identity = await identify(request)
+async def session(asked: Asked[None, Nothing, None]) -> Response:
+    identity = asked.identity
     chain_id = identity.account.chain_id
     return query.answer(
         {
@@ -94,32 +79,11 @@ async def session(request: Request) -> Response:
     )
 
 
-async def identify(request: Request) -> Identity:
-    """Who asks, by the access token. Raises AuthError, TokenError, Unavailable."""
-    return await context_of(request).auth.identify(_bearer(request))
-
-
-def _auth(request: Request) -> Auth:
-    """For requests that change something. A page of somebody else cannot make them."""
-    query.read(request)
-    if not same_origin(request.headers.get("origin"), request.headers.get("host", "")):
-        raise InputError("ORIGIN_REFUSED", "pages of other origins cannot ask this")
-    return context_of(request).auth
-
-
-def _bearer(request: Request) -> str:
-    given = request.headers.getlist("authorization")
-    scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-    if scheme.lower() != "bearer" or not token:
-        raise AuthError("TOKEN_MISSING", "send Authorization: Bearer <access token>")
-    return token
-
-
-def _refresh_token(request: Request, fields: dict[str, str]) -> tuple[str | None, bool]:
+def _refresh_token(asked: Asked[None, Nothing, RefreshBody]) -> tuple[str | None, bool]:
     """The token, and whether it came by cookie."""
-    if "refresh_token" in fields:
-        return fields["refresh_token"], False
-    return request.cookies.get(COOKIE), True
+    if asked.body.refresh_token is not None:
+        return asked.body.refresh_token, False
+    return asked.request.cookies.get(COOKIE), True
 
 
 def _granted(auth: Auth, grant: Grant, *, by_cookie: bool) -> Response:
@@ -151,10 +115,60 @@ def _cookie_scope(auth: Auth) -> dict[str, Any]:
     }
 
 
-ROUTES = [
-    Route("/v1/auth/nonce", nonce, methods=["POST"]),
-    Route("/v1/auth/login", login, methods=["POST"]),
-    Route("/v1/auth/refresh", refresh, methods=["POST"]),
-    Route("/v1/auth/logout", logout, methods=["POST"]),
-    Route("/v1/auth/session", session),
-]
+_REFUSALS: Final = ("SESSION_ENDED", "REFRESH_TOKEN_INVALID")
+_AWAY: Final = ("AUTH_OFF", "REDIS_UNAVAILABLE", "DATABASE_UNAVAILABLE")
+
+ENDPOINTS = (
+    Endpoint(
+        "POST",
+        "/v1/auth/nonce",
+        "A message to sign in with",
+        "auth",
+        nonce,
+        Data[schemas.Challenge],
+        body=NonceBody,
+        errors=["AUTH_OFF", "AUTH_BUSY", "REDIS_UNAVAILABLE"],
+    ),
+    Endpoint(
+        "POST",
+        "/v1/auth/login",
+        "Sign in with the signed message",
+        "auth",
+        login,
+        Data[schemas.Grant],
+        body=LoginBody,
+        errors=["NONCE_UNKNOWN", "LOGIN_REFUSED", "AUTH_BUSY", "CHAIN_UNAVAILABLE", *_AWAY],
+        limit="login",
+    ),
+    Endpoint(
+        "POST",
+        "/v1/auth/refresh",
+        "The next tokens",
+        "auth",
+        refresh,
+        Data[schemas.Grant],
+        body=RefreshBody,
+        errors=["REFRESH_TOKEN_REUSED", *_REFUSALS, *_AWAY],
+        access="cookie",
+    ),
+    Endpoint(
+        "POST",
+        "/v1/auth/logout",
+        "End the session",
+        "auth",
+        logout,
+        Data[schemas.Ended],
+        body=RefreshBody,
+        errors=["TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED", *_REFUSALS, *_AWAY],
+        access="cookie",
+    ),
+    Endpoint(
+        "GET",
+        "/v1/auth/session",
+        "Who is signed in",
+        "auth",
+        session,
+        Data[schemas.Session],
+        access="session",
+    ),
+)

@@ -1,36 +1,42 @@
 """``/v1/candles/{market}``: what the price did, oldest first, a page at a time."""
 
-from typing import Final
-
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from api import query, spans
-from api.context import context_of
-from api.problems import Issue
+from api.endpoints import Asked, Endpoint
+from api.problems import Invalid
 from api.routes.markets import require_markets
-from domain.candles import BEST, PERIODS
+from api.schemas.base import Rows
+from api.schemas.market import Candle, CandlesQuery, MarketPath
+from domain.candles import BEST
 from runtime.wire import candle_data
 
-_PERIODS: Final = ("1m", *(name for name in PERIODS if name != "1m"))
 
-
-async def list_candles(request: Request) -> Response:
-    context = context_of(request)
+async def list_candles(asked: Asked[MarketPath, CandlesQuery, None]) -> Response:
+    context, market, venue = asked.context, asked.path.market, asked.query.venue
     markets = require_markets(context.board)
-    market = request.path_params["market"]
     context.board.require_market(market)
-    fields = query.read(request, *spans.NAMES, "venue")
-    issues: list[Issue] = []
-    venue = fields.get("venue", BEST)
     known = {name for row in markets.values() for name in row["venues"]}
     if venue != BEST and venue not in known:
-        issues.append(query.issue("venue", "UNKNOWN_VENUE", f"one of {', '.join(sorted(known))}"))
-    asked = spans.read(fields, _PERIODS, issues)
-    rows = await context.history.candles(market, venue, asked.period, asked.span)
-    data = [candle_data(row, asked.width_us, asked.now_us) for row in rows[: asked.limit]]
-    return query.answer(data, next_cursor=spans.next_cursor(asked, [row.t_us for row in rows]))
+        message = f"one of {', '.join(sorted(known))}"
+        raise Invalid([query.issue("venue", "UNKNOWN_VENUE", message)])
+    part = spans.read(asked.query, asked.query.interval)
+    rows = await context.history.candles(market, venue, part.period, part.span)
+    data = [candle_data(row, part.width_us, part.now_us) for row in rows[: part.limit]]
+    return query.answer(data, next_cursor=spans.next_cursor(part, [row.t_us for row in rows]))
 
 
-ROUTES = [Route("/v1/candles/{market}", list_candles)]
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/v1/candles/{market}",
+        "What the price did, oldest first",
+        "market",
+        list_candles,
+        Rows[Candle],
+        params=MarketPath,
+        query=CandlesQuery,
+        errors=["UNKNOWN_MARKET", "FEED_UNAVAILABLE", "DATABASE_UNAVAILABLE"],
+        shared=True,
+    ),
+)

@@ -1,60 +1,43 @@
 """``/v1/funding``: where a position is cheapest to hold."""
 
 import asyncio
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 from math import floor
 from typing import Any, Final, NamedTuple
 
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from api import query
-from api.context import context_of
-from api.problems import Invalid, Issue, Unavailable
+from api.endpoints import Asked, Endpoint
+from api.problems import Unavailable
 from api.routes.markets import require_markets
+from api.schemas.base import Rows
+from api.schemas.market import FundingQuery
+from api.schemas.market import Held as HeldRow
 from domain.funding import Carry, Place, PositionSide, carry
 from domain.ids import VenueId
 from domain.units import minimal
 
 SIDES: Final[Mapping[str, PositionSide]] = {"long": "LONG", "short": "SHORT"}
-SORTS: Final = ("cost", "market")
-MAX_HOURS: Final = 8760
-_HOURS: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?", re.ASCII)
-_NAMES: Final = ("side", "hours", "sort", "market")
 _COST_DECIMALS: Final = 18
 _COST_DIGITS: Final = 36
 AT_ONCE: Final = 100
 """Places worked out before others have their turn."""
 
 
-async def list_funding(request: Request) -> Response:
-    fields = query.read(request, "limit", "cursor", *_NAMES)
-    board = context_of(request).board
+async def list_funding(asked: Asked[None, FundingQuery, None]) -> Response:
+    board, wanted = asked.context.board, asked.query
     require_markets(board)
-    issues: list[Issue] = []
-    side = SIDES.get(fields.get("side", "long"))
-    if side is None:
-        issues.append(query.issue("side", "UNKNOWN_SIDE", "long or short"))
-    sort = fields.get("sort", SORTS[0])
-    if sort not in SORTS:
-        issues.append(query.issue("sort", "UNKNOWN_SORT", f"one of {', '.join(SORTS)}"))
-    hours = fields.get("hours", "24")
-    if not _HOURS.fullmatch(hours) or not 0 < Decimal(hours) <= MAX_HOURS:
-        issues.append(query.issue("hours", "OUT_OF_RANGE", f"above 0 and at most {MAX_HOURS}"))
-    if issues or side is None:
-        raise Invalid(issues)
     if board.silent:
         raise Unavailable("FEED_UNAVAILABLE", "nothing is heard from the feed")
     rows = board.funding.rows()
-    if "market" in fields:
-        board.require_market(fields["market"])
-        rows = {name: row for name, row in rows.items() if name == fields["market"]}
-    found = await _ordered(rows, side, Decimal(hours), sort)
-    shown, next_cursor = query.page(request, found, lambda item: item.key, beside=_NAMES)
+    if wanted.market is not None:
+        board.require_market(wanted.market)
+        rows = {name: row for name, row in rows.items() if name == wanted.market}
+    found = await _ordered(rows, SIDES[wanted.side], wanted.hours, wanted.sort)
+    shown, next_cursor = query.page(wanted, found, lambda item: item.key)
     return query.answer([_row(item) for item in shown], next_cursor=next_cursor)
 
 
@@ -75,7 +58,7 @@ async def _ordered(
     for market, venues in rows.items():
         for venue, of_venue in venues.items():
             for told in of_venue["pools"] or [of_venue]:
-                cost = carry(_place(VenueId(venue), told), side, hours)
+                cost = carry(place_of(VenueId(venue), told), side, hours)
                 assert cost is not None, "what is in the room has a rate"
                 key = f"{market}:{venue}:{told['pool'] or ''}"
                 if sort == "cost":
@@ -105,7 +88,8 @@ def _row(held: _Held) -> dict[str, Any]:
     }
 
 
-def _place(venue: VenueId, told: Mapping[str, Any]) -> Place:
+def place_of(venue: VenueId, told: Mapping[str, Any]) -> Place:
+    """A place of the ``funding`` room."""
     return Place(
         venue,
         told["pool"],
@@ -117,4 +101,16 @@ def _place(venue: VenueId, told: Mapping[str, Any]) -> Place:
     )
 
 
-ROUTES = [Route("/v1/funding", list_funding)]
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/v1/funding",
+        "Where a position is cheapest to hold",
+        "market",
+        list_funding,
+        Rows[HeldRow],
+        query=FundingQuery,
+        errors=["UNKNOWN_MARKET", "FEED_UNAVAILABLE"],
+        shared=True,
+    ),
+)

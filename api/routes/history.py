@@ -6,50 +6,51 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any, Final
 
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from api import query, spans
-from api.context import context_of
+from api.endpoints import Asked, Endpoint
 from api.routes.markets import require_markets
-from api.spans import Asked
+from api.schemas.base import Rows
+from api.schemas.market import (
+    MarketPath,
+    RatesBucket,
+    RatesQuery,
+    SpreadBucket,
+    SpreadsQuery,
+)
 from db.instants import microseconds
 from db.rates import Page
 from domain import exact, funding
 from domain.units import minimal
 from runtime.clock import iso_ms
 
-SPREAD_PERIODS: Final = ("5m", "1h", "1d")
-FUNDING_PERIODS: Final = ("1h", "1d")
-
 _PLACES: Final = 24
 """Decimals of a mean rate an hour."""
 
 
-async def list_spreads(request: Request) -> Response:
-    market, asked = _asked(request, SPREAD_PERIODS)
-    page = Page(asked.period, asked.span)
-    rows = await context_of(request).history.spreads(market, page)
-    return _answer(asked, rows, lambda group: {row["venue"]: _spread(row) for row in group})
+async def list_spreads(asked: Asked[MarketPath, SpreadsQuery, None]) -> Response:
+    part = _part(asked, asked.query.interval)
+    page = Page(part.period, part.span)
+    rows = await asked.context.history.spreads(asked.path.market, page)
+    return _answer(part, rows, lambda group: {row["venue"]: _spread(row) for row in group})
 
 
-async def list_funding(request: Request) -> Response:
-    market, asked = _asked(request, FUNDING_PERIODS)
-    page = Page(asked.period, asked.span)
-    rows = await context_of(request).history.funding(market, page)
-    return _answer(asked, rows, _by_venue)
+async def list_funding(asked: Asked[MarketPath, RatesQuery, None]) -> Response:
+    part = _part(asked, asked.query.interval)
+    page = Page(part.period, part.span)
+    rows = await asked.context.history.funding(asked.path.market, page)
+    return _answer(part, rows, _by_venue)
 
 
-def _asked(request: Request, periods: Sequence[str]) -> tuple[str, Asked]:
-    board = context_of(request).board
+def _part(asked: Asked[MarketPath, Any, None], period: str) -> spans.Asked:
+    board = asked.context.board
     require_markets(board)
-    market = request.path_params["market"]
-    board.require_market(market)
-    return market, spans.read(query.read(request, *spans.NAMES), periods)
+    board.require_market(asked.path.market)
+    return spans.read(asked.query, period)
 
 
-def _answer(asked: Asked, rows: Sequence[Any], venues: Any) -> Response:
+def _answer(asked: spans.Asked, rows: Sequence[Any], venues: Any) -> Response:
     data, starts_us = [], []
     for t, group in groupby(rows, key=lambda row: row["t"]):
         t_us = microseconds(t)
@@ -100,7 +101,31 @@ def _mean(total: Decimal | None, samples: int) -> Decimal | None:
     return None if total is None else exact.decimal(exact.fraction(total) / samples, _PLACES, "up")
 
 
-ROUTES = [
-    Route("/v1/history/spread/{market}", list_spreads),
-    Route("/v1/history/funding/{market}", list_funding),
-]
+_ERRORS: Final = ("UNKNOWN_MARKET", "FEED_UNAVAILABLE", "DATABASE_UNAVAILABLE")
+
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/v1/history/spread/{market}",
+        "Spreads of all venues side by side, oldest first",
+        "market",
+        list_spreads,
+        Rows[SpreadBucket],
+        params=MarketPath,
+        query=SpreadsQuery,
+        errors=_ERRORS,
+        shared=True,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/history/funding/{market}",
+        "Funding of all venues side by side, oldest first",
+        "market",
+        list_funding,
+        Rows[RatesBucket],
+        params=MarketPath,
+        query=RatesQuery,
+        errors=_ERRORS,
+        shared=True,
+    ),
+)

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from api import query
-from api.context import context_of
+from api.endpoints import Asked, Endpoint
 from api.problems import Unavailable
+from api.schemas.base import Data, Nothing, Rows
+from api.schemas.market import Market, MarketPath
+from api.schemas.paging import Page
 from api.tape.board import NO_MARKETS, Board
 
 
@@ -19,20 +20,41 @@ def require_markets(board: Board) -> dict[str, dict[str, Any]]:
     return board.markets
 
 
-async def list_markets(request: Request) -> Response:
-    rows = require_markets(context_of(request).board)
-    names, next_cursor = query.page(request, sorted(rows), str)
+async def list_markets(asked: Asked[None, Page, None]) -> Response:
+    rows = require_markets(asked.context.board)
+    names, next_cursor = query.page(asked.query, sorted(rows), str)
     return query.answer([rows[name] for name in names], next_cursor=next_cursor)
 
 
-async def get_market(request: Request) -> Response:
-    query.read(request)
-    board = context_of(request).board
+async def get_market(asked: Asked[MarketPath, Nothing, None]) -> Response:
+    board = asked.context.board
     require_markets(board)
-    return query.answer(board.require_market(request.path_params["market"]))
+    return query.answer(board.require_market(asked.path.market))
 
 
-ROUTES = [
-    Route("/v1/markets", list_markets),
-    Route("/v1/markets/{market}", get_market),
-]
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/v1/markets",
+        "Which markets there are and where",
+        "market",
+        list_markets,
+        Rows[Market],
+        query=Page,
+        errors=["FEED_UNAVAILABLE"],
+        shared=True,
+        version=lambda context: context.board.markets,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/markets/{market}",
+        "One market",
+        "market",
+        get_market,
+        Data[Market],
+        params=MarketPath,
+        errors=["UNKNOWN_MARKET", "FEED_UNAVAILABLE"],
+        shared=True,
+        version=lambda context: context.board.markets,
+    ),
+)

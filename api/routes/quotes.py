@@ -3,22 +3,23 @@
 from typing import Any
 
 import orjson
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from api import query
-from api.context import context_of
+from api.endpoints import Asked, Endpoint
 from api.routes.markets import require_markets
+from api.schemas.base import Data, Nothing, Rows
+from api.schemas.market import MarketPath, PriceEnvelope, QuoteRow
+from api.schemas.paging import Page
 from api.tape.board import Board
 from domain.errors import StaleQuote
 from runtime.clock import iso_ms, wall_us
 
 
-async def list_quotes(request: Request) -> Response:
-    context = context_of(request)
+async def list_quotes(asked: Asked[None, Page, None]) -> Response:
+    context = asked.context
     every = sorted(require_markets(context.board))
-    names, next_cursor = query.page(request, every, str)
+    names, next_cursor = query.page(asked.query, every, str)
     found = await context.quotes.read(names)
     rows = [
         _gone_row(context.board, name) if raw is None else orjson.Fragment(raw)
@@ -27,11 +28,9 @@ async def list_quotes(request: Request) -> Response:
     return query.answer(rows, next_cursor=next_cursor)
 
 
-async def get_quote(request: Request) -> Response:
-    query.read(request)
-    context = context_of(request)
+async def get_quote(asked: Asked[MarketPath, Nothing, None]) -> Response:
+    context, market = asked.context, asked.path.market
     require_markets(context.board)
-    market = request.path_params["market"]
     context.board.require_market(market)
     [raw] = await context.quotes.read([market])
     if raw is None:
@@ -50,7 +49,25 @@ def _gone_row(board: Board, market: str) -> dict[str, Any]:
     }
 
 
-ROUTES = [
-    Route("/v1/quotes", list_quotes),
-    Route("/v1/quotes/{market}", get_quote),
-]
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/v1/quotes",
+        "The consolidated quote of every market",
+        "market",
+        list_quotes,
+        Rows[QuoteRow],
+        query=Page,
+        errors=["FEED_UNAVAILABLE", "REDIS_UNAVAILABLE"],
+    ),
+    Endpoint(
+        "GET",
+        "/v1/quotes/{market}",
+        "The consolidated quote of one market",
+        "market",
+        get_quote,
+        Data[PriceEnvelope],
+        params=MarketPath,
+        errors=["UNKNOWN_MARKET", "FEED_UNAVAILABLE", "QUOTE_STALE", "REDIS_UNAVAILABLE"],
+    ),
+)

@@ -2,21 +2,22 @@
 
 from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from api import query
-from api.context import context_of
+from api.endpoints import Asked, Endpoint
 from api.routes.markets import require_markets
+from api.schemas.base import Rows
+from api.schemas.market import MarketPath, Trade
+from api.schemas.paging import Page
 
 
-async def list_trades(request: Request) -> Response:
-    board = context_of(request).board
+async def list_trades(asked: Asked[MarketPath, Page, None]) -> Response:
+    board = asked.context.board
     require_markets(board)
-    trades = board.trades(request.path_params["market"]).trades()
+    trades = board.trades(asked.path.market).trades()
     newest_first = sorted(trades, key=_age, reverse=True)
-    rows, next_cursor = query.page(request, newest_first, _age, descending=True)
+    rows, next_cursor = query.page(asked.query, newest_first, _age, descending=True)
     return query.answer(rows, next_cursor=next_cursor)
 
 
@@ -25,4 +26,16 @@ def _age(trade: dict[str, Any]) -> str:
     return f"{trade['time_us']:020d}:{trade['venue']}:{trade['id']}"
 
 
-ROUTES = [Route("/v1/trades/{market}", list_trades)]
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/v1/trades/{market}",
+        "The newest public trades, newest first",
+        "market",
+        list_trades,
+        Rows[Trade],
+        params=MarketPath,
+        query=Page,
+        errors=["UNKNOWN_MARKET", "FEED_UNAVAILABLE"],
+    ),
+)

@@ -1,12 +1,12 @@
 """``/v1/venues``: the state of every venue."""
 
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from api import query
-from api.context import context_of
+from api.endpoints import Asked, Endpoint
 from api.problems import Unavailable
+from api.schemas.base import Data, Nothing
+from api.schemas.market import Venue
 from api.tape import envelopes
 from api.tape.board import Board
 
@@ -19,9 +19,18 @@ def venues_data(board: Board) -> dict[str, dict[str, object]]:
     return data
 
 
-async def get_venues(request: Request) -> Response:
-    query.read(request)
-    return query.answer(venues_data(context_of(request).board))
+async def get_venues(asked: Asked[None, Nothing, None]) -> Response:
+    return query.answer(venues_data(asked.context.board))
 
 
-ROUTES = [Route("/v1/venues", get_venues)]
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/v1/venues",
+        "The state of every venue",
+        "market",
+        get_venues,
+        Data[dict[str, Venue]],
+        errors=["FEED_UNAVAILABLE"],
+    ),
+)

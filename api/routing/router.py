@@ -3,7 +3,7 @@ millisecond, as ladders are priced."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final, TypeAlias
@@ -25,13 +25,13 @@ from domain.routing import (
     Offer,
     Route,
     RoutePlace,
-    RoutePlan,
     Share,
     expected_price,
     guard_price,
     plan,
 )
 from domain.splits import PARTS
+from domain.units import BPS
 
 TURN_S: Final = 1.0
 ROUNDS: Final = 8
@@ -70,12 +70,13 @@ class Leg:
 class Answer:
     """``as_of_us``: when the feed said what this was made of. ``legs``: in the order of the
     ranking, of the whole size each. ``split`` may also name pools that take no more than a share,
-    which ``excluded`` has because of the whole."""
+    which ``excluded`` has because of the whole; ``split_legs`` are its legs, each of its share."""
 
     as_of_us: int
     legs: tuple[Leg, ...]
     excluded: tuple[Excluded, ...]
     split: tuple[Share, ...]
+    split_legs: tuple[Leg, ...]
 
 
 class Router:
@@ -148,24 +149,36 @@ class _Work:
             if offer is not None:
                 offers.append(offer)
             await asyncio.sleep(0)
-        legs, found = self._legs(offers, middle)
-        return Answer(content["published_us"], legs, tuple(self._excluded), found.split)
+        legs, shares, split = self._legs(offers, middle)
+        return Answer(content["published_us"], legs, tuple(self._excluded), split, shares)
 
-    def _legs(self, offers: list[Offer], middle: Decimal) -> tuple[tuple[Leg, ...], RoutePlan]:
-        """Offers that cannot be guarded as asked for leave, and the rest is planned again."""
+    def _legs(
+        self, offers: list[Offer], middle: Decimal
+    ) -> tuple[tuple[Leg, ...], tuple[Leg, ...], tuple[Share, ...]]:
+        """The routes, the legs of the split, the split. Offers that cannot be guarded as asked for
+        leave, and the rest is planned again."""
         holding = self._request.holding_hours is not None
         while True:
             found = plan(offers, middle, holding=holding, max_legs=self._request.max_legs)
-            legs, refused = [], []
-            for route in found.routes:
-                try:
-                    legs.append(self._leg(route))
-                except InputError as error:
-                    self._exclude(route.place, error.code, error.message)
-                    refused.append(route.place)
+            refused: set[RoutePlace] = set()
+            legs = [self._guarded(route, BPS, refused) for route in found.routes]
+            parts = []
+            for share in found.split:
+                [offer] = [item for item in offers if item.place == share.place]
+                [part] = plan([_part_of(offer, share)], middle, holding=holding).routes
+                parts.append(self._guarded(part, share.share_bps, refused))
             if not refused:
-                return tuple(legs), found
+                return _known(legs), _known(parts), found.split
             offers = [offer for offer in offers if offer.place not in refused]
+
+    def _guarded(self, route: Route, share_bps: int, refused: set[RoutePlace]) -> Leg | None:
+        try:
+            return self._leg(route, share_bps)
+        except InputError as error:
+            if route.place not in refused:
+                self._exclude(route.place, error.code, error.message)
+            refused.add(route.place)
+            return None
 
     # Offers ---------------------------------------------------------------------------------------
 
@@ -272,19 +285,20 @@ class _Work:
 
     # Legs -----------------------------------------------------------------------------------------
 
-    def _leg(self, route: Route) -> Leg:
+    def _leg(self, route: Route, share_bps: int) -> Leg:
         intent, place, priced = self._intent, route.place, route.priced
         rules, inputs = self._rules[place.venue], self._inputs[place]
         expected = expected_price(intent, priced.price)
         bound = guard_price(intent, priced.price)
         guard = rules.guard(inputs, intent.side, expected, bound)
+        share = Fraction(share_bps, BPS)
         leg = OrderLeg(
             venue=place.venue,
             chain_id=place.chain_id,
             pool=place.pool,
             collateral_symbol=place.collateral,
-            collateral_amount=_collateral(intent, priced, rules.collateral_usd(inputs)),
-            size_base=intent.size_base or _base(priced.notional_usd, expected),
+            collateral_amount=_collateral(intent, priced, rules.collateral_usd(inputs), share),
+            size_base=_base(intent, priced, expected, share),
             notional_usd=priced.notional_usd,
             expected_price=expected,
             guard_price=bound,
@@ -292,13 +306,34 @@ class _Work:
         return Leg(route, leg, guard)
 
 
-def _base(notional_usd: Decimal, price: Decimal) -> Decimal:
-    return exact.decimal(Fraction(notional_usd) / Fraction(price), SIZE_DECIMALS, "down")
+def _known(legs: Sequence[Leg | None]) -> tuple[Leg, ...]:
+    return tuple(leg for leg in legs if leg is not None)
 
 
-def _collateral(intent: OrderIntent, priced: PricedPool, unit_usd: Fraction) -> Decimal | None:
-    """Rounded up, so that the leverage is never more than was asked for."""
-    if intent.collateral_amount is not None or intent.leverage is None:
-        return intent.collateral_amount
+def _part_of(offer: Offer, share: Share) -> Offer:
+    """The offer of a share as one of its own."""
+    parts = share.share_bps * PARTS // BPS
+    return replace(offer, priced=(*offer.shares, offer.priced)[parts - 1], shares=())
+
+
+def _base(
+    intent: OrderIntent, priced: PricedPool, price: Decimal, share: Fraction
+) -> Decimal:
+    if intent.size_base is not None:
+        return exact.decimal(Fraction(intent.size_base) * share, SIZE_DECIMALS, "down")
+    size = Fraction(priced.notional_usd) / Fraction(price)
+    return exact.decimal(size, SIZE_DECIMALS, "down")
+
+
+def _collateral(
+    intent: OrderIntent, priced: PricedPool, unit_usd: Fraction, share: Fraction
+) -> Decimal | None:
+    """Rounded up, so that the leverage is never more than was asked for; a given amount down, so
+    that no more is posted."""
+    if intent.collateral_amount is not None:
+        amount = Fraction(intent.collateral_amount) * share
+        return exact.decimal(amount, SIZE_DECIMALS, "down")
+    if intent.leverage is None:
+        return None
     posted = Fraction(priced.notional_usd) / Fraction(intent.leverage) / unit_usd
     return exact.decimal(posted, COLLATERAL_DECIMALS, "up")

@@ -8,12 +8,18 @@ from typing import Final
 import httpx
 
 from domain.errors import VenueProtocolError, VenueUnavailable
+from runtime.breaker import Breaker
 from runtime.clock import mono_ns
+from runtime.guard import Guard, Resting
 
 TIMEOUT_S: Final = 10.0
 CONNECT_TIMEOUT_S: Final = 4.0
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 _DEFAULT_RETRY_AFTER_S: Final = 10.0
+# Of requests without any answer; what a host answers, it answers.
+_FAILURES: Final = 5
+_REST_NS: Final = 1_000_000_000
+_LOST: Final = (httpx.TransportError, TimeoutError)
 
 
 @lru_cache(maxsize=1)
@@ -32,6 +38,7 @@ class RestClient:
         self._retry_after_unit_s = retry_after_unit_s
         self._free_ns = 0
         self._banned_until_ns = 0
+        self._guard = Guard(self.host, Breaker(_FAILURES, _REST_NS), _LOST, TIMEOUT_S)
 
     async def get(self, path: str) -> bytes:
         """The body of a 200 answer.
@@ -41,8 +48,10 @@ class RestClient:
         """
         await self._take_turn()
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with self._guard.call():
                 return await self._fetch(path)
+        except Resting as resting:
+            raise VenueUnavailable("UNREACHABLE", str(resting)) from None
         except (TimeoutError, httpx.TimeoutException):
             raise VenueUnavailable("TIMEOUT", f"no answer to GET {path}") from None
         except httpx.HTTPError as error:

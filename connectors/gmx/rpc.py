@@ -7,9 +7,14 @@ from typing import Final
 import httpx
 
 from domain.errors import VenueProtocolError, VenueUnavailable
+from runtime.breaker import Breaker
+from runtime.guard import Guard, Resting
 
 TIMEOUT_S: Final = 5.0
 MAX_BODY_BYTES: Final = 64 * 1024
+_FAILURES: Final = 2
+_REST_NS: Final = 5_000_000_000
+_LOST: Final = (httpx.TransportError, TimeoutError)
 
 
 class Nodes:
@@ -17,6 +22,10 @@ class Nodes:
 
     def __init__(self, urls: Sequence[str]) -> None:
         self._urls = list(urls)
+        self._guards = {
+            url: Guard(f"gmx-rpc-{number}", Breaker(_FAILURES, _REST_NS), _LOST, TIMEOUT_S)
+            for number, url in enumerate(urls, 1)
+        }
         self._last = ""
         self._client: httpx.AsyncClient | None = None
 
@@ -28,8 +37,10 @@ class Nodes:
         error: VenueUnavailable | VenueProtocolError | None = None
         for url in tuple(self._urls):
             try:
-                async with asyncio.timeout(TIMEOUT_S):
+                async with self._guards[url].call():
                     answer = await self._ask(url, body)
+            except Resting as resting:
+                error = VenueUnavailable("UNREACHABLE", str(resting))
             except (TimeoutError, httpx.TimeoutException):
                 error = VenueUnavailable("TIMEOUT", "the node does not answer")
             except (httpx.HTTPError, httpx.InvalidURL) as lost:

@@ -27,11 +27,13 @@ KEYS = parse_keys("test:" + "A" * 43)
 
 @contextmanager
 def migrated(dsn: str, folder: Path) -> Iterator[str]:
-    """A new database with the tables of accounts alone, as the only migration."""
+    """A new database with the tables of accounts alone, as the only migrations."""
     name = f"auth_{uuid.uuid4().hex}"
     folder.mkdir()
-    (source,) = FOLDER.glob("*_create_accounts.sql")
-    shutil.copy(source, folder / "0001_create_accounts.sql")
+    tables = ("create_accounts", "create_api_keys_and_wallets")
+    for number, table in enumerate(tables, 1):
+        (source,) = FOLDER.glob(f"*_{table}.sql")
+        shutil.copy(source, folder / f"{number:04d}_{table}.sql")
 
     async def create() -> str:
         server = await asyncpg.connect(dsn)
@@ -39,7 +41,7 @@ def migrated(dsn: str, folder: Path) -> Iterator[str]:
         await server.close()
         url = f"{dsn.rpartition('/')[0]}/{name}"
         connection = await asyncpg.connect(url)
-        assert await migrate(connection, folder) == ["0001_create_accounts.sql"]
+        assert len(await migrate(connection, folder)) == len(tables)
         await connection.close()
         return url
 
@@ -52,10 +54,10 @@ def config(**other: Any) -> Config:
 
 @asynccontextmanager
 async def running(
-    redis_url: str, database_url: str, rpc_urls: Mapping[int, str] | None = None
+    redis_url: str, database_url: str, rpc_urls: Mapping[int, str] | None = None, **other: Any
 ) -> AsyncIterator[Rig]:
     settings = config(rpc_urls=rpc_urls or {})
-    async with running_gateway(redis_url, database_url=database_url, auth=settings) as rig:
+    async with running_gateway(redis_url, database_url=database_url, auth=settings, **other) as rig:
         rig.http.headers["User-Agent"] = "tests"
         yield rig
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.auth.service import Config
+from api.limits import RATES, Rates
+from api.peers import DIRECT, Peers
 from api.realtime.engine import Limits
 from api.realtime.limits import QUOTAS
 from api.service import AUTH_OFF, Gateway, listen
@@ -47,6 +50,7 @@ NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
 BEAT_S = 0.04
 GENEROUS = QUOTAS.scaled(1_000)
 """For tests that ask for much."""
+UNLIMITED = RATES.scaled(1e6)
 EVENTS = (
     "price", "prices", "venues", "trades", "candles", "ladder", "funding", "account", "heartbeat",
 )  # fmt: skip
@@ -253,6 +257,7 @@ class Rig:
     feed: Feed
     http: httpx.AsyncClient
     stop: asyncio.Event
+    redis_url: str
 
     @property
     def ws_url(self) -> str:
@@ -267,12 +272,21 @@ async def running_gateway(
     database_url: str = NO_DATABASE,
     auth: Config = AUTH_OFF,
     port: int = 0,
+    rates: Rates = UNLIMITED,
+    peers: Peers = DIRECT,
 ) -> AsyncIterator[Rig]:
     """With a feed that beats, has quoted both markets once and has told of its venue."""
     redis = Redis.from_url(redis_url)
     await redis.flushall()
     feed = Feed(redis)
-    gateway = Gateway(redis_url, database_url, limits or Limits(quotas=GENEROUS), auth=auth)
+    gateway = Gateway(
+        redis_url,
+        database_url,
+        limits or Limits(quotas=GENEROUS),
+        peers=peers,
+        auth=auth,
+        rates=rates,
+    )
     listener = listen("127.0.0.1", port, shared=False)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     stop = asyncio.Event()
@@ -284,7 +298,7 @@ async def running_gateway(
             await feed.price("97000", "97001")
             await feed.price("3500", "3501", "ETH-USD")
             await feed.venues()
-            yield Rig(url, gateway, feed, http, stop)
+            yield Rig(url, gateway, feed, http, stop, redis_url)
     finally:
         stop.set()
         await end_all([beating])
@@ -293,14 +307,16 @@ async def running_gateway(
 
 
 async def until_it_serves(http: httpx.AsyncClient, within_s: float = 10.0) -> None:
-    """Until the gateway knows the markets and has heard the feed."""
+    """Until the gateway knows the markets and has heard the feed. Where proxies are believed, it is
+    always another address that asks."""
+    addresses = (f"198.18.0.{number}" for number in itertools.count(1))
     await eventually(
         lambda: http.get("/health"),
         lambda answer: answer.is_success and '"beat_age_ms":null' not in answer.text,
         within_s=within_s,
     )
     await eventually(
-        lambda: http.get("/v1/markets"),
+        lambda: http.get("/v1/markets", headers={"X-Forwarded-For": next(addresses)}),
         lambda answer: answer.status_code == 200,
         within_s=within_s,
     )

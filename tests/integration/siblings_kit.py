@@ -14,6 +14,7 @@ import httpx
 from redis.asyncio import Redis
 
 from api.auth.service import Config
+from api.limits import Rates
 from api.peers import Peers
 from api.realtime.engine import Limits
 from api.realtime.siblings import Siblings
@@ -23,6 +24,7 @@ from runtime.tasks import end_all
 from tests.integration.gateway_kit import (
     GENEROUS,
     NO_DATABASE,
+    UNLIMITED,
     Feed,
     Rig,
     eventually,
@@ -63,6 +65,7 @@ async def gateway_here(
     limits: Limits | None = None,
     peers: Peers | None = None,
     auth: Config = AUTH_OFF,
+    rates: Rates = UNLIMITED,
 ) -> AsyncIterator[Rig]:
     """A gateway in this process at a port of its own."""
     gateway = Gateway(
@@ -72,6 +75,7 @@ async def gateway_here(
         siblings,
         peers or Peers(),
         auth,
+        rates,
     )
     listener, stop = listen("127.0.0.1", 0, shared=False), asyncio.Event()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -79,7 +83,7 @@ async def gateway_here(
     try:
         async with httpx.AsyncClient(base_url=url, timeout=20.0) as http:
             await until_it_serves(http)
-            yield Rig(url, gateway, feed, http, stop)
+            yield Rig(url, gateway, feed, http, stop, redis_url)
     finally:
         stop.set()
         await serving

@@ -15,6 +15,7 @@ from connectors.dydx.economics.quote import Scale
 from domain.costs import PricedPool
 from tests.integration.gateway_kit import (
     NO_DATABASE,
+    UNLIMITED,
     Client,
     Rig,
     eventually,
@@ -202,7 +203,7 @@ async def test_a_gateway_that_comes_late_knows_ladders_and_funding(
 ) -> None:
     await rig.feed.ladder(LADDER, depth(pool(CHEAP)))
     await rig.feed.funding({"BTC-USD": {"dydx": FUNDING}})
-    late = Gateway(embedded_redis_url, NO_DATABASE)
+    late = Gateway(embedded_redis_url, NO_DATABASE, rates=UNLIMITED)
     listener = listen("127.0.0.1", 0, shared=False)
     stop = asyncio.Event()
     serving = asyncio.create_task(late.run(listener, stop))

@@ -19,7 +19,13 @@ from api.realtime.hub import Hub
 from api.service import Gateway, listen
 from domain.errors import InvariantViolation
 from perptape.embedded_redis import EmbeddedRedis
-from tests.integration.gateway_kit import NO_DATABASE, Client, eventually, running_gateway
+from tests.integration.gateway_kit import (
+    NO_DATABASE,
+    UNLIMITED,
+    Client,
+    eventually,
+    running_gateway,
+)
 from tests.integration.gateway_sockets import close_code, raw_socket
 from tests.servers import open_folder, prepared, started
 
@@ -70,7 +76,7 @@ async def roles(embedded_redis_url: str, tmp_path: Path) -> AsyncIterator[list[t
 async def test_the_first_answer_of_a_gateway_knows_the_markets(embedded_redis_url: str) -> None:
     async with running_gateway(embedded_redis_url) as rig:
         listener, stop = listen("127.0.0.1", 0, shared=False), asyncio.Event()
-        second = Gateway(embedded_redis_url, NO_DATABASE)
+        second = Gateway(embedded_redis_url, NO_DATABASE, rates=UNLIMITED)
         serving = asyncio.create_task(second.run(listener, stop))
         answer = await rig.http.get(f"http://127.0.0.1:{listener.getsockname()[1]}/v1/markets")
         stop.set()
@@ -134,7 +140,7 @@ async def test_a_bug_in_a_loop_ends_the_role(
 
     monkeypatch.setattr(Hub, "run", broken)
     listener = listen("127.0.0.1", 0, shared=False)
-    gateway = Gateway(embedded_redis_url, NO_DATABASE)
+    gateway = Gateway(embedded_redis_url, NO_DATABASE, rates=UNLIMITED)
     with pytest.raises(InvariantViolation):
         await asyncio.wait_for(gateway.run(listener, asyncio.Event()), 10)
 

@@ -14,7 +14,14 @@ from api.realtime.engine import Limits
 from api.service import Gateway, listen
 from api.tape import reader
 from api.tape.keys import read_keys
-from tests.integration.gateway_kit import NO_DATABASE, Client, Rig, eventually, running_gateway
+from tests.integration.gateway_kit import (
+    NO_DATABASE,
+    UNLIMITED,
+    Client,
+    Rig,
+    eventually,
+    running_gateway,
+)
 
 BTC = "price:BTC-USD"
 
@@ -211,7 +218,7 @@ async def test_a_gateway_that_starts_late_knows_why_a_market_has_no_price(
     embedded_redis_url: str, rig: Rig
 ) -> None:
     await rig.feed.unpriced("HOURS")
-    gateway = Gateway(embedded_redis_url, NO_DATABASE, Limits())
+    gateway = Gateway(embedded_redis_url, NO_DATABASE, Limits(), rates=UNLIMITED)
     listener = listen("127.0.0.1", 0, shared=False)
     stop = asyncio.Event()
     serving = asyncio.create_task(gateway.run(listener, stop))

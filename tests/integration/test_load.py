@@ -17,7 +17,7 @@ from benchmarks.load.client import LoadError, LoadPlan, LoadResult, Moment, run
 from benchmarks.load.instance import Instance, Watcher
 from benchmarks.load.outcome import Run
 from runtime.channels import price_room, trades_room
-from tests.integration.gateway_kit import Client, Rig, running_gateway
+from tests.integration.gateway_kit import GENEROUS, Client, Rig, running_gateway
 
 BTC, ETH = price_room("BTC-USD"), price_room("ETH-USD")
 SOCKETS = 50
@@ -137,7 +137,8 @@ async def test_slow_readers_a_storm_and_the_page(embedded_redis_url: str, tmp_pa
 
 
 async def test_who_is_refused_is_counted_with_the_reason(embedded_redis_url: str) -> None:
-    async with running_gateway(embedded_redis_url, limits=Limits(max_sessions=30)) as rig:
+    few = Limits(max_sessions=30, quotas=GENEROUS)
+    async with running_gateway(embedded_redis_url, limits=few) as rig:
         plan = dataclasses.replace(PLAN, reconnect_s=None, ready_within_s=1.0)
         result = await load(rig, plan, nothing)
         assert result.ready == 30

@@ -8,10 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
+from api.endpoints import _checked
 from api.problems import Invalid, Unavailable
 from api.routing.answer import answer_row
-from api.routing.request import parse
+from api.routing.request import RouteRequest, request_of
 from api.routing.router import Answer, Router
+from api.schemas.routing import RouteBody
 from connectors.dydx.economics.pricing import BookInputs
 from connectors.dydx.economics.quote import Scale
 from connectors.registry import ECONOMICS, ROUTES
@@ -38,6 +40,13 @@ VENUES: Mapping[str, Mapping[str, Any]] = {
     "gains": {"chain_ids": [42161], "max_leverage": "150"},
 }
 EXCLUDED = {"venue": "gmx", "reason": "STALE"}
+
+
+def parse(body: Mapping[str, Any]) -> RouteRequest:
+    """As an endpoint does."""
+    checked = _checked(RouteBody, {k: v for k, v in body.items() if v is not None}, "body")
+    assert isinstance(checked, RouteBody)
+    return request_of(checked)
 
 
 def row(venue: str, pool: str | None, inputs: Any, *sides: str) -> dict[str, Any]:
@@ -124,6 +133,14 @@ async def test_a_large_size_is_split_where_that_is_cheaper() -> None:
     found = await answer(body)
     assert sum(share["share_bps"] for share in found["split"]) == 10_000
     assert len(found["split"]) == 2
+    shares = (await route(body)).split_legs
+    assert sum(leg.leg.notional_usd for leg in shares) == 1_500_000
+    assert [leg.route.place.route_id for leg in shares] == [
+        share["route_id"] for share in found["split"]
+    ]
+    for leg, share in zip(shares, found["split"], strict=True):
+        assert leg.leg.notional_usd == 150 * share["share_bps"]
+        assert Decimal(leg.leg.notional_usd) / 10 <= (leg.leg.collateral_amount or 0)
     assert len((await answer(body | {"max_legs": 1}))["split"]) == 1
 
 

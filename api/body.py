@@ -1,8 +1,7 @@
-"""JSON bodies of requests: bounded, read once, nothing in them that is not asked for."""
+"""JSON bodies of requests: bounded, read once, one way to read them."""
 
 import asyncio
 import json
-from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -14,34 +13,23 @@ from domain.errors import InputError
 READ_TIMEOUT_S: Final = 5.0
 
 
-async def read_fields(
-    request: Request, required: Mapping[str, type], optional: Mapping[str, type]
-) -> dict[str, Any]:
-    """The fields of a body that is one JSON object. An empty body is an object without fields.
+async def read_object(request: Request) -> dict[str, Any]:
+    """A body that is one JSON object. An empty body is an object without fields.
 
     Raises InputError ``UNSUPPORTED_MEDIA_TYPE``, ``BODY_TOO_LARGE``, ``BODY_TOO_SLOW``,
-    ``BAD_HTTP``, and Invalid for what is missing, unknown, twice there or of another type.
+    ``LENGTH_REQUIRED``, ``BAD_HTTP``, and Invalid for what is no such object.
     """
     body = await _bytes(request)
+    if "transfer-encoding" in request.headers:
+        raise InputError("LENGTH_REQUIRED", "send Content-Length")
+    if not body:
+        return {}
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if body and media_type != "application/json":
+    if media_type != "application/json":
         raise InputError("UNSUPPORTED_MEDIA_TYPE", "send application/json")
-    fields = _object(body) if body else {}
-    known = {**required, **optional}
-    issues = [
-        _issue(name, "UNKNOWN_FIELD", "unknown field") for name in fields if name not in known
-    ]
-    for name, kind in known.items():
-        if name in fields and type(fields[name]) is not kind:
-            issues.append(_issue(name, "WRONG_TYPE", f"expected a JSON {_NAMES[kind]}"))
-        elif name in required and name not in fields:
-            issues.append(_issue(name, "MISSING", "required"))
-    if issues:
-        raise Invalid(issues[:20])
-    return fields
-
-
-_NAMES: Final = {str: "string", int: "integer", bool: "boolean"}
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise InputError("UNSUPPORTED_MEDIA_TYPE", "send it as it is, without Content-Encoding")
+    return _object(body)
 
 
 async def _bytes(request: Request) -> bytes:
@@ -80,8 +68,3 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(text: str) -> Any:
     raise ValueError(f"not a number that is taken here: {text[:20]}")
-
-
-def _issue(name: str, code: str, message: str) -> Issue:
-    shown = name[:60].encode("ascii", "backslashreplace").decode()
-    return Issue(f"body.{shown}", code, message)

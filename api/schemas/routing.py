@@ -1,0 +1,226 @@
+"""Routes and guarded quotes."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal, get_args
+
+from pydantic import Field
+
+from api.schemas.base import (
+    AMOUNT,
+    DecimalText,
+    Instant,
+    Read,
+    Said,
+    Told,
+    amount,
+    anchored,
+    matching,
+    one_of,
+    refused,
+)
+from domain.costs import OrderSide
+from domain.orders import Intent, OrderType, TimeInForce
+from domain.splits import MAX_LEGS
+
+MAX_USD: Final = 100_000_000
+MAX_HOURS: Final = 8760
+MAX_LISTED: Final = 16
+NAME: Final = "[A-Za-z0-9._:-]{1,80}"
+
+
+def _amount(value: Any) -> Decimal:
+    return amount(value, "BAD_AMOUNT", "a plain decimal, up to 18 digits before and after the point")
+
+
+def _usd(value: Any) -> Decimal:
+    found = _amount(value)
+    if found > MAX_USD:
+        raise refused("OUT_OF_RANGE", f"at most {MAX_USD}")
+    return found
+
+
+def _flag(value: Any) -> bool:
+    if type(value) is not bool:
+        raise refused("WRONG_TYPE", "expected a JSON boolean")
+    return value
+
+
+def _listed(of: Callable[[Any], str]) -> Callable[[Any], frozenset[str]]:
+    def read(value: Any) -> frozenset[str]:
+        if not isinstance(value, list) or not 1 <= len(value) <= MAX_LISTED:
+            raise refused("BAD_LIST", f"a list of 1 to {MAX_LISTED}")
+        return frozenset(of(item) for item in value)
+
+    return read
+
+
+def _chain(value: Any) -> str:
+    """A number, or the name of a Cosmos chain."""
+    if type(value) is int and 0 < value < 1 << 53:
+        return str(value)
+    return str(_NAME.read(value))
+
+
+def _hours(value: Any) -> Decimal:
+    hours = Decimal(value) if type(value) is int else _amount(value)
+    if not 0 <= hours <= MAX_HOURS:
+        raise refused("OUT_OF_RANGE", f"from 0 to {MAX_HOURS}")
+    return hours
+
+
+def _whole(least: int, most: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        if type(value) is not int:
+            raise refused("WRONG_TYPE", "expected a JSON integer")
+        if not least <= value <= most:
+            raise refused("OUT_OF_RANGE", f"from {least} to {most}")
+        return value
+
+    return read
+
+
+_NAME: Final = matching(NAME, "BAD_NAME", "at most 80 letters, digits and ._:-")
+_AMOUNT_SCHEMA: Final = {"type": "string", "pattern": anchored(AMOUNT), "examples": ["1000"]}
+_LIST: Final = {"type": "array", "minItems": 1, "maxItems": MAX_LISTED}
+_NAME_SCHEMA: Final = {"type": "string", "pattern": anchored(NAME)}
+_LAST_S: Final = 2**32 - 1
+
+Name = Annotated[str, _NAME]
+Amount = Annotated[Decimal, Read(_amount, _AMOUNT_SCHEMA)]
+Usd = Annotated[Decimal, Read(_usd, _AMOUNT_SCHEMA)]
+Flag = Annotated[bool, Read(_flag, {"type": "boolean"})]
+Names = Annotated[
+    frozenset[str], Read(_listed(lambda item: str(_NAME.read(item))), {**_LIST, "items": _NAME_SCHEMA})
+]
+Chains = Annotated[
+    frozenset[str],
+    Read(
+        _listed(_chain),
+        {**_LIST, "items": {"anyOf": [_NAME_SCHEMA, {"type": "integer", "minimum": 1}]}},
+    ),
+]
+Hours = Annotated[
+    Decimal,
+    Read(
+        _hours,
+        {"anyOf": [_AMOUNT_SCHEMA, {"type": "integer", "minimum": 0, "maximum": MAX_HOURS}]},
+    ),
+]
+Legs = Annotated[
+    int,
+    Read(_whole(1, MAX_LEGS), {"type": "integer", "minimum": 1, "maximum": MAX_LEGS}),
+]
+Seconds = Annotated[
+    int, Read(_whole(1, _LAST_S), {"type": "integer", "minimum": 1, "maximum": _LAST_S})
+]
+
+
+class CollateralBody(Said):
+    symbol: Name | None = Field(default=None, examples=["USDC"])
+    amount: Amount | None = None
+
+
+class RouteBody(Said):
+    """What is to be traded."""
+
+    market: Name = Field(examples=["BTC-USD"])
+    side: Annotated[OrderSide, one_of(get_args(OrderSide), "UNKNOWN_SIDE")]
+    intent: Annotated[Intent, one_of(get_args(Intent), "UNKNOWN_INTENT")]
+    type: Annotated[OrderType, one_of(get_args(OrderType), "UNKNOWN_TYPE")]
+    position_id: Name | None = None
+    size_base: Amount | None = Field(default=None, description="or notional_usd")
+    notional_usd: Usd | None = Field(default=None, description=f"at most {MAX_USD}")
+    leverage: Amount | None = Field(default=None, description="or collateral.amount")
+    collateral: CollateralBody | None = None
+    limit_price: Amount | None = None
+    trigger_price: Amount | None = None
+    time_in_force: Annotated[
+        TimeInForce, one_of(get_args(TimeInForce), "UNKNOWN_TIME_IN_FORCE")
+    ] = "GTC"
+    good_til: Seconds | None = Field(default=None, description="of GTT: seconds since 1970")
+    post_only: Flag = False
+    reduce_only: Flag = False
+    take_profit: Amount | None = None
+    stop_loss: Amount | None = None
+    slippage_bps: Amount = Decimal(50)
+    venues: Names | None = None
+    chain_ids: Chains | None = None
+    holding_hours: Hours | None = Field(default=None, description="funding and borrowing for so long")
+    max_legs: Legs = 1
+
+
+class QuoteBody(RouteBody):
+    """``route_id``: of ``routes``; without it the best split over at most ``max_legs``."""
+
+    route_id: Annotated[str, matching("[A-Za-z0-9._:-]{1,200}", "BAD_NAME", "no route_id")] | None = None
+
+
+class QuotePath(Said):
+    id: Annotated[
+        str, matching("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "NO_ID", "no id of a quote")
+    ]
+
+
+class Guard(Told):
+    field: str = Field(description="of the venue", examples=["acceptablePrice"])
+    price: DecimalText | None = Field(description="the fill is never worse; null: any price")
+    raw: str = Field(description="as the venue is told it")
+
+
+class CostLine(Told):
+    code: Literal["fee", "spread", "impact", "gas", "execution_fee", "funding", "borrowing"]
+    usd: DecimalText
+    bps: DecimalText
+    refundable_usd: DecimalText = Field(description="comes back; in no total")
+
+
+class Need(Told):
+    code: Literal["ALLOWANCE", "BALANCE", "GAS", "LINK_WALLET"]
+
+
+class RouteRow(Told):
+    route_id: str
+    venue: str
+    chain_id: int | str
+    pool: str | None
+    collateral: str
+    collateral_amount: DecimalText | None
+    size_base: DecimalText
+    notional_usd: DecimalText
+    expected_price: DecimalText
+    guard: Guard
+    costs: list[CostLine]
+    unknown_costs: list[str] = Field(description="in no total, because nobody can say")
+    all_in_bps: DecimalText = Field(description="of the notional, without funding and borrowing")
+    total_cost_usd: DecimalText
+    liquidation_price: DecimalText | None
+    needs: list[Need]
+
+
+class ExcludedRow(Told):
+    venue: str
+    chain_id: int | str | None
+    pool: str | None
+    code: str
+    message: str
+
+
+class ShareRow(Told):
+    route_id: str
+    share_bps: int
+
+
+class Routes(Told):
+    as_of: Instant
+    best: str | None
+    routes: list[RouteRow]
+    excluded: list[ExcludedRow]
+    split: list[ShareRow]
+
+
+class GuardedQuote(Told):
+    quote_id: str
+    expires_at: Instant
+    legs: list[RouteRow]
+    excluded: list[ExcludedRow]

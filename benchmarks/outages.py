@@ -1,0 +1,240 @@
+"""What clients feel while Redis or Postgres is away: the longest request, the lag of the gateway's
+event loop, the time until all works again.
+
+    python benchmarks/outages.py [SECONDS]
+
+The running program is asked for a quote (Redis), for the session of a token that nobody has
+(Postgres) and whether it lives (neither), by some clients at once without a pause. For SECONDS (10)
+Redis is frozen, then Postgres; after that each is killed, and the supervisor starts it again.
+``longest``: of the requests while it was away, as seen by this process, which needs a core of its
+own. ``open``: until its breaker was open. ``back``: from the end of the outage, or from the kill,
+to the first good answer. ``over``: of how many requests the gateway itself took more than 250 ms,
+and how often of how many times a timer in it came more than 50 ms late. Budgets: no request waits
+for Redis longer than 300 ms, its breaker opens within 1 s, no lag over 50 ms.
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import httpx
+import orjson
+import psutil
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from benchmarks.support import program
+
+CLIENTS: Final = 2
+WARM_S: Final = 5.0
+PATIENCE_S: Final = 60.0
+STEP_S: Final = 0.05
+LAG_BUCKET: Final = "0.05"
+LONG_BUCKET: Final = "0.25"
+TITLES: Final = {"quote": "quotes", "refresh": "refreshes", "live": "/health/live"}
+GOOD: Final = {"quote": 200, "refresh": 401, "live": 200}
+"""401: Postgres was asked and does not know the token."""
+
+
+@dataclass
+class Asked:
+    """``longest`` in seconds and ``codes`` since ``clear``; ``good_at``: the last good answer."""
+
+    longest: dict[str, float] = field(default_factory=dict)
+    codes: dict[str, set[int]] = field(default_factory=dict)
+    good_at: dict[str, float] = field(default_factory=dict)
+
+    def clear(self) -> None:
+        self.longest.clear()
+        self.codes.clear()
+
+    def take(self, name: str, status: int, seconds: float) -> None:
+        self.longest[name] = max(seconds, self.longest.get(name, 0.0))
+        self.codes.setdefault(name, set()).add(status)
+        if status == GOOD[name]:
+            self.good_at[name] = time.monotonic()
+
+
+async def client(name: str, http: httpx.AsyncClient, asked: Asked) -> None:
+    while True:
+        began = time.monotonic()
+        if name == "quote":
+            answer = await http.get("/v1/quotes/BTC-USD")
+        elif name == "live":
+            answer = await http.get("/health/live")
+        else:
+            body = {"refresh_token": secrets.token_urlsafe(32)}
+            answer = await http.post("/v1/auth/refresh", json=body)
+        asked.take(name, answer.status_code, time.monotonic() - began)
+        await asyncio.sleep(STEP_S)
+
+
+class Counted(NamedTuple):
+    """Timers more than 50 ms late, and all; requests of more than 250 ms, and all."""
+
+    late: int
+    timers: int
+    long: int
+    requests: int
+
+    def since(self, before: "Counted") -> str:
+        late, timers, long, requests = (a - b for a, b in zip(self, before, strict=True))
+        return f"over 250 ms {long} of {requests} requests, over 50 ms late {late} of {timers}"
+
+
+class Gateway:
+    """What the metrics page says of it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def _samples(self) -> list[Sample]:
+        async with httpx.AsyncClient() as http:
+            text = (await http.get(self._url)).text
+        families = text_string_to_metric_families(text)
+        found = (sample for family in families for sample in family.samples)
+        return [sample for sample in found if sample.labels.get("role") == "gateway"]
+
+    async def read(self) -> Counted:
+        samples = await self._samples()
+
+        def total(name: str, **labels: str) -> int:
+            return int(sum(
+                sample.value
+                for sample in samples
+                if sample.name == name and labels.items() <= sample.labels.items()
+            ))  # fmt: skip
+
+        timers = total("perptape_loop_lag_seconds_count")
+        requests = total("perptape_http_request_seconds_count")
+        return Counted(
+            timers - total("perptape_loop_lag_seconds_bucket", le=LAG_BUCKET),
+            timers,
+            requests - total("perptape_http_request_seconds_bucket", le=LONG_BUCKET),
+            requests,
+        )
+
+    async def _is_open(self, server: str) -> bool:
+        return any(
+            sample.value and sample.labels.get("server") == server
+            for sample in await self._samples()
+            if sample.name == "perptape_breaker_open"
+        )
+
+    async def until_open(self, server: str, began: float) -> float | None:
+        while time.monotonic() - began < PATIENCE_S:
+            if await self._is_open(server):
+                return time.monotonic() - began
+            await asyncio.sleep(STEP_S)
+        return None
+
+
+class Drill:
+    def __init__(self, folder: Path, gateway: Gateway, asked: Asked) -> None:
+        self._folder = folder
+        self._gateway = gateway
+        self._asked = asked
+
+    def _processes(self, server: str) -> list[psutil.Process]:
+        runtime = orjson.loads((self._folder / "runtime.json").read_bytes())
+        parent = psutil.Process(runtime["pids"][server][0])
+        return [parent, *parent.children()]
+
+    async def freeze(self, server: str, name: str, seconds: float) -> None:
+        before = await self._gateway.read()
+        processes = self._processes(server)
+        self._asked.clear()
+        began = time.monotonic()
+        for process in processes:
+            process.send_signal(signal.SIGSTOP)
+        try:
+            opened = await self._gateway.until_open(server, began)
+            await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
+        finally:
+            for process in processes:
+                process.send_signal(signal.SIGCONT)
+        back = await self._back(name)
+        shown = "never" if opened is None else f"{opened * 1e3:.0f} ms"
+        await self.report(f"{server} frozen for {seconds:.0f} s", before, f"open {shown}", back)
+
+    async def kill(self, server: str, name: str) -> None:
+        before = await self._gateway.read()
+        parent, *_ = self._processes(server)
+        self._asked.clear()
+        os.kill(parent.pid, signal.SIGKILL)
+        # Until somebody has noticed.
+        began = time.monotonic()
+        while not self._asked.codes.get(name, set()) - {GOOD[name]}:
+            if time.monotonic() - began > 5:
+                break
+            await asyncio.sleep(0.001)
+        back = await self._back(name, began)
+        await self.report(f"{server} killed", before, "", back)
+
+    async def _back(self, name: str, began: float | None = None) -> float | None:
+        ended = began or time.monotonic()
+        looked = time.monotonic()
+        while time.monotonic() - looked < PATIENCE_S:
+            if self._asked.good_at.get(name, 0.0) > looked:
+                return self._asked.good_at[name] - ended
+            await asyncio.sleep(0.001)
+        return None
+
+    async def report(self, title: str, before: Counted, opened: str, back: float | None) -> None:
+        after = await self._gateway.read()
+        longest = ", ".join(
+            f"{TITLES[name]} {seconds * 1e3:.0f} ms {sorted(self._asked.codes[name])}"
+            for name, seconds in sorted(self._asked.longest.items())
+        )
+        shown = "NOT back" if back is None else f"back {back * 1e3:.0f} ms"
+        print(
+            f"{title}: longest {longest}; {opened + '; ' if opened else ''}{shown};"
+            f" {after.since(before)}",
+            flush=True,
+        )
+        await asyncio.sleep(3)
+
+
+async def measure(folder: Path, runtime: Mapping[str, Any], seconds: float) -> None:
+    asked = Asked()
+    gateway = Gateway(runtime["metrics_url"])
+    async with httpx.AsyncClient(base_url=runtime["http_url"], timeout=30) as http:
+        asking = [
+            asyncio.create_task(client(name, http, asked))
+            for name in ("quote", "refresh", "live")
+            for _ in range(CLIENTS)
+        ]
+        await asyncio.sleep(WARM_S)
+        before = await gateway.read()
+        asked.clear()
+        await asyncio.sleep(seconds)
+        drill = Drill(folder, gateway, asked)
+        await drill.report(f"quiet for {seconds:.0f} s", before, "", 0.0)
+        await drill.freeze("redis", "quote", seconds)
+        await drill.freeze("postgres", "refresh", seconds)
+        await drill.kill("redis", "quote")
+        await drill.kill("postgres", "refresh")
+        for task in asking:
+            task.cancel()
+        for ended in await asyncio.gather(*asking, return_exceptions=True):
+            if not isinstance(ended, asyncio.CancelledError):
+                raise SystemExit(f"a client ended: {ended!r}")
+
+
+def main() -> None:
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+    # Limits of one address are not what is measured.
+    with program(PERP_MARKETS="BTC-USD,ETH-USD", PERP_RATE_LIMIT_FACTOR="100000") as folder:
+        runtime = orjson.loads((folder / "runtime.json").read_bytes())
+        asyncio.run(measure(folder, runtime, seconds))
+
+
+if __name__ == "__main__":
+    main()

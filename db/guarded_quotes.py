@@ -1,0 +1,78 @@
+"""Routes that somebody was shown and may place."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import asyncpg
+import orjson
+
+from db.orders import as_json
+from domain import codec
+from domain.orders import OrderIntent, OrderLeg
+
+
+class QuotedLeg(NamedTuple):
+    """``shown``: the route as it was answered, with its costs."""
+
+    leg: OrderLeg
+    shown: Any
+
+
+class GuardedQuote(NamedTuple):
+    id: str
+    account_id: str
+    created_at: datetime
+    expires_at: datetime
+    intent: OrderIntent
+    legs: tuple[QuotedLeg, ...]
+    excluded: Sequence[Any]
+
+
+_INSERT: Final = """
+INSERT INTO guarded_quotes (id, account_id, created_at, expires_at, request, legs, excluded)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+_SELECT: Final = "SELECT * FROM guarded_quotes WHERE id = $1 AND account_id = $2"
+_FORGET: Final = """
+DELETE FROM guarded_quotes WHERE id IN (
+    SELECT id FROM guarded_quotes WHERE expires_at < $1 LIMIT 100 FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+async def add(connection: asyncpg.Connection, quote: GuardedQuote, forget: datetime) -> None:
+    """``forget``: what expired before it goes."""
+    legs = [{"leg": codec.encode(item.leg), "shown": item.shown} for item in quote.legs]
+    await connection.execute(
+        _INSERT,
+        quote.id,
+        quote.account_id,
+        quote.created_at,
+        quote.expires_at,
+        as_json(codec.encode(quote.intent)),
+        as_json(legs),
+        as_json(quote.excluded),
+    )
+    await connection.execute(_FORGET, forget)
+
+
+async def read(
+    connection: asyncpg.Connection, account_id: str, quote_id: str
+) -> GuardedQuote | None:
+    """Of the account alone."""
+    row = await connection.fetchrow(_SELECT, quote_id, account_id)
+    if row is None:
+        return None
+    return GuardedQuote(
+        str(row["id"]),
+        str(row["account_id"]),
+        row["created_at"],
+        row["expires_at"],
+        codec.decode(OrderIntent, orjson.loads(row["request"])),
+        tuple(
+            QuotedLeg(codec.decode(OrderLeg, item["leg"]), item["shown"])
+            for item in orjson.loads(row["legs"])
+        ),
+        orjson.loads(row["excluded"]),
+    )

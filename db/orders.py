@@ -1,0 +1,249 @@
+"""Orders as rows: how they are accepted, and how they are read."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple
+
+import asyncpg
+import orjson
+
+from domain import codec
+from domain.orders import Approval, OrderIntent, OrderLeg, OrderState, Reason
+from domain.outcomes import Outcome
+
+
+class NewOrder(NamedTuple):
+    """``tag``: 32 bytes of this order alone. ``deadline``: after it nothing is sent."""
+
+    id: str
+    account_id: str
+    client_order_id: str | None
+    group_id: str
+    quote_id: str | None
+    tag: bytes
+    intent: OrderIntent
+    leg: OrderLeg
+    owner: str
+    signing: Literal["wallet", "delegated"]
+    approval: Approval
+    allow_reroute: bool
+    deadline: datetime
+
+
+class Request(NamedTuple):
+    """Of one idempotency key. ``sha256``: of what was asked for."""
+
+    key: str
+    sha256: bytes
+
+
+class Answer(NamedTuple):
+    """As it was given the first time."""
+
+    status: int
+    body: bytes
+    location: str | None
+
+
+class Accepted(NamedTuple):
+    """``repeated``: the answer is that of the first request, and nothing was done."""
+
+    answer: Answer
+    repeated: bool
+
+
+Refusal = Literal["mismatch", "in_progress", "client_order_id"]
+"""``mismatch``: the key was used for something else. ``in_progress``: another request with it has
+not ended. ``client_order_id``: another order has it."""
+
+
+class OrderRow(NamedTuple):
+    """All that is known of an order but its history. ``facts``: those that stand."""
+
+    new: NewOrder
+    version: int
+    state: OrderState
+    phase: str
+    ending: str | None
+    reason: Reason | None
+    cancel_requested: bool
+    cancel_sent: bool
+    final: bool
+    venue_refs: Mapping[str, str]
+    lease_epoch: int
+    created_at: datetime
+    updated_at: datetime
+    facts: frozenset[Outcome]
+
+
+class Told(NamedTuple):
+    """A row of the history. ``seq`` is the version that it led to."""
+
+    seq: int
+    at: datetime
+    type: str
+    from_state: str | None
+    to_state: str
+
+
+# Accepting ----------------------------------------------------------------------------------------
+
+_CLAIM_KEY: Final = """
+INSERT INTO idempotency (account_id, key, sha256, status, body, location, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING true
+"""
+_ANSWERED: Final = """
+SELECT sha256, status, body, location FROM idempotency WHERE account_id = $1 AND key = $2
+"""
+_INSERT: Final = """
+INSERT INTO orders (id, account_id, client_order_id, group_id, quote_id, tag, market, venue,
+    chain_id, pool, side, intent, leg, owner, signing, approval, allow_reroute, deadline, size_base,
+    version, state, phase, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+    1, 'accepted', 'accepted', $20, $20)
+"""
+ADD_EVENT: Final = """
+INSERT INTO order_events (order_id, seq, at, type, from_state, to_state)
+VALUES ($1, $2, $3, $4, $5, $6)
+"""
+ADD_OUTBOX: Final = "INSERT INTO outbox (order_id, version, created_at) VALUES ($1, $2, $3)"
+
+
+async def accept(
+    connection: asyncpg.Connection, new: NewOrder, request: Request, answer: Answer, now: datetime
+) -> Accepted | Refusal:
+    """Order, answer and outbox in one transaction, or none of them.
+
+    Of requests at once with one key the first wins and the others wait for it. Raises what asyncpg
+    raises; whether anything was stored is not known then, and asking again tells.
+    """
+    try:
+        async with connection.transaction():
+            mine = await connection.fetchval(
+                _CLAIM_KEY, new.account_id, request.key, request.sha256, *answer, now
+            )
+            if not mine:
+                return await _repeated(connection, new.account_id, request)
+            await _insert(connection, new, now)
+    except asyncpg.QueryCanceledError:
+        return "in_progress"
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name == "orders_account_id_client_order_id_key":
+            return "client_order_id"
+        raise
+    return Accepted(answer, repeated=False)
+
+
+async def _repeated(
+    connection: asyncpg.Connection, account_id: str, request: Request
+) -> Accepted | Refusal:
+    row = await connection.fetchrow(_ANSWERED, account_id, request.key)
+    if row is None:
+        return "in_progress"
+    if row["sha256"] != request.sha256:
+        return "mismatch"
+    return Accepted(Answer(row["status"], row["body"], row["location"]), repeated=True)
+
+
+async def _insert(connection: asyncpg.Connection, new: NewOrder, now: datetime) -> None:
+    leg = new.leg
+    await connection.execute(
+        _INSERT,
+        new.id,
+        new.account_id,
+        new.client_order_id,
+        new.group_id,
+        new.quote_id,
+        new.tag,
+        new.intent.market,
+        leg.venue,
+        str(leg.chain_id),
+        leg.pool,
+        new.intent.side,
+        as_json(codec.encode(new.intent)),
+        as_json(codec.encode(leg)),
+        new.owner,
+        new.signing,
+        new.approval,
+        new.allow_reroute,
+        new.deadline,
+        leg.size_base,
+        now,
+    )
+    await connection.execute(ADD_EVENT, new.id, 1, now, "accepted", None, "accepted")
+    await connection.execute(ADD_OUTBOX, new.id, 1, now)
+
+
+# Reading ------------------------------------------------------------------------------------------
+
+_SELECT: Final = "SELECT * FROM orders WHERE id = $1"
+_FACTS: Final = """
+SELECT kind, data FROM chain_events WHERE order_id = $1 AND undone_at IS NULL
+"""
+_HISTORY: Final = """
+SELECT seq, at, type, from_state, to_state FROM order_events WHERE order_id = $1 ORDER BY seq
+"""
+_OF_CLIENT: Final = "SELECT id FROM orders WHERE account_id = $1 AND client_order_id = $2"
+
+
+async def read(
+    connection: asyncpg.Connection, order_id: str, *, lock: bool = False
+) -> OrderRow | None:
+    """``lock``: until the transaction ends nobody else changes it."""
+    row = await connection.fetchrow(_SELECT + (" FOR UPDATE" if lock else ""), order_id)
+    if row is None:
+        return None
+    facts = await connection.fetch(_FACTS, order_id)
+    return _row(row, facts)
+
+
+async def find(connection: asyncpg.Connection, account_id: str, client_order_id: str) -> str | None:
+    """The id of an account's order."""
+    found = await connection.fetchval(_OF_CLIENT, account_id, client_order_id)
+    return None if found is None else str(found)
+
+
+async def history(connection: asyncpg.Connection, order_id: str) -> list[Told]:
+    return [Told(*row) for row in await connection.fetch(_HISTORY, order_id)]
+
+
+def _row(row: asyncpg.Record, facts: Sequence[asyncpg.Record]) -> OrderRow:
+    new = NewOrder(
+        str(row["id"]),
+        str(row["account_id"]),
+        row["client_order_id"],
+        str(row["group_id"]),
+        None if row["quote_id"] is None else str(row["quote_id"]),
+        row["tag"],
+        codec.decode(OrderIntent, orjson.loads(row["intent"])),
+        codec.decode(OrderLeg, orjson.loads(row["leg"])),
+        row["owner"],
+        row["signing"],
+        row["approval"],
+        row["allow_reroute"],
+        row["deadline"],
+    )
+    reason = row["reason"]
+    return OrderRow(
+        new,
+        row["version"],
+        row["state"],
+        row["phase"],
+        row["ending"],
+        None if reason is None else codec.decode(Reason, orjson.loads(reason)),
+        row["cancel_requested"],
+        row["cancel_sent"],
+        row["final"],
+        orjson.loads(row["venue_refs"]),
+        row["lease_epoch"],
+        row["created_at"],
+        row["updated_at"],
+        frozenset(
+            codec.decode(codec.KINDS[fact["kind"]], orjson.loads(fact["data"])) for fact in facts
+        ),
+    )
+
+
+def as_json(value: Any) -> str:
+    """As a jsonb column takes it."""
+    return orjson.dumps(value).decode()

@@ -1,0 +1,97 @@
+"""One delivery after the other: lease, work, release, done, acknowledged."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final, TypeAlias
+
+from db import order_changes, orders, outbox
+from db.instants import instant
+from db.order_changes import LeaseLost
+from db.orders import OrderRow
+from db.pool import Database
+from domain.errors import PerpError
+from domain.orders import Reason
+from execution.dead_letters import bury
+from execution.intake import MAX_DELIVERIES, Delivery, Intake
+from runtime.clock import wall_us
+from runtime.logs import get_logger
+
+LEASE: Final = timedelta(seconds=15)
+TURN_S: Final = 12.0
+"""Less than the lease: who works longer has lost the order before it notices."""
+
+Handle: TypeAlias = Callable[[OrderRow, int], Awaitable[None]]
+"""Takes an order as far as it goes now. Called with the epoch of its lease, which every write of it
+has to name."""
+
+_log = get_logger(__name__)
+
+
+class Worker:
+    """``name``: of this process alone."""
+
+    def __init__(self, database: Database, intake: Intake, name: str, handle: Handle) -> None:
+        self._database = database
+        self._intake = intake
+        self._name = name
+        self._handle = handle
+
+    async def work(self, delivery: Delivery) -> bool:
+        """Whether the entry is done with. Nothing is acknowledged before Postgres has it, and what
+        is not acknowledged comes again.
+
+        Raises what Redis and Postgres raise; the entry comes again then too.
+        """
+        async with self._database.acquire() as connection:
+            epoch = await order_changes.lease(connection, delivery.order_id, self._name, LEASE)
+            row = await orders.read(connection, delivery.order_id)
+        if row is not None and epoch is None:
+            # Somebody works on it; if they die, this entry is claimed later.
+            return False
+        if row is not None and epoch is not None:
+            try:
+                if not await self._handled(delivery, row, epoch):
+                    return False
+            except LeaseLost:
+                _log.warning("lease_lost", order_id=row.new.id, epoch=epoch)
+                return False
+        await self._intake.acknowledge([delivery.entry_id])
+        return True
+
+    async def _handled(self, delivery: Delivery, row: OrderRow, epoch: int) -> bool:
+        """Raises LeaseLost."""
+        order_id = row.new.id
+        letter, failure = None, await self._failure(delivery, row, epoch)
+        async with self._database.acquire() as connection:
+            if failure is not None:
+                if delivery.deliveries < MAX_DELIVERIES:
+                    await order_changes.release(connection, order_id, epoch)
+                    return False
+                now = instant(wall_us())
+                letter = await bury(
+                    connection, order_id, delivery.deliveries, failure, now, epoch
+                )  # fmt: skip
+            await outbox.done(connection, order_id, delivery.version)
+            await order_changes.release(connection, order_id, epoch)
+        if letter is not None and failure is not None:
+            await self._intake.tell_dead(letter, order_id, failure.code)
+        return True
+
+    async def _failure(self, delivery: Delivery, row: OrderRow, epoch: int) -> Reason | None:
+        """Why it could not be dealt with; None when it was."""
+        try:
+            async with asyncio.timeout(TURN_S):
+                await self._handle(row, epoch)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            _log.error(
+                "order_failed",
+                order_id=row.new.id,
+                deliveries=delivery.deliveries,
+                error=repr(error),
+            )
+            code = error.code if isinstance(error, PerpError) else "FAILED"
+            return Reason(code, f"{type(error).__name__}: {error}"[:300])
+        return None

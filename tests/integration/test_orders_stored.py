@@ -1,0 +1,227 @@
+"""Orders in a real Postgres: accepted once, changed by who holds the lease, rebuilt from facts."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+
+from db import order_changes, orders
+from db.order_changes import LeaseLost
+from db.orders import Accepted, Answer, Request, accept
+from domain.errors import InvariantViolation
+from domain.orders import Reason
+from domain.outcomes import Reverted
+from execution.lifecycle import CancelAtVenue, Seen, SendAgain, Step, Undone
+from execution.store import order_of, record
+from tests.integration.orders_kit import (
+    ANSWER,
+    LONG,
+    NOW,
+    SHORT,
+    accepted,
+    account,
+    executed,
+    mined,
+    order,
+    place,
+    resting,
+    schema,
+)
+
+KEY = Request("key", b"\x01" * 32)
+
+
+@pytest.fixture(scope="module")
+def url(embedded_postgres_dsn: str) -> Iterator[str]:
+    with asyncio.Runner() as runner:
+        context = schema(embedded_postgres_dsn)
+        yield runner.run(context.__aenter__())
+        runner.run(context.__aexit__(None, None, None))
+
+
+@pytest.fixture
+async def connection(url: str) -> AsyncIterator[asyncpg.Connection]:
+    async with opened(url) as found:
+        yield found
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[asyncpg.Connection]:
+    found = await asyncpg.connect(url)
+    try:
+        yield found
+    finally:
+        await found.close()
+
+
+async def count(connection: asyncpg.Connection, table: str, order_id: str) -> int:
+    column = "id" if table == "orders" else "order_id"
+    found: int = await connection.fetchval(
+        f"SELECT count(*) FROM {table} WHERE {column} = $1", order_id
+    )
+    return found
+
+
+async def test_an_order_is_read_as_it_was_accepted(connection: asyncpg.Connection) -> None:
+    new = await accepted(connection, client_order_id="mine", allow_reroute=True)
+    row = await orders.read(connection, new.id)
+    assert row is not None
+    assert row.new == new
+    assert (row.state, row.version, row.facts, row.lease_epoch) == ("accepted", 1, frozenset(), 0)
+    assert await orders.find(connection, new.account_id, "mine") == new.id
+    assert await orders.find(connection, new.account_id, "other") is None
+    assert await orders.read(connection, new.group_id) is None
+    [told] = await orders.history(connection, new.id)
+    assert told == (1, NOW, "accepted", None, "accepted")
+    assert await count(connection, "outbox", new.id) == 1
+
+
+async def test_a_hundred_requests_with_one_key_are_one_order(url: str) -> None:
+    async with opened(url) as connection:
+        account_id = await account(connection, 100)
+    gate = asyncio.Semaphore(20)
+
+    async def ask(number: int) -> Accepted | str:
+        new = order(account_id)
+        answer = Answer(202, f"order {number}".encode(), None)
+        async with gate, opened(url) as connection:
+            return await accept(connection, new, Request("once", b"\x07" * 32), answer, NOW)
+
+    found = await asyncio.gather(*(ask(number) for number in range(100)))
+    assert all(isinstance(item, Accepted) for item in found)
+    assert len({item.answer for item in found if isinstance(item, Accepted)}) == 1
+    assert sum(not item.repeated for item in found if isinstance(item, Accepted)) == 1
+    async with opened(url) as connection:
+        sql = "SELECT count(*) FROM orders WHERE account_id = $1"
+        assert await connection.fetchval(sql, account_id) == 1
+
+
+async def test_a_key_means_one_request_of_one_account(connection: asyncpg.Connection) -> None:
+    mine, other = await account(connection, 1), await account(connection, 2)
+    first = await accept(connection, order(mine), KEY, ANSWER, NOW)
+    assert first == Accepted(ANSWER, repeated=False)
+    assert await accept(connection, order(mine), KEY, ANSWER, NOW) == Accepted(ANSWER, True)
+    changed = Request(KEY.key, b"\x02" * 32)
+    assert await accept(connection, order(mine), changed, ANSWER, NOW) == "mismatch"
+    assert await accept(connection, order(other), KEY, ANSWER, NOW) == Accepted(ANSWER, False)
+
+
+async def test_who_waits_too_long_for_another_is_told_so(
+    url: str, connection: asyncpg.Connection
+) -> None:
+    account_id = await account(connection, 3)
+    new = order(account_id)
+    async with opened(url) as other:
+        await other.execute("SET statement_timeout = '50ms'")
+        async with connection.transaction():
+            assert isinstance(await accept(connection, new, KEY, ANSWER, NOW), Accepted)
+            assert await accept(other, order(account_id), KEY, ANSWER, NOW) == "in_progress"
+        found = await accept(other, order(account_id), KEY, ANSWER, NOW)
+        assert found == Accepted(ANSWER, repeated=True)
+
+
+async def test_all_of_it_or_nothing(connection: asyncpg.Connection) -> None:
+    account_id = await account(connection, 4)
+    new = order(account_id, client_order_id="same")
+    assert isinstance(await accept(connection, new, KEY, ANSWER, NOW), Accepted)
+    twice = order(account_id, client_order_id="same")
+    second = Request("second", b"\x03" * 32)
+    assert await accept(connection, twice, second, ANSWER, NOW) == "client_order_id"
+    for table in ("orders", "order_events", "outbox"):
+        assert await count(connection, table, twice.id) == 0
+    # The key of what was refused is free.
+    assert isinstance(await accept(connection, order(account_id), second, ANSWER, NOW), Accepted)
+
+
+async def test_a_lease_is_of_one_and_its_epoch_only_rises(connection: asyncpg.Connection) -> None:
+    new = await accepted(connection)
+    assert await order_changes.lease(connection, new.id, "one", LONG) == 1
+    assert await order_changes.lease(connection, new.id, "two", LONG) is None
+    assert await order_changes.lease(connection, new.id, "one", SHORT) == 2
+    await connection.execute("SELECT pg_sleep(0.005)")
+    assert await order_changes.lease(connection, new.id, "two", LONG) == 3
+    # The old one lets go of nothing that is not its own.
+    await order_changes.release(connection, new.id, 2)
+    assert await order_changes.lease(connection, new.id, "one", LONG) is None
+    await order_changes.release(connection, new.id, 3)
+    assert await order_changes.lease(connection, new.id, "one", LONG) == 4
+
+
+async def test_a_write_under_an_old_epoch_is_refused_and_leaves_nothing(
+    connection: asyncpg.Connection,
+) -> None:
+    new = await accepted(connection)
+    old = await order_changes.lease(connection, new.id, "one", SHORT)
+    await connection.execute("SELECT pg_sleep(0.005)")
+    epoch = await order_changes.lease(connection, new.id, "two", LONG)
+    with pytest.raises(LeaseLost):
+        await record(connection, new.id, [Step("prepared")], NOW, old)
+    assert len(await orders.history(connection, new.id)) == 1
+    recorded = await record(connection, new.id, [Step("prepared")], NOW, epoch)
+    assert recorded.order.state == "prepared"
+
+
+async def test_an_order_is_rebuilt_from_what_is_stored(connection: asyncpg.Connection) -> None:
+    new = await accepted(connection)
+    why = Reason("CANCELLED", "gone", "0x5dac504d")
+    facts = [mined(), resting(), executed(), Reverted(place(4, -1), why)]
+    events = [Step("prepared"), Step("submitted"), *(Seen(fact) for fact in facts)]
+    recorded = await record(connection, new.id, events, NOW)
+    row = await orders.read(connection, new.id)
+    assert row is not None
+    assert order_of(row) == recorded.order
+    assert (row.state, row.version) == ("filled", 7)
+    history = await orders.history(connection, new.id)
+    assert [item.seq for item in history] == list(range(1, 8))
+    assert [item.to_state for item in history][-2:] == ["filled", "filled"]
+    await order_changes.add_refs(connection, new.id, {"order_key": "0x1"})
+    await order_changes.add_refs(connection, new.id, {"position": "0x2"})
+    row = await orders.read(connection, new.id)
+    assert row is not None
+    assert row.venue_refs == {"order_key": "0x1", "position": "0x2"}
+
+
+async def test_a_reorganised_chain_takes_back_fact_and_fill_and_brings_them_again(
+    connection: asyncpg.Connection,
+) -> None:
+    new = await accepted(connection)
+    landed, fill = mined(), executed()
+    events = [Step("prepared"), Step("submitted"), Seen(landed), Seen(fill)]
+    await record(connection, new.id, events, NOW)
+    assert await count(connection, "fills", new.id) == 1
+    back = await record(connection, new.id, [Undone(fill.place), Undone(landed.place)], NOW)
+    assert (back.order.state, SendAgain() in back.effects) == ("submitted", True)
+    assert await count(connection, "fills", new.id) == 0
+    # What it was is still known, and a worker is told to send again.
+    assert await count(connection, "chain_events", new.id) == 2
+    assert await count(connection, "outbox", new.id) == 2
+    again = await record(connection, new.id, [Seen(fill), Seen(fill)], NOW)
+    assert again.order.state == "filled"
+    row = await orders.read(connection, new.id)
+    assert row is not None
+    assert row.facts == {fill}
+    assert await connection.fetchval("SELECT price FROM fills WHERE order_id = $1", new.id) == (
+        fill.price
+    )
+
+
+async def test_a_fact_asks_for_a_worker_where_one_is_needed(connection: asyncpg.Connection) -> None:
+    new = await accepted(connection)
+    events = [Step("prepared"), Step("submitted"), Step("cancel_requested"), Seen(resting())]
+    recorded = await record(connection, new.id, events, NOW)
+    assert CancelAtVenue() in recorded.effects
+    assert await count(connection, "outbox", new.id) == 2
+
+
+async def test_an_illegal_event_changes_nothing(connection: asyncpg.Connection) -> None:
+    new = await accepted(connection)
+    with pytest.raises(InvariantViolation):
+        await record(connection, new.id, [Step("prepared"), Step("lost")], NOW)
+    row = await orders.read(connection, new.id)
+    assert row is not None
+    assert (row.state, row.version) == ("accepted", 1)
+    with pytest.raises(InvariantViolation) as caught:
+        await record(connection, new.group_id, [Step("prepared")], NOW)
+    assert caught.value.code == "NO_SUCH_ORDER"
