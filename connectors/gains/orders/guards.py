@@ -39,22 +39,19 @@ def guard(
 ) -> Guard:
     """A guard around an expected price: as wide as the slippage, and no wider than the limit.
 
-    Where even the smallest slippage, which the contract asks for, would pass the limit, the
-    expected price gives way by that step.
-    Raises InputError ``BAD_PRICE`` or ``BAD_SLIPPAGE`` for what the request cannot hold,
-    ``LIMIT_PASSED`` when the expected price is worse than the limit.
+    Where even the smallest slippage, which the contract asks for, would pass the limit, or the
+    expected price itself does, that gives way.
+    Raises InputError ``BAD_PRICE`` or ``BAD_SLIPPAGE`` for what the request cannot hold.
     """
     _check_price(expected_e10)
     _check_slippage(slippage_e3)
     if limit_e10 is None:
         return _made(expected_e10, slippage_e3, up_is_worse=up_is_worse)
     _check_price(limit_e10)
-    if expected_e10 > limit_e10 if up_is_worse else expected_e10 < limit_e10:
-        raise InputError("LIMIT_PASSED", "the expected price is worse than the limit")
-    room = abs(limit_e10 - expected_e10)
+    room = limit_e10 - expected_e10 if up_is_worse else expected_e10 - limit_e10
     # The largest slippage whose cut-off share of the expected price fits into the room.
     fitting = ((room + 1) * SLIPPAGE_WHOLE - 1) // expected_e10
-    if not fitting:
+    if room < 0 or not fitting:
         return anchored(limit_e10, 1, up_is_worse=up_is_worse)
     return _made(expected_e10, min(slippage_e3, fitting), up_is_worse=up_is_worse)
 

@@ -8,7 +8,6 @@ What a fee or a trigger belongs to is told by other logs of its transaction, bef
 a transaction have to come together.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -23,6 +22,7 @@ from connectors.gains.orders.calls import PendingIndex, TradeIndex, TradeType
 from connectors.gains.orders.deployments import CollateralToken, Deployment
 from connectors.gains.orders.refusals import cancelled
 from domain import exact
+from domain.errors import VenueProtocolError
 from domain.orders import OrderType, Reason
 from domain.outcomes import (
     Cancelled,
@@ -236,15 +236,6 @@ class OutcomeReader:
         return Frozen(place, pending.trader, ref, cancelled(event.reason), needs_update=False)
 
 
-def outcomes(
-    deployment: Deployment, found: Iterable[tuple[ChainLog, e.GainsEvent]]
-) -> list[VenueOutcome]:
-    """Of the events of one chain, in their order."""
-    reader = OutcomeReader(deployment)
-    taken = (reader.take(log, event) for log, event in found)
-    return [outcome for outcome in taken if outcome is not None]
-
-
 def _requested(place: EventPlace, event: e.Requested) -> Resting | None:
     if event.type not in _ORDERS:
         return None
@@ -276,11 +267,19 @@ def _ref_of_filled(event: e.Filled) -> str:
         return ref_of(REQUEST, event.request.index)
     if event.opens:
         return ref_of(ORDER, event.old_index)
-    return ref_of(_EXITS[event.type], event.index)
+    kind = _EXITS.get(event.type)
+    if kind is None:
+        raise VenueProtocolError("BAD_EVENT", f"{event.type.name} is nothing that is triggered")
+    return ref_of(kind, event.index)
 
 
 def _base(token: CollateralToken, size: int, price_e8: int, entry_e10: int) -> Decimal:
-    """What a size is of the base at an entry; see ``economics.quote``."""
+    """What a size is of the base at an entry; see ``economics.quote``.
+
+    Raises VenueProtocolError ``BAD_EVENT`` for an entry at nothing.
+    """
+    if entry_e10 <= 0:
+        raise VenueProtocolError("BAD_EVENT", "a fill without a price")
     usd = Fraction(size * price_e8, power10(token.decimals) * E8)
     return exact.decimal(usd * E10 / entry_e10, DECIMALS, "down")
 

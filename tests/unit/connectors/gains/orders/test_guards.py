@@ -27,6 +27,7 @@ def test_without_room_the_expected_price_gives_way_by_a_step() -> None:
     assert found.max_slippage_e3 == 1
     assert found.worst_e10 == 100 * E10
     assert 100 * E10 - found.expected_e10 < 2 * E10 // 1000
+    assert guard(101 * E10, 500, 100 * E10, up_is_worse=True) == found
 
 
 def test_a_given_slippage_moves_the_expected_price() -> None:
@@ -44,7 +45,7 @@ def test_a_given_slippage_moves_the_expected_price() -> None:
         ("BAD_PRICE", (2**64, 500)),
         ("BAD_SLIPPAGE", (E10, 0)),
         ("BAD_SLIPPAGE", (E10, MAX_SLIPPAGE_E3 + 1)),
-        ("LIMIT_PASSED", (E10, 500, E10 - 1)),
+        ("BAD_PRICE", (E10, 500, 0)),
     ],
 )
 def test_what_no_request_can_hold(code: str, arguments: tuple[int, ...]) -> None:
