@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 from api.auth.links import Links
 from api.auth.service import Auth
+from api.executor_health import ExecutorHealth
 from api.health import Health
 from api.history import PriceHistory
 from api.ladders import LadderPricer
@@ -28,6 +29,7 @@ class Context:
     history: PriceHistory
     limits: RateLimiter
     rpc: RpcHealth
+    executor: ExecutorHealth
 
 
 def context_of(request: Request) -> Context:

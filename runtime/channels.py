@@ -64,6 +64,13 @@ SESSIONS_ENDED: Final = "sessions:ended"
 """Stream, ids of sessions that were ended, for gateways with sockets of theirs."""
 SESSIONS_ENDED_KEPT: Final = 10_000
 
+ORDERS_STREAM: Final = "orders"
+"""Stream, ``order`` and ``version`` an entry: a worker shall look at it. What is true of an order
+is in Postgres. Trimmed below the oldest entry that is not acknowledged."""
+ORDERS_GROUP: Final = "executor"
+ORDERS_DEAD_STREAM: Final = "orders:dead"
+"""Stream, ``letter``, ``order`` and ``code`` an entry. Kept."""
+
 PRICES_ROOM: Final = "prices"
 VENUES_ROOM: Final = "venues"
 FUNDING_ROOM: Final = "funding"
