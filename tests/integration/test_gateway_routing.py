@@ -1,5 +1,6 @@
 """Routes and guarded quotes through the gateway, over real Redis and Postgres."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -8,8 +9,9 @@ import httpx
 import pytest
 
 from db.guarded_quotes import read
-from tests.integration.auth_kit import Wallet, migrated, running
+from tests.integration.auth_kit import Wallet, running
 from tests.integration.gateway_kit import NO_DATABASE, Rig, running_gateway
+from tests.integration.orders_kit import schema
 from tests.integration.test_gateway_ladders import CHEAP, DEEP, LADDER, depth, pool
 from tests.integration.test_gateway_rest import check_problem
 
@@ -25,11 +27,11 @@ ROUTE = "dydx:dydx-mainnet-1:-:USDC"
 
 
 @pytest.fixture(scope="module")
-def database_url(
-    embedded_postgres_dsn: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    with migrated(embedded_postgres_dsn, tmp_path_factory.mktemp("routing") / "migrations") as url:
-        yield url
+def database_url(embedded_postgres_dsn: str) -> Iterator[str]:
+    with asyncio.Runner() as runner:
+        context = schema(embedded_postgres_dsn)
+        yield runner.run(context.__aenter__())
+        runner.run(context.__aexit__(None, None, None))
 
 
 @pytest.fixture
