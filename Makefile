@@ -5,7 +5,7 @@ PACKAGES := $(wildcard domain runtime connectors aggregator execution account ap
 FAST_TESTS := $(wildcard tests/unit tests/property tests/conformance tests/simulation tests/protocol)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
 
-.PHONY: run live stop test check bench load lock install install-dev install-load
+.PHONY: run live stop test check bench load fuzz lock install install-dev install-load
 
 run: install
 	@$(BIN)/perptape run
@@ -33,6 +33,7 @@ test: check
 	NGINX="$${NGINX:-$$(command -v nginx || command -v /usr/sbin/nginx)}"; export NGINX; \
 	[ -n "$$NGINX" ] && without= || without=--ignore=tests/integration/test_nginx.py; \
 	$(BIN)/pytest tests/integration $${CHROMIUM:+tests/e2e} $$without || exit; \
+	tools/newcomer.sh || exit; \
 	[ -n "$$NGINX" ] || echo 'NOT RUN: nginx (no nginx)'; \
 	[ -n "$$CHROMIUM" ] || echo 'NOT RUN: e2e (no chromium)'
 
@@ -42,6 +43,7 @@ bench: install
 	$(BIN)/python benchmarks/ladder.py
 	$(BIN)/python benchmarks/history.py
 	$(BIN)/python benchmarks/fanout.py
+	$(BIN)/python -m benchmarks.api
 
 # A running instance under load: `make load SOCKETS=1000 ROOMS=5 SECONDS=60 SLOW=10 STORM=1`.
 load: install-load
@@ -52,6 +54,11 @@ load: install-load
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SLOW),--slow $(SLOW)) \
 		$(if $(STORM),--storm $(STORM)) $(if $(PROCESSES),--processes $(PROCESSES)) \
 		$(if $(K6),--k6-seconds $(K6)) $(if $(OUT),--out $(OUT)))
+
+# Generated requests to a running sandbox: `make fuzz AREA=market EXAMPLES=300 SEED=1`.
+fuzz: install-dev
+	@$(BIN)/python -m tests.fuzz $(strip $(if $(URL),--url $(URL)) $(if $(AREA),--area $(AREA)) \
+		$(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(SEED),--seed $(SEED)))
 
 # After a change of the dependencies in pyproject.toml. Versions that still fit stay.
 lock: install

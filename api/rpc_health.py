@@ -35,6 +35,7 @@ class RpcHealth:
         self._urls = {
             chain: [url for url in comma_urls(urls) if url.startswith("http")][:NODES_BOUND]
             for chain, urls in sorted(rpc_urls.items())
+            if comma_urls(urls)
         }
         self._turn = asyncio.Lock()
         self._said: dict[str, Any] = {}

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from api import query
 from api.problems import Invalid
-from api.schemas.paging import BAD_CURSOR, LAST_US, SpanPage, encode_cursor
+from api.schemas.paging import SpanPage, encode_cursor
 from db.instants import Span
 from domain.candles import PERIODS, bucket
 from runtime.clock import wall_us
@@ -35,10 +35,7 @@ def read(asked: SpanPage, period: str) -> Asked:
     if to_us is None:
         to_us = bucket(now_us, width_us) + width_us
     if asked.cursor is not None:
-        after = asked.cursor
-        if not after.isdecimal() or not after.isascii() or int(after) > LAST_US:
-            raise Invalid([query.issue("cursor", *BAD_CURSOR)])
-        from_us = max(from_us or 0, int(after) + width_us)
+        from_us = max(from_us or 0, asked.cursor + width_us)
     if from_us is not None:
         return Asked(period, Span(from_us, to_us, limit + 1), limit, now_us)
     return Asked(period, Span(0, to_us, limit, newest=True), limit, now_us)

@@ -21,8 +21,11 @@ def http_host(settings: Settings) -> str:
 
 
 def http_url(settings: Settings) -> str:
-    host = http_host(settings)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
+    return f"http://{_in_url(http_host(settings))}:{settings.http_port}"
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 SANDBOX_PORTS: Final = ("control", "dydx", "gmx", "gains")
@@ -99,6 +102,8 @@ class Layout:
             "REDIS_URL": self.redis_url,
             "DATABASE_URL": self.database_url,
             "PERP_DATA_DIR": str(self.data_dir),
+            # Of one role nobody but the supervisor's page wants to know.
+            "PERP_METRICS_HOST": "127.0.0.1",
             "PERP_METRICS_PORT": str(metrics_port),
             "PERP_WORKER": worker or "1",
             "PYTHONUNBUFFERED": "1",
@@ -114,7 +119,7 @@ class Layout:
         """What ``runtime.json`` says; a published contract."""
         content: dict[str, Any] = {
             "http_url": http_url(self.settings),
-            "metrics_url": f"http://127.0.0.1:{self.settings.metrics_port}/metrics",
+            "metrics_url": self._metrics_url(),
             "redis_url": self.redis_url,
             "database_url": self.database_url,
             "rpc_urls": self._rpc_urls(),
@@ -127,6 +132,10 @@ class Layout:
                 "dydx": {"chain_id": _DYDX_CHAIN_ID, "accounts": []},
             }
         return content
+
+    def _metrics_url(self) -> str:
+        host = _REACHED_BY.get(self.settings.metrics_host, self.settings.metrics_host)
+        return f"http://{_in_url(host)}:{self.settings.metrics_port}/metrics"
 
     def _rpc_urls(self) -> dict[str, list[str]]:
         given = {chain: comma_urls(urls) for chain, urls in self.settings.rpc_urls.items()}

@@ -22,9 +22,9 @@ async def get(host: str, port: int, path: str, timeout_s: float) -> tuple[int, b
 
 
 async def serve_page(
-    port: int, content_type: str, page: Callable[[], Awaitable[bytes]]
+    host: str, port: int, content_type: str, page: Callable[[], Awaitable[bytes]]
 ) -> asyncio.Server:
-    """Serves one page on 127.0.0.1, for every path, until the server is closed."""
+    """Serves one page, for every path, until the server is closed."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # A peer that is slow, gone or talks nonsense is not worth a word.
@@ -42,4 +42,4 @@ async def serve_page(
                 )
                 await writer.drain()
 
-    return await asyncio.start_server(answer, "127.0.0.1", port, limit=_HEAD_BYTES)
+    return await asyncio.start_server(answer, host, port, limit=_HEAD_BYTES)

@@ -64,7 +64,7 @@ def run_supervisor(settings: Settings) -> int:
         if settings.http_port == settings.metrics_port:
             raise StartError(f"PERP_HTTP_PORT and PERP_METRICS_PORT are both {settings.http_port}")
         require_free(settings.http_host, settings.http_port, "PERP_HTTP_PORT")
-        require_free("127.0.0.1", settings.metrics_port, "PERP_METRICS_PORT")
+        require_free(settings.metrics_host, settings.metrics_port, "PERP_METRICS_PORT")
         try:
             return asyncio.run(_run(settings, data_dir, home, user))
         finally:
@@ -99,7 +99,10 @@ class Supervisor:
             if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
                 loop.add_signal_handler(number, self._on_signal, number)
         page = await loopback_http.serve_page(
-            self._settings.metrics_port, CONTENT_TYPE, lambda: metrics_page(self._children)
+            self._settings.metrics_host,
+            self._settings.metrics_port,
+            CONTENT_TYPE,
+            lambda: metrics_page(self._children),
         )
         start = asyncio.create_task(self._start())
         try:

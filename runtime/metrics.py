@@ -48,6 +48,6 @@ POOL_WAIT: Final = Histogram(
 POOL_WAITING: Final = Gauge("perptape_pool_waiting", "Who waits for a connection to Postgres")
 
 
-def serve_metrics(port: int) -> None:
-    """Serves ``/metrics`` on the loopback interface from a thread of its own."""
-    start_http_server(port, addr="127.0.0.1")
+def serve_metrics(host: str, port: int) -> None:
+    """Serves ``/metrics`` from a thread of its own. Raises OSError."""
+    start_http_server(port, addr=host)

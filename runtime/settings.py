@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     network: Literal["sandbox", "live", "testnet"] = "sandbox"
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8000, ge=1, le=65535)
+    metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=9464, ge=1, le=65535)
     data_dir: Path = Path(".data")
     redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL")
@@ -66,7 +67,12 @@ class Settings(BaseSettings):
     worker: int = Field(default=1, ge=1, le=64)
     host_name: str = "a"
     trusted_proxies: str = ""
-    rate_limit_factor: float = Field(default=1.0, gt=0, le=1e6, allow_inf_nan=False)
+    rate_limit_factor: float | None = Field(default=None, gt=0, le=1e6, allow_inf_nan=False)
+    rate_anonymous_per_s: float = Field(default=20.0, gt=0, le=1e6, allow_inf_nan=False)
+    rate_anonymous_burst: int = Field(default=60, ge=1, le=1_000_000)
+    rate_account_per_s: float = Field(default=50.0, gt=0, le=1e6, allow_inf_nan=False)
+    rate_account_burst: int = Field(default=150, ge=1, le=1_000_000)
+    rate_logins_per_minute: int = Field(default=5, ge=1, le=1_000_000)
     allow_private_urls: bool | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     dydx_ws_url: str | None = None
@@ -130,6 +136,13 @@ class Settings(BaseSettings):
         if self.allow_private_urls is None:
             return self.network == "sandbox"
         return self.allow_private_urls
+
+    @property
+    def rates_scale(self) -> float:
+        """What every rate limit is multiplied by. The sandbox is for tests and loads."""
+        if self.rate_limit_factor is None:
+            return 100.0 if self.network == "sandbox" else 1.0
+        return self.rate_limit_factor
 
     @property
     def market_filter(self) -> frozenset[str] | None:

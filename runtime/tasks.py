@@ -144,7 +144,7 @@ def run_role(role: str, main: RoleMain) -> NoReturn:
         sys.exit(2)
     configure_logs(role, settings.log_level)
     try:
-        metrics.serve_metrics(settings.metrics_port)
+        metrics.serve_metrics(settings.metrics_host, settings.metrics_port)
     except OSError as error:
         print(f"perptape: metrics port {settings.metrics_port}: {error}", file=sys.stderr)
         sys.exit(1)

@@ -4,24 +4,18 @@ from starlette.responses import Response
 
 from api import query, spans
 from api.endpoints import Asked, Endpoint
-from api.problems import Invalid
 from api.routes.markets import require_markets
 from api.schemas.base import Rows
 from api.schemas.market import Candle, CandlesQuery, MarketPath
-from domain.candles import BEST
 from runtime.wire import candle_data
 
 
 async def list_candles(asked: Asked[MarketPath, CandlesQuery, None]) -> Response:
-    context, market, venue = asked.context, asked.path.market, asked.query.venue
-    markets = require_markets(context.board)
+    context, market, wanted = asked.context, asked.path.market, asked.query
+    require_markets(context.board)
     context.board.require_market(market)
-    known = {name for row in markets.values() for name in row["venues"]}
-    if venue != BEST and venue not in known:
-        message = f"one of {', '.join(sorted(known))}"
-        raise Invalid([query.issue("venue", "UNKNOWN_VENUE", message)])
-    part = spans.read(asked.query, asked.query.interval)
-    rows = await context.history.candles(market, venue, part.period, part.span)
+    part = spans.read(wanted, wanted.interval)
+    rows = await context.history.candles(market, wanted.venue, part.period, part.span)
     data = [candle_data(row, part.width_us, part.now_us) for row in rows[: part.limit]]
     return query.answer(data, next_cursor=spans.next_cursor(part, [row.t_us for row in rows]))
 

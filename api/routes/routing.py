@@ -30,9 +30,7 @@ async def post_quote(asked: Asked[None, Nothing, QuoteBody]) -> Response:
 
 
 async def get_quote(asked: Asked[QuotePath, Nothing, None]) -> Response:
-    return _answer(
-        await asked.context.routing.read(asked.identity.account.id, asked.path.id)
-    )
+    return _answer(await asked.context.routing.read(asked.identity.account.id, asked.path.id))
 
 
 def _answer(quote: guarded_quotes.GuardedQuote) -> Response:

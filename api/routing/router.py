@@ -316,9 +316,7 @@ def _part_of(offer: Offer, share: Share) -> Offer:
     return replace(offer, priced=(*offer.shares, offer.priced)[parts - 1], shares=())
 
 
-def _base(
-    intent: OrderIntent, priced: PricedPool, price: Decimal, share: Fraction
-) -> Decimal:
+def _base(intent: OrderIntent, priced: PricedPool, price: Decimal, share: Fraction) -> Decimal:
     if intent.size_base is not None:
         return exact.decimal(Fraction(intent.size_base) * share, SIZE_DECIMALS, "down")
     size = Fraction(priced.notional_usd) / Fraction(price)

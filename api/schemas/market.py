@@ -21,7 +21,8 @@ from api.schemas.base import (
     text,
 )
 from api.schemas.paging import Page, SpanPage
-from domain.candles import PERIODS
+from connectors import registry
+from domain.candles import BEST, PERIODS
 
 MAX_SIZES: Final = 10
 MAX_USD: Final = 100_000_000
@@ -62,7 +63,12 @@ def _places(value: Decimal) -> int:
     return -exponent
 
 
-_ONE_SIZE: Final = r"[1-9]\d{0,7}(\.\d{1,6})?"
+_ONE_SIZE: Final = r"([1-9]\d{0,7}(\.\d{1,6})?|100000000(\.0{1,6})?)"
+
+_HOURS: Final = (
+    r"(0\.(\d{0,2}[1-9]|[1-9]\d{0,2}|\d[1-9]\d)"
+    r"|([1-9]\d{0,2}|[1-7]\d{3}|8[0-6]\d{2}|87[0-5]\d)(\.\d{1,3})?|8760(\.0{1,3})?)"
+)
 
 Sizes = Annotated[
     list[Decimal] | None,
@@ -81,7 +87,7 @@ Hours = Annotated[
         _hours,
         {
             "type": "string",
-            "pattern": anchored(r"([1-9]\d{0,2}|[1-7]\d{3})(\.\d{1,3})?"),
+            "pattern": anchored(_HOURS),
             "examples": ["24"],
         },
     ),
@@ -107,7 +113,9 @@ class FundingQuery(Page):
 
 class CandlesQuery(SpanPage):
     interval: Annotated[str, one_of(CANDLE_PERIODS, "UNKNOWN_INTERVAL")] = CANDLE_PERIODS[0]
-    venue: Opaque = Field(default="best", description="the consolidated mid without one")
+    venue: Annotated[str, one_of((BEST, *registry.VENUES), "UNKNOWN_VENUE")] = Field(
+        default=BEST, description="the consolidated mid without one"
+    )
 
 
 class SpreadsQuery(SpanPage):

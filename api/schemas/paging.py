@@ -1,6 +1,5 @@
 """``limit`` and ``cursor`` of lists, and the time a history is asked for."""
 
-import base64
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
@@ -11,21 +10,28 @@ from api.schemas.base import Read, Said, anchored, refused, text
 
 LIMIT_DEFAULT: Final = 100
 LIMIT_MAX: Final = 1000
-LAST_US: Final = 250_000_000_000_000_000
-"""In the year 9892: no bucket goes past what a date can be."""
-BAD_CURSOR: Final = ("BAD_CURSOR", "not a next_cursor of this list")
 
-_LIMIT: Final = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
-_CURSOR_PATTERN: Final = r"[A-Za-z0-9_-]{1,200}"
+_LIMIT: Final = re.compile(r"[1-9]\d{0,3}", re.ASCII)
+_CURSOR_PATTERN: Final = r"([2-7][0-9a-f]){1,200}"
+"""ASCII text in hexadecimal: whatever is spelled like a cursor is one."""
 _CURSOR: Final = re.compile(_CURSOR_PATTERN, re.ASCII)
-_ISO_PATTERN: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)"
-_ISO: Final = re.compile(_ISO_PATTERN, re.ASCII)
+_BUCKET_PATTERN: Final = r"(3\d){1,17}"
+"""The same of a decimal number, below the last time there is."""
+_BUCKET: Final = re.compile(_BUCKET_PATTERN, re.ASCII)
+_DAY: Final = r"(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31"
+_YEAR: Final = r"19[7-9]\d|[2-8]\d{3}"
+_LEAP_YEAR: Final = r"19[7-9][26048]|[2-8]\d(0[48]|[2468][048]|[13579][26])"
+_CLOCK: Final = r"([01]\d|2[0-3]):[0-5]\d"
+_TIME_PATTERN: Final = (
+    rf"(({_YEAR})-({_DAY})|({_LEAP_YEAR})-02-29)T{_CLOCK}(:[0-5]\d(\.\d{{1,6}})?)?(Z|[+-]{_CLOCK})"
+)
+_TIME: Final = re.compile(_TIME_PATTERN, re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def encode_cursor(key: str) -> str:
-    """``key``: where the next page begins; ``cursor`` of the next request."""
-    return base64.urlsafe_b64encode(key.encode()).rstrip(b"=").decode()
+    """``key``: where the next page begins, ASCII; ``cursor`` of the next request."""
+    return key.encode("ascii").hex()
 
 
 def _limit(value: Any) -> int:
@@ -35,22 +41,26 @@ def _limit(value: Any) -> int:
 
 
 def _after(value: Any) -> str:
-    if _CURSOR.fullmatch(text(value)):
-        try:
-            return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).decode()
-        except ValueError:
-            pass
-    raise refused(*BAD_CURSOR)
+    if not _CURSOR.fullmatch(text(value)):
+        raise refused("BAD_CURSOR", "not a next_cursor of this list")
+    return bytes.fromhex(value).decode("ascii")
+
+
+def _after_us(value: Any) -> int:
+    if not _BUCKET.fullmatch(text(value)):
+        raise refused("BAD_CURSOR", "not a next_cursor of this list")
+    return int(bytes.fromhex(value))
 
 
 def _time_us(value: Any) -> int:
-    if _ISO.fullmatch(text(value)):
+    if _TIME.fullmatch(text(value)):
         try:
             us = (datetime.fromisoformat(value) - _EPOCH) // timedelta(microseconds=1)
-        except (ValueError, OverflowError):
-            us = -1
-        if 0 <= us <= LAST_US:
-            return us
+        except ValueError:
+            pass
+        else:
+            # An offset may lead to before the beginning.
+            return max(0, us)
     raise refused("BAD_TIME", "a UTC time, 2026-01-02T03:04:05.678Z")
 
 
@@ -59,13 +69,17 @@ Cursor = Annotated[
     str | None, Read(_after, {"type": "string", "pattern": anchored(_CURSOR_PATTERN)})
 ]
 """Decoded: what ``encode_cursor`` was given."""
+BucketCursor = Annotated[
+    int | None, Read(_after_us, {"type": "string", "pattern": anchored(_BUCKET_PATTERN)})
+]
+"""The same as microseconds."""
 TimeUs = Annotated[
     int | None,
     Read(
         _time_us,
         {
             "type": "string",
-            "pattern": anchored(_ISO_PATTERN),
+            "pattern": anchored(_TIME_PATTERN),
             "examples": ["2026-01-02T03:04:05.678Z"],
         },
     ),
@@ -73,14 +87,18 @@ TimeUs = Annotated[
 """An ISO-8601 time as microseconds since 1970."""
 
 
-class Page(Said):
+class Limited(Said):
     limit: Limit = Field(default=LIMIT_DEFAULT, description="rows of an answer at most")
+
+
+class Page(Limited):
     cursor: Cursor = Field(default=None, description="next_cursor of the page before")
 
 
-class SpanPage(Page):
+class SpanPage(Limited):
     """Which part of a history; subclasses have an ``interval``."""
 
+    cursor: BucketCursor = Field(default=None, description="next_cursor of the page before")
     from_us: TimeUs = Field(
         default=None, alias="from", description="first bucket; without it the newest page"
     )

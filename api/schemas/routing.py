@@ -30,7 +30,9 @@ NAME: Final = "[A-Za-z0-9._:-]{1,80}"
 
 
 def _amount(value: Any) -> Decimal:
-    return amount(value, "BAD_AMOUNT", "a plain decimal, up to 18 digits before and after the point")
+    return amount(
+        value, "BAD_AMOUNT", "a plain decimal, up to 18 digits before and after the point"
+    )
 
 
 def _usd(value: Any) -> Decimal:
@@ -91,7 +93,8 @@ Amount = Annotated[Decimal, Read(_amount, _AMOUNT_SCHEMA)]
 Usd = Annotated[Decimal, Read(_usd, _AMOUNT_SCHEMA)]
 Flag = Annotated[bool, Read(_flag, {"type": "boolean"})]
 Names = Annotated[
-    frozenset[str], Read(_listed(lambda item: str(_NAME.read(item))), {**_LIST, "items": _NAME_SCHEMA})
+    frozenset[str],
+    Read(_listed(lambda item: str(_NAME.read(item))), {**_LIST, "items": _NAME_SCHEMA}),
 ]
 Chains = Annotated[
     frozenset[str],
@@ -114,6 +117,9 @@ Legs = Annotated[
 Seconds = Annotated[
     int, Read(_whole(1, _LAST_S), {"type": "integer", "minimum": 1, "maximum": _LAST_S})
 ]
+
+
+RouteId = Annotated[str, matching("[A-Za-z0-9._:-]{1,200}", "BAD_NAME", "no route_id")]
 
 
 class CollateralBody(Said):
@@ -146,14 +152,18 @@ class RouteBody(Said):
     slippage_bps: Amount = Decimal(50)
     venues: Names | None = None
     chain_ids: Chains | None = None
-    holding_hours: Hours | None = Field(default=None, description="funding and borrowing for so long")
+    holding_hours: Hours | None = Field(
+        default=None, description="funding and borrowing for so long"
+    )
     max_legs: Legs = 1
 
 
 class QuoteBody(RouteBody):
     """``route_id``: of ``routes``; without it the best split over at most ``max_legs``."""
 
-    route_id: Annotated[str, matching("[A-Za-z0-9._:-]{1,200}", "BAD_NAME", "no route_id")] | None = None
+    route_id: (
+        Annotated[str, matching("[A-Za-z0-9._:-]{1,200}", "BAD_NAME", "no route_id")] | None
+    ) = None
 
 
 class QuotePath(Said):

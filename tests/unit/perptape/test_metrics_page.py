@@ -26,7 +26,7 @@ async def served(quotes: int) -> tuple[asyncio.Server, int]:
         return generate_latest(registry)
 
     [port] = free_ports(1)
-    return await loopback_http.serve_page(port, CONTENT_TYPE, page), port
+    return await loopback_http.serve_page("127.0.0.1", port, CONTENT_TYPE, page), port
 
 
 async def test_every_sample_has_its_role() -> None:
