@@ -43,6 +43,7 @@ bench: install
 	$(BIN)/python benchmarks/ladder.py
 	$(BIN)/python benchmarks/history.py
 	$(BIN)/python benchmarks/fanout.py
+	$(BIN)/python benchmarks/outages.py
 	$(BIN)/python -m benchmarks.api
 
 # A running instance under load: `make load SOCKETS=1000 ROOMS=5 SECONDS=60 SLOW=10 STORM=1`.

@@ -23,7 +23,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from perptape.at_rest import Place, postgres, started_postgres
-from perptape.data_dir import holder_pid, open_data_dir
+from perptape.data_dir import LOCK, holder_pid, open_data_dir
 from perptape.errors import StartError
 from perptape.runtime_file import read_runtime_file
 from perptape.service_user import make_services_home
@@ -84,7 +84,8 @@ def restore(settings: Settings, source: Path) -> str:
 
 
 def _require_empty(folder: Path) -> None:
-    if folder.exists() and any(folder.iterdir()):
+    # A lock that nobody holds is left by whoever tried before.
+    if folder.exists() and any(path.name != LOCK for path in folder.iterdir()):
         raise StartError(f"{folder} is not empty: restore into another (PERP_DATA_DIR)")
 
 
@@ -237,7 +238,7 @@ def _empty(place: Place) -> None:
         for path in folder.iterdir() if folder.exists() else ():
             if path.is_dir():
                 shutil.rmtree(path)
-            elif path.name != "lock":  # it is held
+            elif path.name != LOCK:  # it is held
                 path.unlink()
 
 

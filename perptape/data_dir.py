@@ -11,7 +11,7 @@ from typing import Final
 
 from perptape.errors import StartError
 
-_LOCK: Final = "lock"
+LOCK: Final = "lock"
 # Two databases are created at the first start; below this they would fail half-way.
 _ROOM_BYTES: Final = 100_000_000
 
@@ -39,7 +39,7 @@ def open_data_dir(path: Path) -> None:
 @contextlib.contextmanager
 def hold_lock(path: Path, url: str) -> Iterator[None]:
     """Holds the data dir. The kernel lets go of it when this process ends, however it ends."""
-    descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         while not _lock(descriptor, fcntl.LOCK_EX):
             if (holder := _holder(descriptor)) is not None:
@@ -57,7 +57,7 @@ def hold_lock(path: Path, url: str) -> Iterator[None]:
 def holder_pid(path: Path) -> int | None:
     """The supervisor that holds the data dir, None where nobody does."""
     try:
-        descriptor = os.open(path / _LOCK, os.O_RDONLY)
+        descriptor = os.open(path / LOCK, os.O_RDONLY)
     except FileNotFoundError:
         return None
     try:

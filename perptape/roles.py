@@ -5,6 +5,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Final, cast
 
+from runtime import beside
 from runtime.settings import Settings
 from runtime.tasks import RoleMain
 
@@ -18,6 +19,7 @@ class Role:
     stop_grace_s: float
     sandbox_only: bool = False
     replicated: bool = False  # PERP_GATEWAYS copies instead of one
+    beside: bool = False  # computes in a process beside it, from its first second on
 
     def workers(self, settings: Settings) -> list[str]:
         """One name per process; a role that runs once needs none."""
@@ -29,11 +31,14 @@ class Role:
 
     def load(self) -> RoleMain:
         # Imported only in the process that runs it: each role pays for its own imports alone.
-        return cast(RoleMain, importlib.import_module(self.module).main)
+        main = cast(RoleMain, importlib.import_module(self.module).main)
+        if self.beside:
+            beside.begin()
+        return main
 
 
 ROLES: Final = (
     Role("sandbox", "sandbox.service", stop_grace_s=1.0, sandbox_only=True),
-    Role("feed", "aggregator.service", stop_grace_s=1.5),
+    Role("feed", "aggregator.service", stop_grace_s=1.5, beside=True),
     Role("gateway", "api.service", stop_grace_s=4.5, replicated=True),
 )

@@ -3,8 +3,10 @@ thread would that keeps the interpreter to itself for tens of milliseconds."""
 
 import asyncio
 import atexit
+import contextlib
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -40,12 +42,22 @@ async def call(function: Callable[..., _T], *arguments: Any) -> _T:
     return answer  # type: ignore[no-any-return]  # what the function returns
 
 
+def begin() -> None:
+    """Starts the process as a copy of this one, which spares it a second of imports. To be called
+    once, after the imports and before anything runs: a thread, an event loop."""
+    _process.begin()
+
+
 def serve() -> None:
     """The other process: answers calls until its standard input ends, however that comes."""
     calls = sys.stdin.buffer
     # Whatever prints must not get between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    _answer(calls, answers)
+
+
+def _answer(calls: IO[bytes], answers: IO[bytes]) -> None:
     os.nice(_NICENESS)
     while True:
         try:
@@ -76,7 +88,10 @@ class _Process:
     """The process as its owner sees it; one thread uses it."""
 
     def __init__(self) -> None:
-        self._running: subprocess.Popen[bytes] | None = None
+        self._running: _Copy | _Fresh | None = None
+
+    def begin(self) -> None:
+        self._running = _Copy()
 
     def answer(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         request = pickle.dumps((function, arguments), pickle.HIGHEST_PROTOCOL)
@@ -90,34 +105,81 @@ class _Process:
 
     def _ask(self, request: bytes) -> Any:
         if self._running is None:
-            self._running = _started()
+            self._running = _Fresh()
         process = self._running
         watchdog = threading.Timer(TIMEOUT_S, process.kill)
         watchdog.start()
         try:
-            _pipe(process.stdin).write(request)
-            _pipe(process.stdin).flush()
-            return pickle.load(_pipe(process.stdout))
+            process.calls.write(request)
+            process.calls.flush()
+            return pickle.load(process.answers)
         finally:
             watchdog.cancel()
 
     def end(self) -> None:
         if self._running is not None:
             self._running.kill()
-            # Closes the pipes as well; what was not written is of no use any more.
-            self._running.communicate()
+            self._running.forget()
             self._running = None
 
 
-def _started() -> subprocess.Popen[bytes]:
-    # Signals for the group are its owner's affair; it ends when its input does.
-    return subprocess.Popen(
-        [sys.executable, "-P", "-c", _PROGRAM],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        start_new_session=True,
-    )
+class _Copy:
+    """A fork."""
+
+    def __init__(self) -> None:
+        calls_out, calls_in = os.pipe()
+        answers_out, answers_in = os.pipe()
+        self._pid = os.fork()
+        if not self._pid:
+            os.close(calls_in)
+            os.close(answers_out)
+            # Signals for the group are its owner's affair; it ends when its input does.
+            os.setsid()
+            try:
+                _answer(os.fdopen(calls_out, "rb"), os.fdopen(answers_in, "wb"))
+            finally:
+                os._exit(0)
+        os.close(calls_out)
+        os.close(answers_in)
+        self.calls: IO[bytes] = os.fdopen(calls_in, "wb")
+        self.answers: IO[bytes] = os.fdopen(answers_out, "rb")
+
+    def kill(self) -> None:
+        # Not waited for before forget, so the number is still its own.
+        os.kill(self._pid, signal.SIGKILL)
+
+    def forget(self) -> None:
+        os.waitpid(self._pid, 0)
+        _close(self.calls, self.answers)
+
+
+class _Fresh:
+    """A new one: what this one runs by now must not be copied."""
+
+    def __init__(self) -> None:
+        self._popen = subprocess.Popen(
+            [sys.executable, "-P", "-c", _PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            start_new_session=True,
+        )
+        self.calls: IO[bytes] = _pipe(self._popen.stdin)
+        self.answers: IO[bytes] = _pipe(self._popen.stdout)
+
+    def kill(self) -> None:
+        self._popen.kill()
+
+    def forget(self) -> None:
+        self._popen.wait()
+        _close(self.calls, self.answers)
+
+
+def _close(*pipes: IO[bytes]) -> None:
+    for pipe in pipes:
+        # What was not written is of no use any more.
+        with contextlib.suppress(OSError):
+            pipe.close()
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

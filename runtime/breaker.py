@@ -8,8 +8,9 @@ TRIAL_NS: Final = 10_000_000_000
 
 
 class Breaker:
-    """Closed until ``failures`` calls in a row have failed; then open for ``rest_ns``. After that
-    one call at a time is let through, and the first one that succeeds closes it.
+    """Closed until ``failures`` calls in a row have failed, or one with silence; then open for
+    ``rest_ns``. After that one call at a time is let through, and the first one that succeeds
+    closes it.
 
     Every call that ``allows`` let through is followed by one of ``succeeded``, ``failed`` and
     ``abandoned``.
@@ -45,9 +46,10 @@ class Breaker:
         self._in_a_row = 0
         self._rests_until_ns = self._trial_ns = None
 
-    def failed(self, now_ns: int, cause: str, jitter: float = 1.0) -> None:
-        """``jitter``: share of the rest that is kept, so that many do not come back at once."""
-        self._in_a_row += 1
+    def failed(self, now_ns: int, cause: str, jitter: float = 1.0, *, silent: bool = False) -> None:
+        """``jitter``: share of the rest that is kept, so that many do not come back at once.
+        ``silent``: the whole time a call may take has gone by."""
+        self._in_a_row = self._failures if silent else self._in_a_row + 1
         self.cause = cause
         self._trial_ns = None
         if self._in_a_row >= self._failures:

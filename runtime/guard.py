@@ -22,19 +22,22 @@ class Resting(ConnectionError):
 
 
 class Guard:
-    """``lost``: what a call raises when the server is away or does not answer; anything else that
-    it raises is an answer. ``limit_s``: a call that takes longer raises TimeoutError."""
+    """``lost``: what a call raises when the server is away or, ``silence``, does not answer in
+    time; anything else that it raises is an answer. ``limit_s``: a call that takes longer raises
+    TimeoutError."""
 
     def __init__(
         self,
         name: str,
         breaker: Breaker,
         lost: tuple[type[Exception], ...],
+        silence: tuple[type[Exception], ...] = (TimeoutError,),
         limit_s: float | None = None,
     ) -> None:
         self._name = name
         self._breaker = breaker
         self._lost = lost
+        self._silence = silence
         self._limit_s = limit_s
         self._refused = metrics.CALLS_REFUSED.labels(server=name)
         self._seconds = metrics.CALL_SECONDS.labels(server=name)
@@ -79,6 +82,7 @@ class Guard:
     def _failed(self, error: Exception) -> None:
         was_open = self._breaker.is_open
         cause = f"{type(error).__name__}: {error}".removesuffix(": ")[:200]
-        self._breaker.failed(mono_ns(), cause, random.uniform(JITTER, 1.0))
+        silent = isinstance(error, self._silence)
+        self._breaker.failed(mono_ns(), cause, random.uniform(JITTER, 1.0), silent=silent)
         if self._breaker.is_open and not was_open:
             _log.warning("breaker_opened", server=self._name, cause=cause)

@@ -17,7 +17,8 @@ _ANSWER_S: Final = 0.2
 """Of a guarded call, all in all: who gives it ``CALL_TIMEOUT_S`` learns why it failed."""
 _FAILURES: Final = 2
 _REST_NS: Final = 250_000_000
-_LOST: Final = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
+_SILENCE: Final = (RedisTimeoutError, TimeoutError)
+_LOST: Final = (RedisConnectionError, OSError, *_SILENCE)
 
 
 def fast_client(url: str) -> "aioredis.Redis":
@@ -29,7 +30,7 @@ def guarded_client(url: str) -> "GuardedRedis":
     """A fast one that many use at once: while the server does not answer, all but one call in a
     while fail at once, with ``Resting``."""
     client = cast(GuardedRedis, GuardedRedis.from_url(url, **_options(_ANSWER_S)))
-    client.guard = Guard("redis", Breaker(_FAILURES, _REST_NS), _LOST, _ANSWER_S)
+    client.guard = Guard("redis", Breaker(_FAILURES, _REST_NS), _LOST, _SILENCE, _ANSWER_S)
     return client
 
 

@@ -1,24 +1,17 @@
 """API keys and wallets of an account."""
 
 import base64
-import binascii
+import re
 import uuid
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from api.schemas.base import Instant, Read, Said, Told, matching, refused, text
+from api.schemas.base import Instant, Read, Said, Told, anchored, matching, refused, text
 
-NAME_BOUND: Final = 64
+NAME: Final = r"[!-~]([ -~]{0,62}[!-~])?"
 DAYS_BOUND: Final = 3650
-
-
-def _name(value: Any) -> str:
-    if not 0 < len(text(value)) <= NAME_BOUND or not value.isprintable() or value != value.strip():
-        raise refused("BAD_NAME", f"1 to {NAME_BOUND} printable characters, no space around them")
-    return str(value)
 
 
 def _scopes(value: Any) -> tuple[str, ...]:
@@ -39,17 +32,18 @@ def _days(value: Any) -> timedelta | None:
     return timedelta(days=value)
 
 
-def _base64_of(size: int) -> Callable[[Any], bytes]:
-    def read(value: Any) -> bytes:
-        try:
-            found = base64.b64decode(text(value), validate=True)
-        except (binascii.Error, ValueError):
-            found = b""
-        if len(found) != size:
-            raise refused("BAD_BASE64", f"expected {size} bytes in base64")
-        return found
+def _base64_of(size: int) -> Read:
+    """Of exactly so many bytes."""
+    whole, rest = divmod(size * 8, 6)
+    pattern = f"[A-Za-z0-9+/]{{{whole + (rest > 0)}}}" + "=" * (-size % 3)
+    compiled = re.compile(pattern, re.ASCII)
 
-    return read
+    def read(value: Any) -> bytes:
+        if not compiled.fullmatch(text(value)):
+            raise refused("BAD_BASE64", f"expected {size} bytes in base64")
+        return base64.b64decode(value)
+
+    return Read(read, {"type": "string", "pattern": anchored(pattern)})
 
 
 def _id(value: Any) -> str:
@@ -71,7 +65,10 @@ class KeyId(Said):
 
 
 class KeyBody(Said):
-    name: Annotated[str, Read(_name, {"type": "string", "minLength": 1, "maxLength": NAME_BOUND})]
+    name: Annotated[
+        str,
+        matching(NAME, "BAD_NAME", "1 to 64 printable ASCII characters, no space around them"),
+    ]
     scopes: Annotated[
         tuple[str, ...],
         Read(
@@ -114,10 +111,8 @@ class LinkNonceBody(Said):
 class LinkBody(Said):
     nonce: Annotated[str, matching("[0-9a-f]{32}", "BAD_NONCE", "32 hex digits")]
     address: DydxAddress
-    public_key: Annotated[bytes, Read(_base64_of(33), {"type": "string", "format": "byte"})] = (
-        Field(description="secp256k1, compressed")
-    )
-    signature: Annotated[bytes, Read(_base64_of(64), {"type": "string", "format": "byte"})] = Field(
+    public_key: Annotated[bytes, _base64_of(33)] = Field(description="secp256k1, compressed")
+    signature: Annotated[bytes, _base64_of(64)] = Field(
         description="r and s over the SHA-256 of sign_doc, s in the lower half"
     )
 

@@ -38,7 +38,9 @@ class RestClient:
         self._retry_after_unit_s = retry_after_unit_s
         self._free_ns = 0
         self._banned_until_ns = 0
-        self._guard = Guard(self.host, Breaker(_FAILURES, _REST_NS), _LOST, TIMEOUT_S)
+        self._guard = Guard(
+            self.host, Breaker(_FAILURES, _REST_NS), _LOST, silence=(), limit_s=TIMEOUT_S
+        )
 
     async def get(self, path: str) -> bytes:
         """The body of a 200 answer.

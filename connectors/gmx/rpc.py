@@ -23,7 +23,7 @@ class Nodes:
     def __init__(self, urls: Sequence[str]) -> None:
         self._urls = list(urls)
         self._guards = {
-            url: Guard(f"gmx-rpc-{number}", Breaker(_FAILURES, _REST_NS), _LOST, TIMEOUT_S)
+            url: Guard(f"gmx-rpc-{number}", Breaker(_FAILURES, _REST_NS), _LOST, limit_s=TIMEOUT_S)
             for number, url in enumerate(urls, 1)
         }
         self._last = ""

@@ -261,6 +261,7 @@ def test_a_dump_that_cannot_be_loaded_leaves_an_empty_data_folder(
     code, said = perptape("restore", str(broken), data_dir=target)
     assert (code, "pg_restore failed" in said) == (1, True)
     assert [path.name for path in target.iterdir()] == ["lock"]
+    assert perptape("restore", str(backup), data_dir=target)[0] == 0
 
 
 def test_servers_of_others_are_not_backed_up_here(tmp_path: Path) -> None:

@@ -124,3 +124,38 @@ async def test_it_is_silent_when_its_owner_dies_while_it_computes() -> None:
         await owner.wait()
         # It ends when both have.
         assert await owner.stderr.read() == b""
+
+
+PROGRAM_WITH_A_COPY = (
+    "import asyncio, os\n"
+    "from runtime import beside\n"
+    "from tests.unit.runtime.test_beside import add, die_once, pids\n"
+    "beside.begin()\n"
+    "async def main(mark):\n"
+    "    first, parent = await beside.call(pids)\n"
+    "    assert parent == os.getpid() != first\n"
+    "    assert (await beside.call(pids))[0] == first\n"
+    "    assert await beside.call(die_once, mark) == 1\n"
+    "    second, _ = await beside.call(pids)\n"
+    "    assert second != first\n"
+    "    print(first, second)\n"
+)
+
+
+async def test_a_copy_made_at_the_start_answers_and_is_replaced(tmp_path: Path) -> None:
+    program = (
+        f"{PROGRAM_WITH_A_COPY}from pathlib import Path\n"
+        f"asyncio.run(main(Path({str(tmp_path / 'mark')!r})))\n"
+    )
+    owner = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    async with asyncio.timeout(20):
+        said, _ = await owner.communicate()
+    assert owner.returncode == 0
+    first, second = said.splitlines()[-1].split()
+    # Neither outlives it, and the one that died was waited for.
+    assert not Path(f"/proc/{int(first)}").exists()
+    assert not Path(f"/proc/{int(second)}").exists()

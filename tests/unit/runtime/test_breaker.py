@@ -33,6 +33,16 @@ def test_it_opens_after_failures_in_a_row_only() -> None:
     assert (breaker.is_open, breaker.allows(0), breaker.cause) == (True, False, "really gone")
 
 
+def test_one_silence_is_enough() -> None:
+    breaker = Breaker(3, REST_NS)
+    breaker.failed(0, "no answer", silent=True)
+    assert not breaker.allows(0)
+    assert breaker.allows(REST_NS)
+    breaker.succeeded()
+    breaker.failed(REST_NS, "gone")
+    assert not breaker.is_open
+
+
 def test_after_its_rest_one_call_finds_out() -> None:
     breaker = opened()
     assert not breaker.allows(REST_NS - 1)
@@ -89,7 +99,7 @@ def test_an_open_one_lets_a_call_through_at_most_once_a_rest(
 
 
 def guard(limit_s: float | None = None) -> Guard:
-    return Guard("server", Breaker(1, 10**12), (OSError, TimeoutError), limit_s)
+    return Guard("server", Breaker(1, 10**12), (OSError, TimeoutError), limit_s=limit_s)
 
 
 async def use(guarded: Guard, act: Callable[[], None]) -> None:

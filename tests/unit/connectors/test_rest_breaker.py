@@ -1,0 +1,87 @@
+"""Hosts that do not answer at all are not asked for a moment; those that refuse are."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from api.auth.chains import Chains
+from api.problems import Unavailable
+from connectors.base.rest import RestClient
+from connectors.gmx.rpc import Nodes
+from domain.errors import VenueUnavailable
+
+DEAD = "http://127.0.0.1:1"
+
+
+@asynccontextmanager
+async def refusing() -> AsyncIterator[tuple[str, list[None]]]:
+    """A host that answers 500, and how often it did."""
+    asked: list[None] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.append(None)
+        writer.write(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+
+
+async def failures(client: RestClient, count: int) -> list[VenueUnavailable]:
+    found = []
+    for _ in range(count):
+        with pytest.raises(VenueUnavailable) as failed:
+            await client.get("/")
+        found.append(failed.value)
+    await client.close()
+    return found
+
+
+async def test_a_venue_that_is_gone() -> None:
+    found = await failures(RestClient(DEAD, per_second=1000), 7)
+    assert {error.code for error in found} == {"UNREACHABLE"}
+    rests = ["is not asked for a moment" in error.message for error in found]
+    assert rests == [False] * 5 + [True] * 2
+
+
+async def test_a_venue_that_refuses_is_there() -> None:
+    async with refusing() as (url, asked):
+        found = await failures(RestClient(url, per_second=1000), 7)
+    assert {error.code for error in found} == {"HTTP_500"}
+    assert len(asked) == 7
+
+
+async def test_nodes_that_are_gone_are_passed_over() -> None:
+    async with refusing() as (url, asked):
+        nodes = Nodes([DEAD, url])
+        for _ in range(4):
+            with pytest.raises(VenueUnavailable, match="refused"):
+                await nodes.post("{}")
+        assert len(asked) == 4
+        await nodes.close()
+    nodes = Nodes([DEAD])
+    for expected in ("ConnectError", "ConnectError", "is not asked"):
+        with pytest.raises(VenueUnavailable, match=expected):
+            await nodes.post("{}")
+    await nodes.close()
+
+
+def test_wallets_do_not_wait_for_nodes_that_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def ask(url: str, *arguments: object) -> bytes:
+        asked.append(url)
+        raise httpx.ConnectTimeout("no answer")
+
+    monkeypatch.setattr("api.auth.chains._answer", ask)
+    chains = Chains({1: DEAD})
+    for _ in range(5):
+        with pytest.raises(Unavailable) as failed:
+            chains.eth_call(1, None, b"")
+        assert failed.value.code == "CHAIN_UNAVAILABLE"
+    assert asked == [DEAD] * 2
