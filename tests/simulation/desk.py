@@ -175,7 +175,9 @@ class Desk:
             # Also what every node refused is tried again here, until it is found in a block.
             number = len(row.sends.hashes)
             again = number > 3 or self._random.random() < 0.5
-            tx_hash = self._random.choice(row.sends.hashes) if again else f"0x{row.order.id}-{number}"
+            tx_hash = (
+                self._random.choice(row.sends.hashes) if again else f"0x{row.order.id}-{number}"
+            )
             tx = Tx(tx_hash, row.order.id, 0, "order")
             self._store(row, "sends", tx.hash)
             self.may_crash()

@@ -94,9 +94,7 @@ class Run:
             assert set(row.fills) == self.chain.fills(order_id)
 
     def story(self) -> list[object]:
-        return [
-            (row.order, tuple(row.told), row.sends.hashes) for row in self.desk.rows.values()
-        ]
+        return [(row.order, tuple(row.told), row.sends.hashes) for row in self.desk.rows.values()]
 
 
 def run(seed: int) -> Run:
