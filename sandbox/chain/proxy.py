@@ -75,7 +75,7 @@ class Proxy:
         with contextlib.suppress(*_LOST):
             async with connect(url, max_size=_MAX_BYTES, proxy=None) as node:
                 await _Socket(endpoint, client, node).run()
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
             await client.close(_GONE)
 
     def _endpoint(self, request: Request | WebSocket) -> "_Endpoint | None":
@@ -231,7 +231,7 @@ class _Socket:
     async def _from_node(self) -> None:
         async for text in self._node:
             told: _Json = orjson.loads(text)
-            waiting = self._waiting.get(told.get("id"))
+            waiting = self._waiting.get(told.get("id", 0))
             if waiting is not None:
                 waiting.set_result(told)
             elif not self._is_hidden(told):
