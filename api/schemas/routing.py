@@ -96,9 +96,7 @@ _AMOUNT: Final = Read(
 )
 _USD: Final = Read(_usd, _AMOUNT.schema)
 _FLAG: Final = Read(_flag, {"type": "boolean"})
-_NAMES: Final = Read(
-    _listed(lambda item: str(_NAME.read(item))), {**_LIST, "items": _NAME.schema}
-)
+_NAMES: Final = Read(_listed(lambda item: str(_NAME.read(item))), {**_LIST, "items": _NAME.schema})
 _CHAINS: Final = Read(
     _listed(_chain),
     {**_LIST, "items": {"anyOf": [_NAME.schema, {"type": "integer", "minimum": 1}]}},
@@ -107,12 +105,8 @@ _HOURS: Final = Read(
     _hours,
     {"anyOf": [_AMOUNT.schema, {"type": "integer", "minimum": 0, "maximum": MAX_HOURS}]},
 )
-_LEGS: Final = Read(
-    _whole(1, MAX_LEGS), {"type": "integer", "minimum": 1, "maximum": MAX_LEGS}
-)
-_SECONDS: Final = Read(
-    _whole(1, _LAST_S), {"type": "integer", "minimum": 1, "maximum": _LAST_S}
-)
+_LEGS: Final = Read(_whole(1, MAX_LEGS), {"type": "integer", "minimum": 1, "maximum": MAX_LEGS})
+_SECONDS: Final = Read(_whole(1, _LAST_S), {"type": "integer", "minimum": 1, "maximum": _LAST_S})
 _ROUTE_ID: Final = matching("[A-Za-z0-9._:-]{1,200}", "BAD_NAME", "no route_id")
 
 NameIfAny = Annotated[str | None, _if_any(_NAME)]
@@ -159,9 +153,7 @@ class RouteBody(Said):
     slippage_bps: Amount = Decimal(50)
     venues: NamesIfAny = None
     chain_ids: ChainsIfAny = None
-    holding_hours: HoursIfAny = Field(
-        default=None, description="funding and borrowing for so long"
-    )
+    holding_hours: HoursIfAny = Field(default=None, description="funding and borrowing for so long")
     max_legs: Legs = 1
 
 
