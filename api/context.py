@@ -10,6 +10,7 @@ from api.health import Health
 from api.history import PriceHistory
 from api.ladders import LadderPricer
 from api.limits import RateLimiter
+from api.orders.desk import OrderDesk
 from api.quotes import QuoteReader
 from api.routing.desk import RoutingDesk
 from api.rpc_health import RpcHealth
@@ -30,6 +31,7 @@ class Context:
     limits: RateLimiter
     rpc: RpcHealth
     routing: RoutingDesk
+    orders: OrderDesk
 
 
 def context_of(request: Request) -> Context:

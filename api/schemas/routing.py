@@ -71,7 +71,9 @@ def _hours(value: Any) -> Decimal:
     return hours
 
 
-def _whole(least: int, most: int) -> Callable[[Any], int]:
+def whole(least: int, most: int) -> Callable[[Any], int]:
+    """An integer from ``least`` to ``most``."""
+
     def read(value: Any) -> int:
         if type(value) is not int:
             raise refused("WRONG_TYPE", "expected a JSON integer")
@@ -112,10 +114,10 @@ Hours = Annotated[
 ]
 Legs = Annotated[
     int,
-    Read(_whole(1, MAX_LEGS), {"type": "integer", "minimum": 1, "maximum": MAX_LEGS}),
+    Read(whole(1, MAX_LEGS), {"type": "integer", "minimum": 1, "maximum": MAX_LEGS}),
 ]
 Seconds = Annotated[
-    int, Read(_whole(1, _LAST_S), {"type": "integer", "minimum": 1, "maximum": _LAST_S})
+    int, Read(whole(1, _LAST_S), {"type": "integer", "minimum": 1, "maximum": _LAST_S})
 ]
 
 
