@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 from api.auth.links import Links
 from api.auth.service import Auth
+from api.executor_health import ExecutorHealth
 from api.health import Health
 from api.history import PriceHistory
 from api.ladders import LadderPricer
@@ -32,6 +33,7 @@ class Context:
     rpc: RpcHealth
     routing: RoutingDesk
     orders: OrderDesk
+    executor: ExecutorHealth
 
 
 def context_of(request: Request) -> Context:

@@ -20,8 +20,8 @@ _BEARER: Final = "access_token"
 _COOKIE: Final = "refresh_cookie"
 _AREAS: Final = {
     "market": "Market data",
-    "auth": "Sign-in with a wallet, tokens, the session",
     "routing": "Where an order is best traded",
+    "auth": "Sign-in with a wallet, tokens, the session",
     "orders": "Orders, their steps and what was signed",
     "account": "What an account did",
     "ops": "Health and documentation",

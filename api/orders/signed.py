@@ -1,5 +1,5 @@
-"""Signed transactions: read, and held against what was to be signed. Pure; slow to import and to
-run: for worker threads."""
+"""Signed transactions: read, and held against what was to be signed. Without I/O; slow to
+import and to run: for worker threads."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

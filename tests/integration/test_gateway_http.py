@@ -75,18 +75,25 @@ async def test_markets_are_sent_once_and_again_when_they_change(rig: Rig) -> Non
     assert head.headers["etag"] == answer.headers["etag"]
 
 
-async def test_capabilities_promise_nothing(rig: Rig) -> None:
+async def test_capabilities_are_what_builders_make(rig: Rig) -> None:
     data = (await rig.http.get("/v1/capabilities")).json()["data"]
     assert set(data) == {"dydx", "gmx", "gains"}
     for row in data.values():
-        assert row["order_types"] == row["chain_ids"] == row["time_in_force"] == []
-        assert not any(row[name] for name in ("reduce_only", "post_only", "amend", "delegation"))
+        assert not any(row[name] for name in ("post_only", "amend", "delegation"))
+    dydx = data.pop("dydx")
+    assert dydx["order_types"] == dydx["chain_ids"] == dydx["time_in_force"] == []
+    for row in data.values():
+        assert row["order_types"] == ["market", "limit", "stop", "take_profit"]
+        assert (row["reduce_only"], row["brackets"]) == (True, True)
+    assert data["gmx"]["chain_ids"] == [42161]
+    assert set(data["gains"]["chain_ids"]) == {42161, 137, 8453}
 
 
 async def test_the_document_and_its_page_are_served(rig: Rig) -> None:
     document = (await rig.http.get("/openapi.json")).json()
     assert document["openapi"] == "3.1.0"
     page = await rig.http.get("/docs")
+    assert page.headers["cross-origin-opener-policy"] == "same-origin"
     assert page.headers["content-type"].startswith("text/html")
     assert "<script>" not in page.text
     for path in ("/docs/assets/docs.js", "/docs/assets/docs.css"):
@@ -174,6 +181,17 @@ async def test_a_body_that_drips_is_given_up(rig: Rig, monkeypatch: pytest.Monke
     answer = await raw(rig, head)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"code":"BODY_TOO_SLOW"' in answer
+
+
+async def test_heads_that_drip_are_dropped_and_their_neighbours_served(
+    embedded_redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.service.IDLE_S", 0.2)
+    async with running_gateway(embedded_redis_url) as rig:
+        dripping = [raw(rig, b"GET /v1/markets HTTP/1.1\r\nHost: a\r\nX-Slow: ") for _ in range(50)]
+        answers = asyncio.gather(*dripping)
+        assert (await rig.http.get("/v1/quotes/BTC-USD")).status_code == 200
+        assert await answers == [b""] * 50
 
 
 async def test_the_first_page_is_what_the_row_says(rig: Rig) -> None:

@@ -120,17 +120,16 @@ async def test_tokens_come_back_with_time_and_no_more_than_there_were(
     embedded_redis_url: str,
 ) -> None:
     redis = Redis.from_url(embedded_redis_url)
-    policy = Policy("test", 2.0, 4)
+    policy = Policy("test", HOURLY, 4)
     limiter = limits.RateLimiter(redis, FEW, 1)
     key = rate_key("test", "a")
     try:
         now_s, _ = await redis.time()
-        for level, ago_s, left in ((0, 0.9, 0), (0, 1.4, 1), (0, 100, 3), (3.5, 0, 2)):
-            await redis.set(key, f"{level} {now_s - ago_s:.6f}")
-            # Less than half a second, one token, passes meanwhile.
-            assert int(await limiter.admit(policy, "a")) in (left, left + 1)
-            assert 0 < await redis.pttl(key) <= 3_000
-        await redis.set(key, f"0 {now_s + 3600}")
+        for level, ago_h, left in ((0, 1.5, 0), (0, 2.5, 1), (0, 100, 3), (3.5, 0, 2)):
+            await redis.set(key, f"{level} {now_s - ago_h * 3600:.6f}")
+            assert int(await limiter.admit(policy, "a")) == left
+            assert 0 < await redis.ttl(key) <= 4 * 3600 + 1
+        await redis.set(key, f"0 {now_s + 36_000}")
         with pytest.raises(limits.TooMany):
             await limiter.admit(policy, "a")
     finally:
