@@ -1,5 +1,6 @@
 """``/v1/orders``: placing, watching, signing and cancelling orders."""
 
+import re
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -25,6 +26,9 @@ from db.instants import instant, microseconds
 from db.order_views import OrderView, Place
 from db.orders import Answer
 
+_US: Final = re.compile("[0-9]{1,17}")
+_ID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 
 async def place(asked: Asked[None, Nothing, OrderBody]) -> Response:
     return _response(await asked.context.orders.place(_asker(asked), asked.body))
@@ -35,7 +39,7 @@ async def list_orders(asked: Asked[None, OrdersQuery, None]) -> Response:
     found = await asked.context.orders.page(
         asked.identity.account.id,
         wanted.client_order_id,
-        place_of(wanted.cursor),
+        place_of(wanted.cursor, _ID),
         wanted.limit + 1,
     )
     shown = found[: wanted.limit]
@@ -69,22 +73,18 @@ async def pause(asked: Asked[None, Nothing, PauseBody]) -> Response:
     return _response(await asked.context.orders.pause(_asker(asked), paused=asked.body.paused))
 
 
-def place_of(cursor: str | None) -> Place | None:
+def place_of(cursor: str | None, id_pattern: re.Pattern[str]) -> Place | None:
     """``microseconds id``, as ``cursor_of`` wrote it. Raises Invalid ``BAD_CURSOR``."""
     if cursor is None:
         return None
     us, _, last = cursor.partition(" ")
-    if not us.isdecimal() or len(us) > len(str(LAST_US)) or int(us) > LAST_US or not last:
+    if not _US.fullmatch(us) or not id_pattern.fullmatch(last):
         raise Invalid([query.issue("cursor", "BAD_CURSOR", "not a next_cursor of this list")])
     return Place(instant(int(us)), last)
 
 
 def cursor_of(place: Place) -> str:
     return encode_cursor(f"{microseconds(place.at)} {place.id}")
-
-
-LAST_US: Final = 253_402_300_799_999_999
-"""The end of the year 9999."""
 
 
 def _cursor(view: OrderView) -> str:
