@@ -1,15 +1,18 @@
 """Orders through the gateway, over real Redis and Postgres."""
 
 import asyncio
+import subprocess
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from decimal import Decimal
 
+import asyncpg
 import pytest
 
 from api.limits import RATES
 from db.instants import instant
+from db.migrate import migrate
 from execution.lifecycle import Seen, Step
 from execution.store import record
 from perptape.embedded_postgres import EmbeddedPostgres
@@ -295,37 +298,62 @@ async def test_a_pause_stops_openings_and_never_exits(me: Trader) -> None:
 # What is away ------------------------------------------------------------------------------------
 
 
-async def test_without_redis_a_guarded_quote_is_enough(url: str) -> None:
+Away = tuple[str, "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def mortal_redis() -> Iterator[Away]:
     with open_folder() as folder:
         server = prepared(EmbeddedRedis, folder)
         with started(server, folder) as process:
-            async with running(server.url, url, seal=SEAL) as rig:
-                me = await trader(rig, url)
-                opening, old = await me.quote(), await me.quote(ago=11 * SECOND)
-                exit_id = await me.quote(CLOSE, ago=11 * SECOND)
-                check_problem(await me.post(exit_id), 410, "QUOTE_EXPIRED")
-                process.kill()
-                process.wait()
-                assert (await me.post(opening)).status_code == 202
-                check_problem(await me.post(old), 410, "QUOTE_EXPIRED")
-                answer = await me.post(exit_id)
-                assert answer.status_code == 202, answer.text
-                assert Decimal(answer.json()["data"]["guard_price"]) == LEG.guard_price
+            yield server.url, process
 
 
-async def test_without_postgres_nothing_is_accepted(embedded_redis_url: str) -> None:
+@pytest.fixture
+def mortal_postgres() -> Iterator[Away]:
     with open_folder() as folder:
         server = prepared(EmbeddedPostgres, folder)
         with started(server, folder) as process:
-            async with schema(server.url) as url, running(embedded_redis_url, url) as rig:
-                me = await trader(rig, url)
-                made, quote_id = await me.order(), await me.quote()
-                process.kill()
-                process.wait()
-                for answer in (
-                    await me.post(quote_id),
-                    await me.ask("DELETE", f"{PATH}/{made['id']}"),
-                    await me.ask("GET", f"{PATH}/{made['id']}"),
-                ):
-                    check_problem(answer, 503, "DATABASE_UNAVAILABLE")
-                    assert answer.headers["Retry-After"]
+            yield server.url, process
+
+
+async def test_without_redis_a_guarded_quote_is_enough(url: str, mortal_redis: Away) -> None:
+    redis_url, process = mortal_redis
+    async with running(redis_url, url) as rig:
+        me = await trader(rig, url)
+        opening, old = await me.quote(), await me.quote(ago=11 * SECOND)
+        exit_id = await me.quote(CLOSE, ago=11 * SECOND)
+        check_problem(await me.post(exit_id), 410, "QUOTE_EXPIRED")
+        process.kill()
+        process.wait()
+        assert (await me.post(opening)).status_code == 202
+        check_problem(await me.post(old), 410, "QUOTE_EXPIRED")
+        answer = await me.post(exit_id)
+        assert answer.status_code == 202, answer.text
+        assert Decimal(answer.json()["data"]["guard_price"]) == LEG.guard_price
+
+
+async def test_without_postgres_nothing_is_accepted(
+    embedded_redis_url: str, mortal_postgres: Away
+) -> None:
+    dsn, process = mortal_postgres
+    name = "orders"
+    server = await asyncpg.connect(dsn)
+    await server.execute(f"CREATE DATABASE {name}")
+    await server.close()
+    url = f"{dsn.rpartition('/')[0]}/{name}"
+    connection = await asyncpg.connect(url)
+    await migrate(connection)
+    await connection.close()
+    async with running(embedded_redis_url, url) as rig:
+        me = await trader(rig, url)
+        made, quote_id = await me.order(), await me.quote()
+        process.kill()
+        process.wait()
+        for answer in (
+            await me.post(quote_id),
+            await me.ask("DELETE", f"{PATH}/{made['id']}"),
+            await me.ask("GET", f"{PATH}/{made['id']}"),
+        ):
+            check_problem(answer, 503, "DATABASE_UNAVAILABLE")
+            assert answer.headers["Retry-After"]
