@@ -1,0 +1,153 @@
+"""What has to be signed for an order: prepared by the executor, shown and taken by the gateway.
+
+Of a step only the newest version counts; the ones before stay, with what became of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+import asyncpg
+import orjson
+
+from db.orders import as_json
+
+StepId: TypeAlias = Literal["approve", "order", "cancel", "update"]
+StepKind: TypeAlias = Literal["evm_tx", "cosmos_direct"]
+StepStatus: TypeAlias = Literal["ready", "blocked", "submitted", "done", "expired", "failed"]
+
+
+class NewStep(NamedTuple):
+    """``payload``: of an ``evm_tx`` the ``tx`` of the published API, numbers as decimal strings.
+    ``simulation``: ``{"ok", "block_number"}``, None where it could not be done yet.
+    ``blocked_by``: the step that has to be mined before. ``sign_by``: after it it is not taken."""
+
+    step_id: StepId
+    status: StepStatus
+    sign_by: datetime
+    payload: Mapping[str, Any]
+    simulation: Mapping[str, Any] | None = None
+    blocked_by: StepId | None = None
+    kind: StepKind = "evm_tx"
+
+
+class StepRow(NamedTuple):
+    order_id: str
+    version: int
+    new: NewStep
+
+
+_COLUMNS: Final = (
+    "order_id, step_id, version, kind, status, sign_by, payload, simulation, blocked_by"
+)
+_CURRENT: Final = f"""
+SELECT DISTINCT ON (step_id) {_COLUMNS} FROM order_steps WHERE order_id = $1
+ORDER BY step_id, version DESC
+"""
+_READ: Final = f"""
+SELECT {_COLUMNS} FROM order_steps WHERE order_id = $1 AND step_id = $2
+ORDER BY version DESC LIMIT 1 FOR UPDATE
+"""
+_SUPERSEDE: Final = """
+UPDATE order_steps SET status = 'expired'
+WHERE order_id = $1 AND status IN ('ready', 'blocked')
+"""
+_INSERT: Final = """
+INSERT INTO order_steps (order_id, step_id, version, kind, status, sign_by, payload, simulation,
+    blocked_by)
+VALUES ($1, $2, 1 + coalesce((
+    SELECT max(version) FROM order_steps WHERE order_id = $1 AND step_id = $2), 0),
+    $3, $4, $5, $6, $7, $8)
+"""
+_MARK: Final = """
+UPDATE order_steps SET status = $4 WHERE order_id = $1 AND step_id = $2 AND version = $3
+"""
+_RESERVED: Final = """
+SELECT s.order_id, (s.payload->>'nonce')::numeric AS nonce
+FROM order_steps s
+WHERE s.status IN ('ready', 'blocked') AND s.kind = 'evm_tx' AND s.order_id <> $3
+    AND s.payload->>'chain_id' = $1 AND lower(s.payload->>'from') = lower($2)
+ORDER BY nonce
+"""
+_OVERDUE: Final = """
+SELECT DISTINCT order_id FROM order_steps
+WHERE status IN ('ready', 'blocked') AND sign_by < $1 LIMIT $2
+"""
+
+
+async def replace(connection: asyncpg.Connection, order_id: str, steps: Sequence[NewStep]) -> None:
+    """In place of all that were not submitted. Within a transaction that holds the order."""
+    await connection.execute(_SUPERSEDE, order_id)
+    for step in steps:
+        await connection.execute(
+            _INSERT,
+            order_id,
+            step.step_id,
+            step.kind,
+            step.status,
+            step.sign_by,
+            as_json(step.payload),
+            None if step.simulation is None else as_json(step.simulation),
+            step.blocked_by,
+        )
+
+
+async def current(connection: asyncpg.Connection, order_id: str) -> list[StepRow]:
+    """The newest of each, in the order in which they are to be signed."""
+    rows = [_row(row) for row in await connection.fetch(_CURRENT, order_id)]
+    return sorted(rows, key=lambda row: _TURN.index(row.new.step_id))
+
+
+async def lock(connection: asyncpg.Connection, order_id: str, step_id: str) -> StepRow | None:
+    """The newest version, which nobody else changes until the transaction ends."""
+    row = await connection.fetchrow(_READ, order_id, step_id)
+    return None if row is None else _row(row)
+
+
+async def mark(
+    connection: asyncpg.Connection, order_id: str, step_id: str, version: int, status: StepStatus
+) -> None:
+    await connection.execute(_MARK, order_id, step_id, version, status)
+
+
+async def supersede(connection: asyncpg.Connection, order_id: str) -> None:
+    """None of those that were not submitted is to be signed any more."""
+    await connection.execute(_SUPERSEDE, order_id)
+
+
+class Reserved(NamedTuple):
+    order_id: str
+    nonce: int
+
+
+async def reserved(
+    connection: asyncpg.Connection, chain_id: int, sender: str, but_order: str
+) -> list[Reserved]:
+    """Nonces of what an address may still sign for other orders, ascending."""
+    rows = await connection.fetch(_RESERVED, str(chain_id), sender, but_order)
+    return [Reserved(str(row["order_id"]), int(row["nonce"])) for row in rows]
+
+
+async def overdue(connection: asyncpg.Connection, now: datetime, count: int) -> list[str]:
+    """Orders with steps that nobody signed in time."""
+    return [str(row["order_id"]) for row in await connection.fetch(_OVERDUE, now, count)]
+
+
+_TURN: Final = ("approve", "order", "update", "cancel")
+
+
+def _row(row: asyncpg.Record) -> StepRow:
+    simulation = row["simulation"]
+    return StepRow(
+        str(row["order_id"]),
+        row["version"],
+        NewStep(
+            row["step_id"],
+            row["status"],
+            row["sign_by"],
+            orjson.loads(row["payload"]),
+            None if simulation is None else orjson.loads(simulation),
+            row["blocked_by"],
+            row["kind"],
+        ),
+    )

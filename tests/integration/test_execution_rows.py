@@ -1,0 +1,98 @@
+"""What is to be signed and what was: rows in a real Postgres."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import pytest
+
+from db import order_steps, tx_attempts
+from db.order_steps import NewStep
+from db.tx_attempts import Attempt
+from tests.integration.orders_kit import ADDRESS, FAR, NOW, accepted, schema
+
+TX = {"chain_id": "42161", "from": ADDRESS, "nonce": "7"}
+APPROVE = NewStep("approve", "ready", FAR, TX, {"ok": True, "block_number": "5"})
+ORDER = NewStep("order", "blocked", FAR, TX | {"nonce": "8"}, None, "approve")
+
+
+@pytest.fixture(scope="module")
+def url(embedded_postgres_dsn: str) -> Iterator[str]:
+    with asyncio.Runner() as runner:
+        context = schema(embedded_postgres_dsn)
+        yield runner.run(context.__aenter__())
+        runner.run(context.__aexit__(None, None, None))
+
+
+@pytest.fixture
+async def connection(url: str) -> AsyncIterator[asyncpg.Connection]:
+    found = await asyncpg.connect(url)
+    yield found
+    await found.close()
+
+
+async def test_steps_are_read_as_they_were_prepared(connection: asyncpg.Connection) -> None:
+    new = await accepted(connection)
+    await order_steps.replace(connection, new.id, [ORDER, APPROVE])
+    rows = await order_steps.current(connection, new.id)
+    assert [(row.version, row.new) for row in rows] == [(1, APPROVE), (1, ORDER)]
+    async with connection.transaction():
+        assert await order_steps.lock(connection, new.id, "order") == rows[1]
+        assert await order_steps.lock(connection, new.id, "cancel") is None
+
+
+async def test_what_is_prepared_again_takes_the_place_of_what_was_not_sent(
+    connection: asyncpg.Connection,
+) -> None:
+    new = await accepted(connection)
+    await order_steps.replace(connection, new.id, [APPROVE, ORDER])
+    await order_steps.mark(connection, new.id, "approve", 1, "submitted")
+    ready = ORDER._replace(status="ready", blocked_by=None)
+    await order_steps.replace(connection, new.id, [ready])
+    rows = await order_steps.current(connection, new.id)
+    assert [(row.version, row.new.status) for row in rows] == [(1, "submitted"), (2, "ready")]
+    old = await connection.fetchval(
+        "SELECT status FROM order_steps WHERE order_id = $1 AND step_id = 'order' AND version = 1",
+        new.id,
+    )
+    assert old == "expired"
+
+
+async def test_nonces_that_may_still_be_signed_are_reserved(
+    connection: asyncpg.Connection,
+) -> None:
+    await connection.execute("UPDATE order_steps SET status = 'done'")
+    one, two = await accepted(connection), await accepted(connection)
+    await order_steps.replace(connection, one.id, [APPROVE, ORDER])
+    found = await order_steps.reserved(connection, 42161, ADDRESS.lower(), two.id)
+    assert [(item.order_id, item.nonce) for item in found] == [(one.id, 7), (one.id, 8)]
+    assert await order_steps.reserved(connection, 42161, ADDRESS, one.id) == []
+    assert await order_steps.reserved(connection, 137, ADDRESS, two.id) == []
+    assert await order_steps.overdue(connection, NOW, 10) == []
+    assert await order_steps.overdue(connection, FAR.replace(month=2), 10) == [one.id]
+    await order_steps.supersede(connection, one.id)
+    assert await order_steps.reserved(connection, 42161, ADDRESS, two.id) == []
+
+
+async def test_a_hash_is_kept_once_and_through_all_that_becomes_of_it(
+    connection: asyncpg.Connection,
+) -> None:
+    new = await accepted(connection)
+    attempt = Attempt(42161, f"0x{new.id}", new.id, "order", 1, ADDRESS, 9, b"sealed", NOW,
+                      max_fee_wei=10**30)  # fmt: skip
+    assert await tx_attempts.add(connection, attempt)
+    assert not await tx_attempts.add(connection, attempt._replace(raw=b"other"))
+    assert await tx_attempts.of_order(connection, new.id) == [attempt]
+    assert await tx_attempts.with_status(connection, 42161, ("stored",), 10) == [attempt]
+    assert await tx_attempts.with_status(connection, 137, ("stored",), 10) == []
+    assert await tx_attempts.used_nonces(connection, 42161, ADDRESS, 9) == {9}
+    assert await tx_attempts.used_nonces(connection, 42161, ADDRESS, 10) == set()
+    await tx_attempts.sent(connection, 42161, attempt.tx_hash, NOW)
+    await tx_attempts.included(connection, 42161, attempt.tx_hash, "mined", 12, "0xb")
+    found = await tx_attempts.read(connection, 42161, attempt.tx_hash)
+    assert found == attempt._replace(status="mined", sent_at=NOW, block_number=12, block_hash="0xb")
+    await tx_attempts.mark(connection, 42161, attempt.tx_hash, "dropped")
+    assert await tx_attempts.used_nonces(connection, 42161, ADDRESS, 9) == set()
+    found = await tx_attempts.read(connection, 42161, attempt.tx_hash)
+    assert found is not None
+    assert (found.status, found.block_number) == ("dropped", None)
