@@ -62,6 +62,11 @@ VALUES ($1, $2, 1 + coalesce((
 _MARK: Final = """
 UPDATE order_steps SET status = $4 WHERE order_id = $1 AND step_id = $2 AND version = $3
 """
+_LANDED: Final = """
+UPDATE order_steps SET status = 'done'
+WHERE order_id = $1 AND step_id IN ('approve', 'order')
+    AND status IN ('ready', 'blocked', 'submitted')
+"""
 _RESERVED: Final = """
 SELECT s.order_id, (s.payload->>'nonce')::numeric AS nonce
 FROM order_steps s
@@ -113,6 +118,11 @@ async def mark(
 async def supersede(connection: asyncpg.Connection, order_id: str) -> None:
     """None of those that were not submitted is to be signed any more."""
     await connection.execute(_SUPERSEDE, order_id)
+
+
+async def landed(connection: asyncpg.Connection, order_id: str) -> None:
+    """The order is at the venue: neither it nor what came before is to be signed any more."""
+    await connection.execute(_LANDED, order_id)
 
 
 class Reserved(NamedTuple):
