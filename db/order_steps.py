@@ -74,6 +74,10 @@ WHERE s.status IN ('ready', 'blocked') AND s.kind = 'evm_tx' AND s.order_id <> $
     AND s.payload->>'chain_id' = $1 AND lower(s.payload->>'from') = lower($2)
 ORDER BY nonce
 """
+_HIGHEST: Final = """
+SELECT max((payload->>'nonce')::numeric) FROM order_steps
+WHERE order_id = $1 AND kind = 'evm_tx'
+"""
 _OVERDUE: Final = """
 SELECT DISTINCT order_id FROM order_steps
 WHERE status IN ('ready', 'blocked') AND sign_by < $1 LIMIT $2
@@ -136,6 +140,12 @@ async def reserved(
     """Nonces of what an address may still sign for other orders, ascending."""
     rows = await connection.fetch(_RESERVED, str(chain_id), sender, but_order)
     return [Reserved(str(row["order_id"]), int(row["nonce"])) for row in rows]
+
+
+async def highest_nonce(connection: asyncpg.Connection, order_id: str) -> int | None:
+    """Of all that was ever handed out for an order; None: nothing was."""
+    found = await connection.fetchval(_HIGHEST, order_id)
+    return None if found is None else int(found)
 
 
 async def overdue(connection: asyncpg.Connection, now: datetime, count: int) -> list[str]:

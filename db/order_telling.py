@@ -41,7 +41,8 @@ LEFT JOIN LATERAL (
     ORDER BY log_index LIMIT 1
 ) f ON true
 WHERE e.told_at IS NULL
-ORDER BY e.at, e.order_id, e.seq LIMIT $1
+-- Whoever records says when it began, so an event may seem older than the one before it.
+ORDER BY max(e.at) OVER (PARTITION BY e.order_id ORDER BY e.seq), e.order_id, e.seq LIMIT $1
 """
 _TOLD: Final = """
 UPDATE order_events e SET told_at = $3

@@ -46,6 +46,7 @@ CLAIM_S: Final = 2.0
 OVERDUE_S: Final = 1.0
 REMIND_NS: Final = 15_000_000_000
 RELOAD_S: Final = 60.0
+RELOAD_AGAIN_S: Final = 1.0
 BEAT_S: Final = 0.5
 WAIT_S: Final = 0.2
 FINALITY_DEPTHS: Final = {42161: 20, 137: 64, 8453: 20}
@@ -91,7 +92,7 @@ class Executor:
             "sweep": lambda: _every(SWEEP_S, self._sweep),
             "tell": lambda: _every(TELL_S, self._tell_all),
             "overdue": lambda: _every(OVERDUE_S, self._remind),
-            "markets": lambda: _every(RELOAD_S, self._venues.load, first_s=RELOAD_S),
+            "markets": self._reload,
             "beat": lambda: _every(BEAT_S, self._beat),
             "claim": lambda: _every(CLAIM_S, self._claim),
             "work": self._work,
@@ -181,13 +182,17 @@ class Executor:
                 if row is not None:
                     await order_changes.notify(connection, order_id, row.version, now)
 
+    async def _reload(self) -> None:
+        while True:
+            await asyncio.sleep(RELOAD_S if self._venues.complete else RELOAD_AGAIN_S)
+            await self._venues.load()
+
     async def _beat(self) -> None:
         await self._redis.set(EXECUTOR_BEAT, str(wall_us()), px=EXECUTOR_BEAT_TTL_MS)
 
 
-async def _every(pause_s: float, work: Callable[[], Awaitable[object]], first_s: float = 0) -> None:
+async def _every(pause_s: float, work: Callable[[], Awaitable[object]]) -> None:
     """For ever. Raises what the work raises."""
-    await asyncio.sleep(first_s)
     while True:
         await work()
         await asyncio.sleep(pause_s)

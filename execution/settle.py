@@ -63,11 +63,8 @@ class Settler:
     async def _cannot_land(self, row: OrderRow, head: Block) -> bool:
         """Nothing was handed out, or its nonces are used by something else, deep enough."""
         async with self._database.acquire() as connection:
-            steps = await order_steps.current(connection, row.new.id)
-        nonces = [int(step.new.payload["nonce"]) for step in steps]
-        if not nonces:
-            return True
-        return await self._next_nonce(row.new.owner, head) > max(nonces)
+            nonce = await order_steps.highest_nonce(connection, row.new.id)
+        return nonce is None or await self._next_nonce(row.new.owner, head) > nonce
 
     async def _search(self, order: OpenOrder, head: Block, now: datetime) -> None:
         """An order that was sent and is in no block."""

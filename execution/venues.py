@@ -56,6 +56,16 @@ class Venues:
             except (VenueUnavailable, VenueProtocolError) as error:
                 _log.warning("orders_without_venue", venue=venue, reason=str(error))
 
+    @property
+    def complete(self) -> bool:
+        """Whether all were loaded once: before, what chains tell cannot be read."""
+        wanted = self._settings.venue_filter
+        return all(
+            venue in self._builders
+            for venue in registry.ORDER_BUILDERS
+            if wanted is None or venue in wanted
+        )
+
     def builder(self, venue: VenueId) -> OrderBuilder:
         """Raises InputError ``NOT_EXECUTABLE`` where nothing can be placed, and VenueUnavailable
         while that is not known."""
@@ -107,13 +117,13 @@ class Venues:
     def _depth_of(self, venue: VenueId) -> registry.Depth:
         def depth(market: MarketId | None, pool: str) -> Any:
             del market  # only one is asked about at a time
-            return self._pools.get((venue, pool))
+            return self._pools.get((venue, pool.lower()))
 
         return depth
 
 
 def _pools(raw: bytes) -> Pools:
-    """Those that can be read; others count as unknown."""
+    """Those that can be read, by their names in lower case; others count as unknown."""
     content = orjson.loads(raw)
     if content["version"] != DEPTH_VERSION:
         return {}
@@ -123,7 +133,7 @@ def _pools(raw: bytes) -> Pools:
         if row["pool"] is None or venue not in registry.ORDER_BUILDERS:
             continue
         try:
-            found[venue, row["pool"]] = registry.ECONOMICS[venue].decode(row["inputs"])
+            found[venue, row["pool"].lower()] = registry.ECONOMICS[venue].decode(row["inputs"])
         except InputError as error:
             _log.warning("depth_unreadable", venue=venue, pool=row["pool"], reason=str(error))
     return found

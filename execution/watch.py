@@ -59,7 +59,7 @@ class Watcher:
         head = await self._chain.head()
         is_new = self._read is None or head.hash != self._read.hash
         await self._look_after(head, is_new=is_new)
-        if is_new:
+        if is_new and self._venues.complete:
             await self._take_back()
             await self._scan(head)
             await self._settler.settle(head)
@@ -109,7 +109,7 @@ class Watcher:
         status: tx_attempts.Inclusion = "mined" if receipt.succeeded else "reverted"
         async with self._database.acquire() as connection, connection.transaction():
             row = await orders.read(connection, attempt.order_id, lock=True)
-            if row is None or row.final:
+            if row is None:
                 return
             await tx_attempts.included(
                 connection, attempt.chain_id, attempt.tx_hash, status,
@@ -122,9 +122,9 @@ class Watcher:
                 attempt.step_version,
                 "done" if receipt.succeeded else "failed",
             )
-            if attempt.step_id == "order":
+            if attempt.step_id == "order" and not row.final:
                 await record(connection, attempt.order_id, [Seen(fact)], now)
-            else:
+            elif attempt.step_id != "order":
                 # What was behind it can be prepared now.
                 await order_changes.notify(connection, attempt.order_id, row.version, now)
         self._submitter.forget(attempt.tx_hash)
