@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := $(wildcard domain runtime connectors aggregator execution account api db perptape sandbox)
 FAST_TESTS := $(wildcard tests/unit tests/property tests/conformance tests/simulation tests/protocol)
+# These start the whole program or need both cores: one at a time.
+WHOLE := $(wildcard $(addprefix tests/integration/test_, supervisor.py gateways.py load.py recording.py feed_process.py))
+NGINX_TESTS := tests/integration/test_nginx.py
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
 
 .PHONY: run live stop test check bench load fuzz lock install install-dev install-load
@@ -31,8 +34,8 @@ test: check
 	@CHROMIUM="$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser \
 		|| command -v google-chrome)}"; export CHROMIUM; \
 	NGINX="$${NGINX:-$$(command -v nginx || command -v /usr/sbin/nginx)}"; export NGINX; \
-	[ -n "$$NGINX" ] && without= || without=--ignore=tests/integration/test_nginx.py; \
-	$(BIN)/pytest tests/integration $${CHROMIUM:+tests/e2e} $$without || exit; \
+	$(BIN)/pytest -n 2 --dist loadfile tests/integration $(WHOLE:%=--ignore=%) $(NGINX_TESTS:%=--ignore=%) || exit; \
+	$(BIN)/pytest $(WHOLE) $${NGINX:+$(NGINX_TESTS)} $${CHROMIUM:+tests/e2e} || exit; \
 	tools/newcomer.sh || exit; \
 	[ -n "$$NGINX" ] || echo 'NOT RUN: nginx (no nginx)'; \
 	[ -n "$$CHROMIUM" ] || echo 'NOT RUN: e2e (no chromium)'

@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 from api.auth.links import Links
 from api.auth.service import Auth
+from api.executor_health import ExecutorHealth
 from api.health import Health
 from api.history import PriceHistory
 from api.ladders import LadderPricer
@@ -30,6 +31,7 @@ class Context:
     limits: RateLimiter
     rpc: RpcHealth
     routing: RoutingDesk
+    executor: ExecutorHealth
 
 
 def context_of(request: Request) -> Context:

@@ -24,8 +24,8 @@ _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
 )
+_OF_PAGES: Final = (b"cross-origin-opener-policy", b"same-origin")
 _UNLESS_SAID: Final = (
     (b"cache-control", b"no-store"),
     (b"cross-origin-resource-policy", b"same-origin"),
@@ -57,10 +57,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                said = [*message["headers"], (b"x-request-id", given), *_HEADERS]
-                names = {name for name, _ in said}
-                said += [item for item in _UNLESS_SAID if item[0] not in names]
-                message["headers"] = said
+                message["headers"] = _dressed(message["headers"], given)
             await send(message)
 
         started_ns = mono_ns()
@@ -80,3 +77,12 @@ class Edge:
             # A client that left before its answer is counted as nginx does.
             metrics.REQUESTS.labels(route=route, status=str(status or 499)).inc()
             metrics.REQUEST_SECONDS.labels(route=route).observe((mono_ns() - started_ns) / 1e9)
+
+
+def _dressed(headers: list[tuple[bytes, bytes]], request_id: bytes) -> list[tuple[bytes, bytes]]:
+    said = [*headers, (b"x-request-id", request_id), *_HEADERS]
+    found = dict(headers)
+    said += [item for item in _UNLESS_SAID if item[0] not in found]
+    if found.get(b"content-type", b"").startswith(b"text/html"):
+        said.append(_OF_PAGES)
+    return said

@@ -55,13 +55,13 @@ _OF_SESSION: Final = (
 )
 _ANYWHERE: Final = [
     (b"access-control-allow-origin", b"*"),
-    (
-        b"access-control-expose-headers",
-        b"ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id",
-    ),
     (b"cross-origin-resource-policy", b"cross-origin"),
 ]
 """Market data is for the pages of everybody. Credentials are not: browsers send none along."""
+_EXPOSED: Final = (
+    b"access-control-expose-headers",
+    b"ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id",
+)
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, HEAD",
     "Access-Control-Allow-Headers": "If-None-Match, X-Request-Id",
@@ -179,6 +179,8 @@ class Resource:
             response.raw_headers += told
         if self._open:
             response.raw_headers += _ANYWHERE
+            if "origin" in request.headers:
+                response.raw_headers.append(_EXPOSED)
         await response(scope, receive, send)
 
     async def _answer(self, endpoint: Endpoint, request: Request) -> Response:

@@ -60,10 +60,6 @@ VENUES: Final = Advice(
     "markets that only these venues have are without a price; others are priced by the rest",
     "docs/operations.md explains every reason; the venue's status page says more",
 )
-EXECUTOR: Final = Advice(
-    "no orders are taken; prices, ladders and history are not concerned",
-    "nothing: this version has no order desk",
-)
 
 
 @dataclass(slots=True)

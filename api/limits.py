@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import ceil
 from typing import Final
 
@@ -108,8 +109,7 @@ class RateLimiter:
     async def _take(self, bucket: _Bucket) -> float:
         if mono_ns() >= self._away_until_ns:
             try:
-                async with asyncio.timeout(CALL_TIMEOUT_S):
-                    return await self._ask(bucket)
+                return await self._ask(bucket)
             except (RedisError, OSError, TimeoutError):
                 self._away_until_ns = mono_ns() + AWAY_NS
         policy, _ = bucket
@@ -152,11 +152,12 @@ class RateLimiter:
                         )  # fmt: skip
                     found = await pipeline.execute()
             except (RedisError, OSError, TimeoutError) as error:
-                for waiting in asked.values():
-                    for answer in waiting:
-                        if not answer.done():
-                            answer.set_exception(error)
-                            answer.exception()
+                # Those who asked meanwhile would wait for the same in vain.
+                late, self._asked = self._asked, {}
+                for answer in chain(*asked.values(), *late.values()):
+                    if not answer.done():
+                        answer.set_exception(error)
+                        answer.exception()
             else:
                 for waiting, (granted, left) in zip(asked.values(), found, strict=True):
                     _share(waiting, int(granted), float(left))

@@ -20,6 +20,7 @@ _BEARER: Final = "access_token"
 _COOKIE: Final = "refresh_cookie"
 _AREAS: Final = {
     "market": "Market data",
+    "routing": "Where an order is best traded",
     "auth": "Sign-in with a wallet, tokens, the session",
     "ops": "Health and documentation",
 }

@@ -59,6 +59,7 @@ SPECS: Final[Mapping[str, Spec]] = {
     "FEED_UNAVAILABLE": Spec(503, "Nothing is known from the feed yet", None, 1),
     "REDIS_UNAVAILABLE": Spec(503, "Redis does not answer", None, 1),
     "DATABASE_UNAVAILABLE": Spec(503, "Postgres does not answer", None, 1),
+    "EXECUTOR_UNAVAILABLE": Spec(503, "Nobody executes orders", None, 5),
     "CHAIN_UNAVAILABLE": Spec(503, "No node of the chain answers", None, 2),
     "AUTH_OFF": Spec(503, "Nobody can sign in here", "set PERP_AUTH_KEYS", 60),
     "AUTH_BUSY": Spec(503, "Too many sign-ins at once", None, 2),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import chain
 from typing import Final
 
 from redis.asyncio import Redis
@@ -23,7 +24,7 @@ class QuoteReader:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._asked: dict[str, asyncio.Future[bytes | None]] = {}
+        self._asked: dict[str, list[asyncio.Future[bytes | None]]] = {}
         self._reading: asyncio.Task[None] | None = None
 
     async def read(self, markets: Sequence[str]) -> list[bytes | None]:
@@ -36,21 +37,17 @@ class QuoteReader:
     async def read_keys(self, keys: Sequence[str]) -> list[bytes | None]:
         """The same for keys of any kind."""
         answers = [self._ask(key) for key in keys]
-        if not answers:
-            return []
         try:
-            async with asyncio.timeout(CALL_TIMEOUT_S):
-                await asyncio.wait(answers)
-            return [answer.result() for answer in answers]
+            return [await answer for answer in answers]
         except (RedisError, OSError, TimeoutError) as error:
             raise Unavailable("REDIS_UNAVAILABLE", "quotes cannot be read now") from error
 
     def _ask(self, key: str) -> "asyncio.Future[bytes | None]":
-        if key not in self._asked:
-            self._asked[key] = asyncio.get_running_loop().create_future()
-            if self._reading is None or self._reading.done():
-                self._reading = asyncio.create_task(self._read_all())
-        return self._asked[key]
+        answer = asyncio.get_running_loop().create_future()
+        self._asked.setdefault(key, []).append(answer)
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read_all())
+        return answer
 
     async def _read_all(self) -> None:
         """Runs only while something is asked."""
@@ -60,12 +57,17 @@ class QuoteReader:
                 async with asyncio.timeout(CALL_TIMEOUT_S):
                     found = await read_keys(self._redis, list(asked))
             except (RedisError, OSError, TimeoutError) as error:
-                for answer in asked.values():
-                    answer.set_exception(error)
-                    answer.exception()
+                # Those who asked meanwhile would wait for the same in vain.
+                late, self._asked = self._asked, {}
+                for answer in chain(*asked.values(), *late.values()):
+                    if not answer.done():
+                        answer.set_exception(error)
+                        answer.exception()
             else:
-                for answer, value in zip(asked.values(), found, strict=True):
-                    answer.set_result(value)
+                for waiting, value in zip(asked.values(), found, strict=True):
+                    for answer in waiting:
+                        if not answer.done():
+                            answer.set_result(value)
                 missing = found.count(None)
                 _HITS.inc(len(found) - missing)
                 _MISSES.inc(missing)

@@ -14,6 +14,7 @@ from api.auth.keys import key_file, parse_keys
 from api.auth.links import Links
 from api.auth.service import Auth, Config
 from api.context import Context
+from api.executor_health import ExecutorHealth
 from api.health import Health
 from api.history import PriceHistory
 from api.ladders import LadderPricer
@@ -189,6 +190,7 @@ class Gateway:
             self._limits,
             RpcHealth(self._auth.config.rpc_urls),
             RoutingDesk(self._board, quotes, router, self._database),
+            ExecutorHealth(self._redis),
         )
         passing = Passing(self._siblings, engine.limits.max_sessions)
         app = build_app(context, OpenPolling(engine, passing), self._peers)

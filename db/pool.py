@@ -45,6 +45,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = url
         self._pool: asyncpg.Pool | None = None
+        self._pinged: asyncpg.Connection | None = None
         self._opening = asyncio.Lock()
         self._waiting = 0
         self._guard = Guard("postgres", Breaker(_FAILURES, _REST_NS), _LOST)
@@ -70,14 +71,28 @@ class Database:
                 await pool.release(connection)
 
     async def ping(self) -> None:
-        """Raises what ``acquire`` raises when the database does not answer."""
-        async with self.acquire() as connection:
-            await connection.execute("SELECT 1", timeout=_PING_S)
+        """Raises what ``acquire`` raises when the database does not answer. Over a connection of
+        its own: that all others are in use does not mean that it is away."""
+        async with self._guard.call():
+            try:
+                async with asyncio.timeout(_PING_S):
+                    if self._pinged is None:
+                        self._pinged = await asyncpg.connect(self._url)
+                    await self._pinged.execute("SELECT 1")
+            except BaseException:
+                self._end_ping()
+                raise
 
     async def close(self) -> None:
+        self._end_ping()
         if self._pool is not None:
             self._pool.terminate()
             self._pool = None
+
+    def _end_ping(self) -> None:
+        if self._pinged is not None:
+            self._pinged.terminate()
+            self._pinged = None
 
     async def _opened(self) -> asyncpg.Pool:
         async with self._opening:

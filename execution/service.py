@@ -23,7 +23,6 @@ from execution.venues import Venues
 from execution.watch import Watcher
 from execution.worker import Worker
 from runtime import failpoints
-from runtime.channels import EXECUTOR_BEAT, EXECUTOR_BEAT_TTL_MS
 from runtime.clock import mono_ns, wall_us
 from runtime.failpoints import reach
 from runtime.logs import get_logger
@@ -47,7 +46,6 @@ OVERDUE_S: Final = 1.0
 REMIND_NS: Final = 15_000_000_000
 RELOAD_S: Final = 60.0
 RELOAD_AGAIN_S: Final = 1.0
-BEAT_S: Final = 0.5
 WAIT_S: Final = 0.2
 FINALITY_DEPTHS: Final = {42161: 20, 137: 64, 8453: 20}
 FINALITY_DEFAULT: Final = 20
@@ -93,7 +91,6 @@ class Executor:
             "tell": lambda: _every(TELL_S, self._tell_all),
             "overdue": lambda: _every(OVERDUE_S, self._remind),
             "markets": self._reload,
-            "beat": lambda: _every(BEAT_S, self._beat),
             "claim": lambda: _every(CLAIM_S, self._claim),
             "work": self._work,
         }
@@ -186,9 +183,6 @@ class Executor:
         while True:
             await asyncio.sleep(RELOAD_S if self._venues.complete else RELOAD_AGAIN_S)
             await self._venues.load()
-
-    async def _beat(self) -> None:
-        await self._redis.set(EXECUTOR_BEAT, str(wall_us()), px=EXECUTOR_BEAT_TTL_MS)
 
 
 async def _every(pause_s: float, work: Callable[[], Awaitable[object]]) -> None:

@@ -75,13 +75,20 @@ def own_chains(settings: Settings) -> tuple[int, ...]:
     return tuple(chain for chain in SANDBOX_CHAINS if not settings.rpc_urls.get(chain))
 
 
-def chain_settings(urls: Mapping[int, str]) -> dict[str, str]:
-    """Settings that lead to our own chains, and tell the sandbox that it may use them."""
-    rpc = {
-        f"PERP_RPC_URLS_{chain}": f"{url},{url.replace('http', 'ws', 1)}"
-        for chain, url in urls.items()
-    }
+def chain_settings(urls: Mapping[int, str], control_port: int | None = None) -> dict[str, str]:
+    """Settings that lead to our own chains, and tell the sandbox that it may use them. Roles reach
+    them through the sandbox, which can be told to lie; without a port of it they ask the nodes."""
+    rpc = {}
+    for chain, url in urls.items():
+        reached = (url,) if control_port is None else _proxied(chain, control_port)
+        sockets = (each.replace("http", "ws", 1) for each in reached)
+        rpc[f"PERP_RPC_URLS_{chain}"] = ",".join((*reached, *sockets))
     return rpc | {f"PERP_SANDBOX_CHAIN_URL_{chain}": url for chain, url in urls.items()}
+
+
+def _proxied(chain: int, control_port: int) -> tuple[str, ...]:
+    place = f"http://127.0.0.1:{control_port}/rpc/{chain}"
+    return tuple(f"{place}/{endpoint}" for endpoint in places.ENDPOINTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +115,9 @@ class Layout:
             "PERP_WORKER": worker or "1",
             "PYTHONUNBUFFERED": "1",
             MARK: str(self.data_dir),
-            **chain_settings(self.chains),
+            **chain_settings(
+                self.chains, None if self.sandbox is None else self.sandbox["control"]
+            ),
         }
         if self.sandbox is not None:
             env = sandbox_venues(self.sandbox) | env | sandbox_listens(self.sandbox)
@@ -139,7 +148,10 @@ class Layout:
 
     def _rpc_urls(self) -> dict[str, list[str]]:
         given = {chain: comma_urls(urls) for chain, urls in self.settings.rpc_urls.items()}
-        own = {chain: (url,) for chain, url in self.chains.items()}
+        own = {
+            chain: _proxied(chain, self.sandbox["control"]) if self.sandbox else (url,)
+            for chain, url in self.chains.items()
+        }
         return {str(chain): list(urls) for chain, urls in (given | own).items()}
 
 

@@ -71,10 +71,6 @@ ORDERS_GROUP: Final = "executor"
 ORDERS_DEAD_STREAM: Final = "orders:dead"
 """Stream, ``letter``, ``order`` and ``code`` an entry. Kept."""
 
-EXECUTOR_BEAT: Final = "executor:beat"
-"""String, when an executor last said that it lives, microseconds since 1970."""
-EXECUTOR_BEAT_TTL_MS: Final = 3_000
-
 PRICES_ROOM: Final = "prices"
 VENUES_ROOM: Final = "venues"
 FUNDING_ROOM: Final = "funding"

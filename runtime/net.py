@@ -15,16 +15,17 @@ def check_url(name: str, url: str, scheme: str, *, allow_private: bool) -> str:
     """``url`` itself when it may be used for the setting ``name``.
 
     ``scheme`` is the encrypted one (``https``, ``wss``); its plain form and loopback, private or
-    link-local addresses need ``allow_private``. Raises SettingsError ``BAD_URL``.
+    link-local addresses need ``allow_private``. Raises SettingsError ``BAD_URL``, which never says
+    the URL: paths and users of those of nodes are keys.
     """
     try:
         parts = urlsplit(url)
-    except ValueError as error:
-        raise SettingsError("BAD_URL", f"{name}: {error} in {url!r}") from None
+    except ValueError:
+        raise SettingsError("BAD_URL", f"{name}: not a URL") from None
     if parts.scheme != scheme and not (allow_private and parts.scheme == _PLAIN[scheme]):
-        raise SettingsError("BAD_URL", f"{name}: {scheme}:// expected, not {url!r}")
+        raise SettingsError("BAD_URL", f"{name}: {scheme}:// expected")
     if not parts.hostname:
-        raise SettingsError("BAD_URL", f"{name}: no host in {url!r}")
+        raise SettingsError("BAD_URL", f"{name}: no host in it")
     if not allow_private and _is_private(parts.hostname):
         raise SettingsError(
             "BAD_URL", f"{name}: {parts.hostname} is private; PERP_ALLOW_PRIVATE_URLS allows it"

@@ -25,7 +25,10 @@ from runtime.logs import get_logger
 from sandbox.chain.desk import Instructions, Mode
 from sandbox.chain.fund import fund
 from sandbox.chain.keeper import Chain
+from sandbox.chain.lies import ChainFault, ChainFaults
+from sandbox.chain.lies import Kind as ChainKind
 from sandbox.chain.node import NodeError
+from sandbox.chain.proxy import Proxy
 from sandbox.faults import MAX_SECONDS, Fault, FaultBoard, FaultError
 from sandbox.gains.hours import CLASSES, MarketHours
 from sandbox.prices import PriceProcess
@@ -72,6 +75,16 @@ class MiningRequest(BaseModel):
     mode: Literal["auto", "hold"]
 
 
+class ChainFaultRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    chain_id: int
+    kind: ChainKind
+    endpoint: Literal["a", "b"] | None = None
+    seconds: float = Field(default=10, gt=0, le=MAX_SECONDS, allow_inf_nan=False)
+
+
+_CHAIN_FAULT: Final = TypeAdapter(ChainFaultRequest)
 _KEEPER: Final = TypeAdapter(KeeperRequest)
 _FUND: Final = TypeAdapter(FundRequest)
 _MINING: Final = TypeAdapter(MiningRequest)
@@ -102,12 +115,15 @@ class Control:
         hours: MarketHours,
         instructions: Instructions,
         chains: Mapping[int, Chain],
+        seed: int = 1,
     ) -> None:
         self._board = board
         self._prices = prices
         self._hours = hours
         self._instructions = instructions
         self._chains = chains
+        self._chain_faults = ChainFaults()
+        self._proxy = Proxy(chains, self._chain_faults, seed)
 
     def app(self) -> Starlette:
         return Starlette(
@@ -120,6 +136,10 @@ class Control:
                 Route("/keeper", self._instruct, methods=["POST"]),
                 Route("/fund", self._fund, methods=["POST"]),
                 Route("/mining", self._set_mining, methods=["POST"]),
+                Route("/chain-faults", self._add_chain_fault, methods=["POST"]),
+                Route("/chain-faults", self._list_chain_faults, methods=["GET"]),
+                Route("/chain-faults", self._clear_chain_faults, methods=["DELETE"]),
+                *self._proxy.routes(),
             ],
             exception_handlers={_BadRequest: _refuse, HTTPException: _no_such_thing},
         )
@@ -203,6 +223,26 @@ class Control:
         _log.info("mining_set", **asked.model_dump())
         return JSONResponse(asked.model_dump())
 
+    async def _add_chain_fault(self, request: Request) -> JSONResponse:
+        asked = await _read(request, _CHAIN_FAULT)
+        self._chain(asked.chain_id)
+        now_ns = mono_ns()
+        until_ns = now_ns + int(asked.seconds * 1e9)
+        fault = ChainFault(asked.chain_id, asked.endpoint, asked.kind, until_ns)
+        self._chain_faults.add(fault)
+        _log.info("chain_fault_started", **asked.model_dump())
+        return JSONResponse(_shown_of_chain(fault, now_ns))
+
+    async def _list_chain_faults(self, _request: Request) -> JSONResponse:
+        now_ns = mono_ns()
+        running = self._chain_faults.running(now_ns)
+        return JSONResponse({"faults": [_shown_of_chain(fault, now_ns) for fault in running]})
+
+    async def _clear_chain_faults(self, _request: Request) -> JSONResponse:
+        ended = self._chain_faults.clear()
+        _log.info("chain_faults_cleared", count=ended)
+        return JSONResponse({"ended": ended})
+
     def _chain(self, chain_id: int) -> Chain:
         chain = self._chains.get(chain_id)
         if chain is None:
@@ -275,5 +315,14 @@ def _shown(fault: Fault, now_ns: int) -> dict[str, Any]:
         "venue": fault.venue,
         "kind": fault.kind,
         "market": fault.market,
+        "seconds_left": round((fault.until_ns - now_ns) / 1e9, 3),
+    }
+
+
+def _shown_of_chain(fault: ChainFault, now_ns: int) -> dict[str, Any]:
+    return {
+        "chain_id": fault.chain_id,
+        "endpoint": fault.endpoint,
+        "kind": fault.kind,
         "seconds_left": round((fault.until_ns - now_ns) / 1e9, 3),
     }

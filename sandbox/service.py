@@ -42,7 +42,7 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         chains = own_chains(settings, gmx, gains)
         for each in chains.values():
             parts.create_task(each.run(instructions, stop))
-        app = control.Control(board, prices, gains.feed.hours, instructions, chains).app()
+        app = control.Control(board, prices, gains.feed.hours, instructions, chains, seed).app()
         parts.create_task(control.serve(app, settings.sandbox_control_port, stop))
 
 

@@ -69,6 +69,7 @@ class LiveSessions:
         self._redis = redis
         self._database = database
         self._memory: Memory[str, Account] = Memory("sessions", MEMORY_S)
+        self._asking: dict[str, asyncio.Task[Account | None]] = {}
 
     async def account(self, session_id: str, now: datetime) -> Account | None:
         """The account of a session that lives, else None; Redis keeps it for another day.
@@ -78,6 +79,16 @@ class LiveSessions:
         known = self._memory.get(session_id, mono_ns())
         if known is not None:
             return known
+        asking = self._asking.get(session_id)
+        if asking is None:
+            asking = asyncio.create_task(self._ask(session_id, now))
+            self._asking[session_id] = asking
+            asking.add_done_callback(lambda done: self._asking.pop(session_id))
+        # Who leaves does not take the answer from the others.
+        return await asyncio.shield(asking)
+
+    async def _ask(self, session_id: str, now: datetime) -> Account | None:
+        """Once for all requests of a session that come together."""
         fields = await self._in_redis(session_id)
         if b"ended" in fields:
             return None

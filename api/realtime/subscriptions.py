@@ -3,6 +3,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import cycle
 from typing import Any, Final, cast
 
 import orjson
@@ -15,23 +16,27 @@ from api.realtime.socketio_server import SocketServer
 from api.tape.board import Board
 from api.tape.rooms import Room, TradesRoom
 from domain.errors import InputError, PerpError
-from runtime.channels import ACCOUNT_ROOM
+from runtime.channels import ACCOUNT_ROOM, room_kind
 from runtime.clock import wall_us
 from runtime.logs import get_logger
 
+HEARTBEAT: Final = "heartbeat"
 HEARTBEAT_S: Final = 1.0
+PULSES: Final = 20
+"""Groups of clients, whose heartbeats are spread over the second: one to everybody at once would
+hold up what the rooms say for as long as it takes to write to all."""
 SEQ_BOUND: Final = 2**53 - 1
 
 _log = get_logger(__name__)
 
 
 class Heartbeat:
-    """A room every client is in, with an event of its own form."""
+    """A room that all clients of one pulse are in, with an event of its own form."""
 
-    name = "heartbeat"
     stream = False
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, pulse: int, board: Board) -> None:
+        self.name = f"{HEARTBEAT}:{pulse}"
         self.version = 0
         self._board = board
 
@@ -61,7 +66,8 @@ class Subscriptions:
         self._hub = hub
         self._board = board
         self._accounts = accounts
-        self._heartbeat = Heartbeat(board)
+        self._heartbeats = [Heartbeat(pulse, board) for pulse in range(PULSES)]
+        self._joining = cycle(self._heartbeats)
         server.on_join = self._welcome
         server.on("connect", self._connect)
         server.on("disconnect", self._disconnect)
@@ -72,13 +78,17 @@ class Subscriptions:
         server.on("*", self._unknown)
 
     async def run(self) -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT_S)
-            self._heartbeat.beat()
-            self._hub.mark(self._heartbeat.name)
+        due_s = asyncio.get_running_loop().time()
+        for heartbeat in cycle(self._heartbeats):
+            now_s = asyncio.get_running_loop().time()
+            # Who was held up for long goes on from there.
+            due_s = max(due_s + HEARTBEAT_S / PULSES, now_s - HEARTBEAT_S)
+            await asyncio.sleep(due_s - now_s)
+            heartbeat.beat()
+            self._hub.mark(heartbeat.name)
 
     def _welcome(self, session: Session) -> None:
-        self._hub.join(session, self._heartbeat, "max")
+        self._hub.join(session, next(self._joining), "max")
 
     async def _connect(self, sid: str, environ: Any, auth: Any) -> None:
         del environ
@@ -206,7 +216,7 @@ class Subscriptions:
         for name in _rooms(request, {"rooms"}):
             if name == ACCOUNT_ROOM:
                 self._accounts.leave(session)
-            elif name != self._heartbeat.name:
+            elif room_kind(name) != HEARTBEAT:
                 self._hub.leave(session, name)
         return {"ok": True}
 

@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from api import query
 from api.endpoints import Asked, Endpoint
+from api.held import place_of
 from api.problems import Unavailable
 from api.routes.markets import require_markets
 from api.schemas.base import Rows
 from api.schemas.market import FundingQuery
 from api.schemas.market import Held as HeldRow
-from domain.funding import Carry, Place, PositionSide, carry
+from domain.funding import Carry, PositionSide, carry
 from domain.ids import VenueId
 from domain.units import minimal
 
@@ -86,19 +87,6 @@ def _row(held: _Held) -> dict[str, Any]:
         "borrow_bps": minimal(cost.borrow_bps),
         "carry_bps": minimal(cost.total_bps),
     }
-
-
-def place_of(venue: VenueId, told: Mapping[str, Any]) -> Place:
-    """A place of the ``funding`` room."""
-    return Place(
-        venue,
-        told["pool"],
-        Decimal(told["per_hour"]),
-        # What shorts receive is what they do not pay.
-        Decimal(told["short_per_hour"]).copy_negate(),
-        Decimal(told["borrow_long_per_hour"] or 0),
-        Decimal(told["borrow_short_per_hour"] or 0),
-    )
 
 
 ENDPOINTS = (

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from api import query
 from api.endpoints import Asked, Endpoint, Handle
-from api.health import EXECUTOR, VENUES, Part, report
+from api.health import VENUES, Part, report
 from api.problems import Unavailable
 from api.routes.venues import venues_data
 from api.schemas import ops
@@ -58,8 +58,10 @@ async def rpc(asked: Anybody) -> Response:
 
 
 async def executor(asked: Anybody) -> Response:
-    del asked
-    return query.answer(report("absent", "no executor runs here", None, EXECUTOR))
+    said = await asked.context.executor.report()
+    if said["status"] == "down":
+        raise Unavailable("EXECUTOR_UNAVAILABLE", said["cause"], (), said)
+    return query.answer(said)
 
 
 def _one(part: Part) -> Response:
@@ -89,5 +91,12 @@ ENDPOINTS = (
     ),
     _health("/health/venues", "State of every venue", venues, Data[ops.Venues], "FEED_UNAVAILABLE"),
     _health("/health/rpc", "If nodes of the configured chains answer", rpc, Data[ops.Rpc]),
-    _health("/health/executor", "If orders are executed", executor, Data[ops.Part]),
+    _health(
+        "/health/executor",
+        "If orders are executed",
+        executor,
+        Data[ops.Executor],
+        "EXECUTOR_UNAVAILABLE",
+        "REDIS_UNAVAILABLE",
+    ),
 )

@@ -6,9 +6,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 from api.auth.postgres import transaction
+from api.held import place_of
 from api.quotes import QuoteReader
-from api.routes.funding import place_of
-from api.routes.markets import require_markets
 from api.routing.answer import excluded_row, leg_row
 from api.routing.request import RouteRequest
 from api.routing.router import Answer, Leg, Router
@@ -47,7 +46,6 @@ class RoutingDesk:
 
     async def route(self, request: RouteRequest) -> Answer:
         """Raises InputError ``UNKNOWN_MARKET``, StaleQuote, Unavailable."""
-        require_markets(self._board)
         market = request.intent.market
         row = self._board.require_market(market)
         [depth] = await self._quotes.read_keys([depth_key(market)])

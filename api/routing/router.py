@@ -313,7 +313,8 @@ def _known(legs: Sequence[Leg | None]) -> tuple[Leg, ...]:
 def _part_of(offer: Offer, share: Share) -> Offer:
     """The offer of a share as one of its own."""
     parts = share.share_bps * PARTS // BPS
-    return replace(offer, priced=(*offer.shares, offer.priced)[parts - 1], shares=())
+    priced = offer.priced if parts == PARTS else offer.shares[parts - 1]
+    return replace(offer, priced=priced, shares=())
 
 
 def _base(intent: OrderIntent, priced: PricedPool, price: Decimal, share: Fraction) -> Decimal:

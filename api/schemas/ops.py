@@ -38,6 +38,12 @@ class Venues(Part):
     venues: dict[str, Venue]
 
 
+class Executor(Part):
+    workers: int = Field(description="that have looked for orders a moment ago")
+    pending: int = Field(description="orders a worker has at hand")
+    dead_letters: int
+
+
 class Node(Told):
     host: str = Field(description="without path or user: they may hold a key")
     cause: str | None = Field(description="why it cannot be used; null when it can")

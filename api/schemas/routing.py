@@ -82,49 +82,50 @@ def _whole(least: int, most: int) -> Callable[[Any], int]:
     return read
 
 
-_NAME: Final = matching(NAME, "BAD_NAME", "at most 80 letters, digits and ._:-")
-_AMOUNT_SCHEMA: Final = {"type": "string", "pattern": anchored(AMOUNT), "examples": ["1000"]}
-_LIST: Final = {"type": "array", "minItems": 1, "maxItems": MAX_LISTED}
-_NAME_SCHEMA: Final = {"type": "string", "pattern": anchored(NAME)}
+def _if_any(of: Read) -> Read:
+    """The same, or null."""
+    schema = {"anyOf": [of.schema, {"type": "null"}]}
+    return Read(lambda value: None if value is None else of.read(value), schema)
+
+
 _LAST_S: Final = 2**32 - 1
+_LIST: Final = {"type": "array", "minItems": 1, "maxItems": MAX_LISTED}
+_NAME: Final = matching(NAME, "BAD_NAME", "at most 80 letters, digits and ._:-")
+_AMOUNT: Final = Read(
+    _amount, {"type": "string", "pattern": anchored(AMOUNT), "examples": ["1000"]}
+)
+_USD: Final = Read(_usd, _AMOUNT.schema)
+_FLAG: Final = Read(_flag, {"type": "boolean"})
+_NAMES: Final = Read(_listed(lambda item: str(_NAME.read(item))), {**_LIST, "items": _NAME.schema})
+_CHAINS: Final = Read(
+    _listed(_chain),
+    {**_LIST, "items": {"anyOf": [_NAME.schema, {"type": "integer", "minimum": 1}]}},
+)
+_HOURS: Final = Read(
+    _hours,
+    {"anyOf": [_AMOUNT.schema, {"type": "integer", "minimum": 0, "maximum": MAX_HOURS}]},
+)
+_LEGS: Final = Read(_whole(1, MAX_LEGS), {"type": "integer", "minimum": 1, "maximum": MAX_LEGS})
+_SECONDS: Final = Read(_whole(1, _LAST_S), {"type": "integer", "minimum": 1, "maximum": _LAST_S})
+_ROUTE_ID: Final = matching("[A-Za-z0-9._:-]{1,200}", "BAD_NAME", "no route_id")
 
+NameIfAny = Annotated[str | None, _if_any(_NAME)]
+AmountIfAny = Annotated[Decimal | None, _if_any(_AMOUNT)]
+UsdIfAny = Annotated[Decimal | None, _if_any(_USD)]
+NamesIfAny = Annotated[frozenset[str] | None, _if_any(_NAMES)]
+ChainsIfAny = Annotated[frozenset[str] | None, _if_any(_CHAINS)]
+HoursIfAny = Annotated[Decimal | None, _if_any(_HOURS)]
+SecondsIfAny = Annotated[int | None, _if_any(_SECONDS)]
+RouteIdIfAny = Annotated[str | None, _if_any(_ROUTE_ID)]
 Name = Annotated[str, _NAME]
-Amount = Annotated[Decimal, Read(_amount, _AMOUNT_SCHEMA)]
-Usd = Annotated[Decimal, Read(_usd, _AMOUNT_SCHEMA)]
-Flag = Annotated[bool, Read(_flag, {"type": "boolean"})]
-Names = Annotated[
-    frozenset[str],
-    Read(_listed(lambda item: str(_NAME.read(item))), {**_LIST, "items": _NAME_SCHEMA}),
-]
-Chains = Annotated[
-    frozenset[str],
-    Read(
-        _listed(_chain),
-        {**_LIST, "items": {"anyOf": [_NAME_SCHEMA, {"type": "integer", "minimum": 1}]}},
-    ),
-]
-Hours = Annotated[
-    Decimal,
-    Read(
-        _hours,
-        {"anyOf": [_AMOUNT_SCHEMA, {"type": "integer", "minimum": 0, "maximum": MAX_HOURS}]},
-    ),
-]
-Legs = Annotated[
-    int,
-    Read(_whole(1, MAX_LEGS), {"type": "integer", "minimum": 1, "maximum": MAX_LEGS}),
-]
-Seconds = Annotated[
-    int, Read(_whole(1, _LAST_S), {"type": "integer", "minimum": 1, "maximum": _LAST_S})
-]
-
-
-RouteId = Annotated[str, matching("[A-Za-z0-9._:-]{1,200}", "BAD_NAME", "no route_id")]
+Amount = Annotated[Decimal, _AMOUNT]
+Flag = Annotated[bool, _FLAG]
+Legs = Annotated[int, _LEGS]
 
 
 class CollateralBody(Said):
-    symbol: Name | None = Field(default=None, examples=["USDC"])
-    amount: Amount | None = None
+    symbol: NameIfAny = Field(default=None, examples=["USDC"])
+    amount: AmountIfAny = None
 
 
 class RouteBody(Said):
@@ -134,36 +135,32 @@ class RouteBody(Said):
     side: Annotated[OrderSide, one_of(get_args(OrderSide), "UNKNOWN_SIDE")]
     intent: Annotated[Intent, one_of(get_args(Intent), "UNKNOWN_INTENT")]
     type: Annotated[OrderType, one_of(get_args(OrderType), "UNKNOWN_TYPE")]
-    position_id: Name | None = None
-    size_base: Amount | None = Field(default=None, description="or notional_usd")
-    notional_usd: Usd | None = Field(default=None, description=f"at most {MAX_USD}")
-    leverage: Amount | None = Field(default=None, description="or collateral.amount")
+    position_id: NameIfAny = None
+    size_base: AmountIfAny = Field(default=None, description="or notional_usd")
+    notional_usd: UsdIfAny = Field(default=None, description=f"at most {MAX_USD}")
+    leverage: AmountIfAny = Field(default=None, description="or collateral.amount")
     collateral: CollateralBody | None = None
-    limit_price: Amount | None = None
-    trigger_price: Amount | None = None
+    limit_price: AmountIfAny = None
+    trigger_price: AmountIfAny = None
     time_in_force: Annotated[
         TimeInForce, one_of(get_args(TimeInForce), "UNKNOWN_TIME_IN_FORCE")
     ] = "GTC"
-    good_til: Seconds | None = Field(default=None, description="of GTT: seconds since 1970")
+    good_til: SecondsIfAny = Field(default=None, description="of GTT: seconds since 1970")
     post_only: Flag = False
     reduce_only: Flag = False
-    take_profit: Amount | None = None
-    stop_loss: Amount | None = None
+    take_profit: AmountIfAny = None
+    stop_loss: AmountIfAny = None
     slippage_bps: Amount = Decimal(50)
-    venues: Names | None = None
-    chain_ids: Chains | None = None
-    holding_hours: Hours | None = Field(
-        default=None, description="funding and borrowing for so long"
-    )
+    venues: NamesIfAny = None
+    chain_ids: ChainsIfAny = None
+    holding_hours: HoursIfAny = Field(default=None, description="funding and borrowing for so long")
     max_legs: Legs = 1
 
 
 class QuoteBody(RouteBody):
     """``route_id``: of ``routes``; without it the best split over at most ``max_legs``."""
 
-    route_id: (
-        Annotated[str, matching("[A-Za-z0-9._:-]{1,200}", "BAD_NAME", "no route_id")] | None
-    ) = None
+    route_id: RouteIdIfAny = None
 
 
 class QuotePath(Said):

@@ -8,6 +8,7 @@ import httpx
 from sandbox.chain.places import BASE_FEE_WEI, KEEPER
 
 _TIMEOUT_S: Final = 5.0
+_FORWARD_S: Final = 30.0
 # A sender may pay this many times what the chain asks for, and pays what it asks for.
 _FEE_CAP: Final = 10
 
@@ -20,6 +21,7 @@ class NodeError(Exception):
 
 class Node:
     def __init__(self, url: str, chain_id: int) -> None:
+        self.url = url
         self._client = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
         self._fee_cap = hex(BASE_FEE_WEI[chain_id] * _FEE_CAP)
 
@@ -45,6 +47,16 @@ class Node:
                 raise NodeError(f"{method}: {answer['error'].get('message', '')}")
             results[answer["id"]] = answer["result"]
         return [results[i] for i in range(len(calls))]
+
+    async def forward(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The node's own answer to a request of somebody else. Raises NodeError."""
+        try:
+            answer = (await self._client.post("/", json=request, timeout=_FORWARD_S)).json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise NodeError(f"{request.get('method')}: {type(error).__name__}") from None
+        if not isinstance(answer, dict):
+            raise NodeError(f"{request.get('method')}: no answer")
+        return answer
 
     async def send(self, to: str, data: bytes) -> str:
         """The hash of a transaction of the keeper's account, of which the node holds the key.

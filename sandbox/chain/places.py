@@ -12,6 +12,8 @@ BASE: Final = 8453
 CHAINS: Final = (ARBITRUM, POLYGON, BASE)
 
 GENESIS: Final = Path(__file__).parent.parent / "data" / "chains"
+# Each chain is reached at two addresses, so that one can fail without the other.
+ENDPOINTS: Final = ("a", "b")
 
 # Seconds between blocks that nothing asks for. Every transaction makes one at once.
 BLOCK_S: Final[Mapping[int, int]] = {ARBITRUM: 1, POLYGON: 2, BASE: 2}

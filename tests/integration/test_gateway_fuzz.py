@@ -7,6 +7,7 @@ from subprocess import PIPE, STDOUT
 
 import pytest
 
+from api import metrics
 from tests.fuzz.command import TOKEN, arguments
 from tests.integration.auth_kit import Wallet, config
 from tests.integration.gateway_kit import Rig, running_gateway
@@ -49,3 +50,9 @@ async def test_generated_requests_get_documented_answers(rig: Rig) -> None:
     )
     told, _ = await process.communicate()
     assert process.returncode == 0, told.decode()
+    undocumented = {
+        (sample.labels["route"], sample.labels["code"])
+        for metric in metrics.UNDOCUMENTED.collect()
+        for sample in metric.samples
+    }
+    assert undocumented == set()

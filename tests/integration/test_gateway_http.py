@@ -87,6 +87,7 @@ async def test_the_document_and_its_page_are_served(rig: Rig) -> None:
     document = (await rig.http.get("/openapi.json")).json()
     assert document["openapi"] == "3.1.0"
     page = await rig.http.get("/docs")
+    assert page.headers["cross-origin-opener-policy"] == "same-origin"
     assert page.headers["content-type"].startswith("text/html")
     assert "<script>" not in page.text
     for path in ("/docs/assets/docs.js", "/docs/assets/docs.css"):
@@ -174,6 +175,17 @@ async def test_a_body_that_drips_is_given_up(rig: Rig, monkeypatch: pytest.Monke
     answer = await raw(rig, head)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"code":"BODY_TOO_SLOW"' in answer
+
+
+async def test_heads_that_drip_are_dropped_and_their_neighbours_served(
+    embedded_redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.service.IDLE_S", 0.2)
+    async with running_gateway(embedded_redis_url) as rig:
+        dripping = [raw(rig, b"GET /v1/markets HTTP/1.1\r\nHost: a\r\nX-Slow: ") for _ in range(50)]
+        answers = asyncio.gather(*dripping)
+        assert (await rig.http.get("/v1/quotes/BTC-USD")).status_code == 200
+        assert await answers == [b""] * 50
 
 
 async def test_the_first_page_is_what_the_row_says(rig: Rig) -> None:

@@ -43,7 +43,14 @@ def database_url(
 
 
 @pytest.fixture
-async def rig(embedded_redis_url: str, database_url: str) -> AsyncIterator[Rig]:
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here it is what is counted that matters, on however busy a machine."""
+    monkeypatch.setattr("runtime.redis.CALL_TIMEOUT_S", 10.0)
+    monkeypatch.setattr(limits, "CALL_TIMEOUT_S", 10.0)
+
+
+@pytest.fixture
+async def rig(embedded_redis_url: str, database_url: str, patient: None) -> AsyncIterator[Rig]:
     async with running(
         embedded_redis_url, database_url, rates=FEW, peers=BEHIND_A_PROXY
     ) as running_rig:
@@ -104,7 +111,7 @@ async def test_sign_ins_are_limited_by_address_and_by_account(rig: Rig) -> None:
     assert (await Wallet(rig.http).login()).status_code == 200
 
 
-async def test_gateways_share_what_an_address_may(embedded_redis_url: str) -> None:
+async def test_gateways_share_what_an_address_may(embedded_redis_url: str, patient: None) -> None:
     async with (
         beating_feed(embedded_redis_url) as feed,
         gateway_here(embedded_redis_url, feed, Siblings(), peers=BEHIND_A_PROXY, rates=FEW) as one,
@@ -120,17 +127,16 @@ async def test_tokens_come_back_with_time_and_no_more_than_there_were(
     embedded_redis_url: str,
 ) -> None:
     redis = Redis.from_url(embedded_redis_url)
-    policy = Policy("test", 2.0, 4)
+    policy = Policy("test", HOURLY, 4)
     limiter = limits.RateLimiter(redis, FEW, 1)
     key = rate_key("test", "a")
     try:
         now_s, _ = await redis.time()
-        for level, ago_s, left in ((0, 0.9, 0), (0, 1.4, 1), (0, 100, 3), (3.5, 0, 2)):
-            await redis.set(key, f"{level} {now_s - ago_s:.6f}")
-            # Less than half a second, one token, passes meanwhile.
-            assert int(await limiter.admit(policy, "a")) in (left, left + 1)
-            assert 0 < await redis.pttl(key) <= 3_000
-        await redis.set(key, f"0 {now_s + 3600}")
+        for level, ago_h, left in ((0, 1.5, 0), (0, 2.5, 1), (0, 100, 3), (3.5, 0, 2)):
+            await redis.set(key, f"{level} {now_s - ago_h * 3600:.6f}")
+            assert int(await limiter.admit(policy, "a")) == left
+            assert 0 < await redis.ttl(key) <= 4 * 3600 + 1
+        await redis.set(key, f"0 {now_s + 36_000}")
         with pytest.raises(limits.TooMany):
             await limiter.admit(policy, "a")
     finally:

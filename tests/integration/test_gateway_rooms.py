@@ -1,6 +1,7 @@
 """Rooms of the gateway, seen through the official client, over a real Redis."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -159,6 +160,19 @@ async def test_the_heartbeat_comes_every_second(rig: Rig) -> None:
         assert first["epoch"] == rig.feed.epoch
         assert 0.5e6 < second["ts_us"] - first["ts_us"] < 3e6
         assert abs(second["ts_us"] - second["feed_us"]) < 2e6
+
+
+async def test_the_heartbeats_of_many_are_spread_over_the_second(rig: Rig) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(Client(rig.url, ["websocket"])) for _ in range(6)
+        ]
+        beats = [(await client.next("heartbeat"))["ts_us"] for client in clients]
+        assert len(set(beats)) == len(clients)
+        answer = await clients[0].call("unsubscribe", {"rooms": ["heartbeat", "heartbeat:1"]})
+        assert answer == {"ok": True}
+        for _ in range(2):
+            await clients[0].next("heartbeat")
 
 
 async def test_a_paced_subscription_is_conflated_to_its_rate(rig: Rig) -> None:

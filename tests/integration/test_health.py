@@ -6,10 +6,12 @@ from functools import partial
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from api.rpc_health import RpcHealth
 from perptape.embedded_anvil import EmbeddedAnvil
 from runtime import watchdog
+from runtime.channels import ORDERS_DEAD_STREAM, ORDERS_GROUP, ORDERS_STREAM
 from tests import servers
 from tests.integration.gateway_kit import Rig, eventually, running_gateway
 from tests.integration.test_gateway_rest import check_problem
@@ -61,6 +63,27 @@ async def test_venues_that_are_away_are_named(rig: Rig) -> None:
     assert data["cause"] == "dydx: stale"
     assert data["since"] == "2026-01-01T00:00:00.000Z"
     assert data["venues"]["dydx"]["state"] == "stale"
+
+
+async def test_who_executes_orders_is_seen_by_its_reading(
+    rig: Rig, embedded_redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Redis.from_url(embedded_redis_url) as redis:
+        await redis.xadd(ORDERS_STREAM, {"order": "1", "version": "1"})
+        assert (await data_of(rig, "executor"))["status"] == "absent"
+        await redis.xgroup_create(ORDERS_STREAM, ORDERS_GROUP, id="0")
+        never = await rig.http.get("/health/executor")
+        assert (never.status_code, never.json()["code"]) == (503, "EXECUTOR_UNAVAILABLE")
+        await redis.xreadgroup(ORDERS_GROUP, "worker-1", {ORDERS_STREAM: ">"}, 10)
+        await redis.xadd(ORDERS_DEAD_STREAM, {"letter": "1"})
+        data = await data_of(rig, "executor")
+        assert (data["status"], data["workers"], data["pending"]) == ("ok", 1, 1)
+        assert data["dead_letters"] == 1
+        monkeypatch.setattr("api.executor_health.SILENT_MS", -1)
+        gone = (await rig.http.get("/health/executor")).json()["health"]
+        assert (gone["status"], gone["workers"], gone["pending"]) == ("down", 0, 1)
+        assert gone["since"].endswith("Z")
+        assert "waits" in gone["impact"]
 
 
 async def test_nobody_executes_here_and_no_node_is_configured(rig: Rig) -> None:

@@ -156,6 +156,8 @@ async def test_a_lock_piles_up_no_more_than_the_pool_and_its_queue(
                     lambda: REGISTRY.get_sample_value("perptape_pool_waiting") == WAITING_BOUND
                 )
                 assert (await rig.http.get("/v1/quotes/BTC-USD")).status_code == 200
+                # Postgres is there: nobody has to send clients elsewhere.
+                assert (await rig.http.get("/health/ready")).status_code == 200
                 assert codes(await stalled) == {(503, "DATABASE_UNAVAILABLE"): 80}
                 waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
                 # The server ended what waited for the lock; nothing goes on behind our back.

@@ -74,11 +74,13 @@ class GainsOrders:
         """Of a close, with the slippage that positions have unless another was stored: the price is
         the same to a step of 1e-10 whatever is stored."""
         if not intent.reduces:
-            return entries.told(entries.entry_guard(intent, leg, self._pool(intent, leg)), intent)
+            return entries.told(
+                entries.entry_guard(intent, leg, self._pool(intent, leg)), intent.side
+            )
         if intent.type == "market":
             found = exits.exit_guard(intent, leg, entries.DEFAULT_SLIPPAGE_E3)
-            return entries.told(found, intent)
-        return entries.told(exits.waiting_guard(intent, leg, self._pool(intent, leg)), intent)
+            return entries.told(found, intent.side)
+        return entries.told(exits.waiting_guard(intent, leg, self._pool(intent, leg)), intent.side)
 
     def check(self, request: OrderRequest, facts: ChainFacts) -> Sequence[Refusal]:
         answers = Answers(self._tables, request, facts)
@@ -205,7 +207,7 @@ class GainsOrders:
         asks = isinstance(call, IncreasePosition | OpenTrade) or (
             isinstance(call, Batch) and not isinstance(call.calls[-1], _EXITS)
         )
-        guard = None if plan.guard is None else entries.told(plan.guard, request.intent)
+        guard = None if plan.guard is None else entries.told(plan.guard, request.intent.side)
         data = with_tag(encode(call), request.tag)
         return Step(name, diamond, value, data, ORACLE_GAS if asks else GAS, guard)
 
@@ -268,7 +270,6 @@ class GainsOrders:
         same = raw["collateral"] == token.address.lower() and raw["precision"] == 10**token.decimals
         return checks.Venue(
             activated=answers.value("activated"),
-            listed=answers.value("listed"),
             collateral_active=raw["isActive"] and same,
             collateral=Collateral(token.decimals, answers.value("collateral_price")),
             min_leverage_e3=answers.value("min_leverage"),

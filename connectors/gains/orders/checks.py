@@ -1,7 +1,8 @@
 """What speaks against an order before it is signed, in the order the contract looks at it. Pure.
 
 What a request reverts with comes first, then what the oracle answer would be cancelled for: that
-costs the fee of a request. Nothing here refuses an exit for its price, its depth or its costs.
+costs the fee of a request. Nothing here refuses an exit for its price, its depth or its costs, nor
+what waits for what the pool takes now.
 """
 
 from collections.abc import Iterator, Sequence
@@ -58,10 +59,10 @@ EXCLUSIVE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """As read at one block. ``collateral_active``: and what the tables say it is."""
+    """As read at one block. ``collateral_active``: and what the tables say it is. That a pair is
+    listed nobody asks: a pool that is known is of a listed one."""
 
     activated: int
-    listed: bool
     collateral_active: bool
     collateral: Collateral
     min_leverage_e3: int
@@ -102,7 +103,6 @@ def opening(
         trade,
         call.max_slippage_e3,
         activated=not venue.activated,
-        pair_listed=venue.listed,
         collateral_active=venue.collateral_active,
     )
     market = Market(venue.collateral, pool.state.pair, pool.state.fees, _NO_SHARES)
@@ -111,8 +111,8 @@ def opening(
     if name is not None:
         yield refusal(name)
     yield from _balance(call.collateral, balance)
-    yield from _exposure(trade.size, pool, venue.collateral, long=call.long)
     if call.trade_type is TradeType.TRADE:
+        yield from _exposure(trade.size, pool, venue.collateral, long=call.long)
         yield from _at_market(
             trade.size, call.price_e10, call.max_slippage_e3, pool, venue.collateral, call.long
         )

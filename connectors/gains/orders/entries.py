@@ -35,6 +35,7 @@ from connectors.gains.orders.outcomes import price_of
 from connectors.gains.orders.reads import StoredTrade
 from connectors.gains.orders.tables import Posted
 from domain import exact
+from domain.costs import OrderSide
 from domain.errors import InputError
 from domain.orders import OrderIntent, OrderLeg, PriceGuard
 from domain.units import power10
@@ -62,14 +63,15 @@ def check_offered(intent: OrderIntent) -> None:
     """Raises InputError ``NOT_OFFERED``."""
     if intent.post_only:
         raise InputError("NOT_OFFERED", "Gains has no book to rest in: no post_only")
-    if intent.time_in_force != "GTC":
+    waits = intent.type != "market"
+    if intent.time_in_force == "GTT" or (waits and intent.time_in_force != "GTC"):
         raise InputError("NOT_OFFERED", f"orders of Gains do not end: no {intent.time_in_force}")
 
 
-def told(found: Guard | None, intent: OrderIntent) -> PriceGuard:
+def told(found: Guard | None, side: OrderSide) -> PriceGuard:
     """As people read it; None: any price."""
     if found is None:
-        any_price = PRICE_MAX_E10 if intent.side == "BUY" else 0
+        any_price = PRICE_MAX_E10 if side == "BUY" else 0
         found = Guard(0, MAX_SLIPPAGE_E3, any_price)
     return PriceGuard(GUARD_FIELD, price_of(found.worst_e10), str(found.max_slippage_e3))
 
@@ -134,8 +136,12 @@ def entry_guard(intent: OrderIntent, leg: OrderLeg, pool: Pool | None) -> Guard:
     bound = bound_e10(intent, leg)
     if intent.type == "limit" and bound is not None:
         return anchored(bound, allowance_e3(intent, leg, pool), up_is_worse=buys)
-    expected = e10(leg.expected_price, up=not buys)
-    return guard(expected, MAX_SLIPPAGE_E3, bound, up_is_worse=buys)
+    return market_guard(leg.expected_price, bound, buys=buys)
+
+
+def market_guard(expected: Decimal, bound: int | None, *, buys: bool) -> Guard:
+    """Around the expected price, as wide as the bound allows. Raises InputError ``BAD_PRICE``."""
+    return guard(e10(expected, up=not buys), MAX_SLIPPAGE_E3, bound, up_is_worse=buys)
 
 
 def allowance_e3(intent: OrderIntent, leg: OrderLeg, pool: Pool | None) -> int:
@@ -218,6 +224,8 @@ def increase(
     intent, leg = request.intent, request.leg
     if intent.type != "market" or posted.native:
         raise InputError("NOT_OFFERED", "a position grows at market, with the token itself")
+    if brackets_e10(intent) != (0, 0):
+        raise InputError("NOT_OFFERED", "exits of a position are orders of their own")
     found = entry_guard(intent, leg, pool)
     if leg.collateral_amount is None:
         # Nothing is posted, so what grows is the leverage.

@@ -17,8 +17,10 @@ from domain.orders import OrderLeg
 
 KINDS: Final = (ORDER, REQUEST, TAKE_PROFIT, STOP_LOSS)
 
-CLOSE_ONLY, PAUSED = 1, 2
-"""Of ``getTradingActivated``; 0 takes everything. Source: ITradingStorage.TradingActivated."""
+PAUSED: Final = 2
+"""Of ``getTradingActivated``: 0 takes everything, 1 takes closes and cancels.
+
+Source: ITradingStorage.TradingActivated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,6 @@ def calls(tables: Tables, request: OrderRequest) -> Mapping[str, Call]:
         found["requests"] = view("getPendingOrders", owner)
     if not request.intent.reduces:
         pair = tables.pair(request.intent.market).index
-        found["listed"] = view("isPairIndexListed", pair)
         found["min_leverage"] = view("pairMinLeverage", pair)
         found["max_leverage"] = view("pairMaxLeverage", pair)
         found["balance"] = erc20.balance_call(token.address, owner)
@@ -111,7 +112,6 @@ VIEWS: Final = {
     "collateral": "getCollateral",
     "collateral_price": "getCollateralPriceUsd",
     "requests": "getPendingOrders",
-    "listed": "isPairIndexListed",
     "min_leverage": "pairMinLeverage",
     "max_leverage": "pairMaxLeverage",
 }

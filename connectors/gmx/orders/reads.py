@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from connectors.base import erc20
 from connectors.base.orders import Call, Cancel, ChainFacts, OrderRequest, Place, Update
 from connectors.gmx import constants as c
+from connectors.gmx.addresses import address
 from connectors.gmx.economics.gas import GasConfig, gas_config
 from connectors.gmx.orders import keys, reader
 from connectors.gmx.orders.intents import is_long, order_type
@@ -113,7 +114,7 @@ def _opening_calls(
     )
     found[rising] = keys.uint_call(store, keys.key(rising, ("address", "bool"), (market, long)))
     if not collateral.native:
-        token, router = collateral.token.address, tables.contracts["ROUTER"]
+        token, router = address(collateral.token.address), tables.contracts["ROUTER"]
         found["balance"] = erc20.balance_call(token, request.owner)
         found["allowance"] = erc20.allowance_call(token, request.owner, router)
     return found

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from connectors.dydx.economics.pricing import BookInputs
 from connectors.dydx.economics.quote import Scale
 from connectors.dydx.routes import ROUTES as DYDX
+from connectors.gains.orders.entries import e10, market_guard
 from connectors.gains.routes import ROUTES as GAINS
-from connectors.gains.routes import sent_e10
 from connectors.gmx.routes import ROUTES as GMX
 from domain.costs import OrderSide
 from domain.errors import InputError
@@ -46,7 +46,9 @@ def test_never_worse_and_hardly_better(side: OrderSide, price: Decimal, slip: Fr
 def test_what_gains_does_with_it(side: OrderSide, price: Decimal, slip: Fraction) -> None:
     """``limit = openPrice * p / 100 / 1000``: a long above openPrice + limit is cancelled."""
     asked = bound(side, price, slip)
-    sent, slippage_p = sent_e10(side, price, asked)
+    worst = e10(asked, up=side == "SELL")
+    found = market_guard(price, worst, buys=side == "BUY")
+    sent, slippage_p = found.expected_e10, found.max_slippage_e3
     limit = sent * slippage_p // 100 // 1000
     assert 1 <= slippage_p <= 65_535
     if side == "BUY":

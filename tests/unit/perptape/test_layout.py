@@ -46,7 +46,11 @@ def test_roles_are_told_where_everything_is(monkeypatch: pytest.MonkeyPatch) -> 
         "PERP_GAINS_PRICING_WS_URL": "ws://127.0.0.1:4004/v4",
         "PERP_GAINS_BACKEND_URL_137": "http://127.0.0.1:4004/backend/137",
         "PERP_GAINS_BACKEND_WS_URL_8453": "ws://127.0.0.1:4004/backend/8453",
-        "PERP_RPC_URLS_42161": "http://127.0.0.1:4100,ws://127.0.0.1:4100",
+        "PERP_RPC_URLS_42161": ",".join(
+            f"{scheme}://127.0.0.1:4001/rpc/42161/{endpoint}"
+            for scheme in ("http", "ws")
+            for endpoint in "ab"
+        ),
         "PERP_SANDBOX_CHAIN_URL_42161": "http://127.0.0.1:4100",
         MARK: "/data",
     }
@@ -89,9 +93,8 @@ def test_runtime_file_keeps_the_contract() -> None:
         "redis_url": "redis://r",
         "database_url": "postgresql://p",
         "rpc_urls": {
-            "42161": ["http://127.0.0.1:4100"],
-            "137": ["http://127.0.0.1:4101"],
-            "8453": ["http://127.0.0.1:4102"],
+            str(chain): [f"http://127.0.0.1:4001/rpc/{chain}/{endpoint}" for endpoint in "ab"]
+            for chain in (42161, 137, 8453)
         },
         "pids": {"feed": [7]},
         "sandbox": {

@@ -13,7 +13,7 @@ from connectors.base.orders import ChainLog
 from tests.unit.connectors.gains.world import RECORDED
 
 ABI: Final[list[dict[str, Any]]] = json.loads(
-    (RECORDED / "GNSMultiCollatDiamond.json").read_bytes()
+    (RECORDED / "abi" / "GNSMultiCollatDiamond.json").read_bytes()
 )
 DIAMOND: Final = "0xFF162c694eAA571f685030649814282eA457f169"
 CONTRACT: Final = Web3().eth.contract(address=Web3.to_checksum_address(DIAMOND), abi=ABI)

@@ -57,7 +57,6 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "precisionDelta": 10**12,
     },
     "collateral_price": 10**8,
-    "listed": True,
     "min_leverage": 1_100,
     "max_leverage": 200_000,
     "trade": TRADE,

@@ -196,6 +196,10 @@ def test_a_position_grows() -> None:
         {"position_ref": "7"}, intent="increase", type="stop", trigger_price=Decimal(101_000)
     )
     assert refused(DESK, waits) == "NOT_OFFERED"
+    bracketed = replace(
+        request, intent=replace(request.intent, brackets=Brackets(Decimal(120_000)))
+    )
+    assert refused(DESK, bracketed) == "NOT_OFFERED"
 
 
 # Exits ------------------------------------------------------------------------------------------
@@ -378,7 +382,17 @@ def test_who_says_nothing_is_not_understood(refs: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("code", "changed", "leg_changes"),
     [
-        ("NOT_OFFERED", {"time_in_force": "IOC"}, {}),
+        ("NOT_OFFERED", {"type": "limit", "limit_price": Decimal(1), "time_in_force": "IOC"}, {}),
+        (
+            "NOT_OFFERED",
+            {
+                "type": "limit",
+                "limit_price": Decimal(1),
+                "time_in_force": "GTT",
+                "good_til_s": 2_000_000_000,
+            },
+            {},
+        ),
         ("NOT_OFFERED", {"type": "limit", "limit_price": Decimal(1), "post_only": True}, {}),
         ("BAD_PRICE", {}, {"expected_price": Decimal(2) * 10**9}),
         ("COLLATERAL", {}, {"collateral_amount": None}),

@@ -99,9 +99,20 @@ def test_a_delegate_sends_the_whole_call_of_the_trader(call: c.Single | c.Batch)
     assert c.decode(data) == c.Delegated(TRADER, call)
 
 
+def _cut(value: Any) -> Any:
+    """Without what compilers and libraries add for themselves."""
+    if isinstance(value, list):
+        return [_cut(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    extra = ("internalType", "signature")
+    return {key: _cut(item) for key, item in value.items() if key not in extra}
+
+
 def test_the_cut_abi_is_part_of_the_whole() -> None:
     solidity = [entry for entry in PINNED if entry["name"] in ("Error", "Panic")]
-    assert [entry for entry in PINNED if entry not in ABI] == solidity
+    whole = [_cut(entry) for entry in ABI]
+    assert [entry for entry in PINNED if entry not in whole] == solidity
     assert len(ERRORS) == sum(entry["type"] == "error" for entry in ABI) + len(solidity)
     assert len(FUNCTIONS) + len(ERRORS) + len(EVENTS) == len(PINNED)
 

@@ -59,7 +59,6 @@ def test_nothing_speaks_against_these() -> None:
         ("LEVERAGE", {"max_leverage": 9_999}),
         ("LEVERAGE", {"min_leverage": 10_001}),
         ("LEVERAGE", {"min_leverage": 0, "max_leverage": 0}),
-        ("MARKET_CLOSED", {"listed": False}),
         ("COLLATERAL", {"collateral": ANSWERS["collateral"] | {"isActive": False}}),
         ("COLLATERAL", {"collateral": ANSWERS["collateral"] | {"collateral": TRADER}}),
         ("COLLATERAL", {"collateral": ANSWERS["collateral"] | {"precision": 10**18}}),
@@ -76,7 +75,7 @@ def test_limits_of_leverage_include_themselves(limits: dict[str, int]) -> None:
 
 
 def test_the_first_reason_of_the_contract_is_told_with_its_name() -> None:
-    desk = Desk(activated=2, max_leverage=5_000, listed=False)
+    desk = Desk(activated=2, max_leverage=5_000)
     (found,) = desk.refusals(opened())
     assert "(Paused)" in found.message
     small = opened(
@@ -112,6 +111,7 @@ def test_what_the_oracle_answer_would_be_cancelled_for() -> None:
     assert Desk(group).codes(opened()) == ["DEPTH"]
     skewed = limited(replace(EXPOSURE, max_skew_e10=9_999 * E10))
     assert Desk(skewed).codes(opened()) == ["DEPTH"]
+    assert Desk(skewed).codes(opened({"guard_price": None}, **STOP)) == []
     tight = opened({"guard_price": Decimal(100_019)})
     assert DESK.codes(tight) == ["PRICE_GUARD"]
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from eth_utils.address import to_checksum_address
 
 from connectors.base import erc20
 from connectors.base.order_tag import tag_of, untagged
@@ -99,7 +100,7 @@ def test_an_allowance_that_does_not_reach_is_asked_for(approval: Any, units: int
     request = replace(k.place(), approval=approval)
     approve, order = steps(request, allowance=199_999_999)
     assert (approve.id, order.id) == ("approve", "order")
-    assert approve.to.lower() == k.USDC
+    assert approve.to == to_checksum_address(k.USDC)
     assert tag_of(approve.data) == k.TAG
     assert erc20.approval(untagged(approve.data)) == (CONTRACTS["ROUTER"].lower(), units)
     assert approve.value_wei == 0
@@ -368,5 +369,6 @@ def test_the_same_request_asks_the_same_in_the_same_order() -> None:
         asked = made.reads(request)
         assert asked == made.reads(request)
         assert len(asked) == len(k.facts(request).answers)
+        assert all(call.to == to_checksum_address(call.to) for call in asked)
     native = k.place(collateral_symbol="ETH")
     assert len(made.reads(native)) == len(made.reads(k.place())) - 2
