@@ -7,12 +7,15 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
+import asyncpg
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from db import order_changes, order_steps, orders
 from db.instants import instant
 from db.migrate import standing_version
 from db.pool import Database
+from domain.errors import ChainTransient
 from execution.desk import Desk
 from execution.intake import Delivery, Intake
 from execution.outbox import Relay
@@ -27,18 +30,18 @@ from runtime.clock import mono_ns, wall_us
 from runtime.failpoints import reach
 from runtime.logs import get_logger
 from runtime.net import check_url
-from runtime.redis import fast_client, subscriber_client
+from runtime.redis import cause_of, fast_client, subscriber_client
 from runtime.sealing import seal_of
 from runtime.settings import Settings, comma_urls
-from runtime.tasks import end_all, sleep_or_stop, supervise
+from runtime.tasks import Backoff, end_all, sleep_or_stop, supervise
 
 SCHEMA: Final = 6
 """What this needs of the database."""
 AT_ONCE: Final = 8
 """Orders that are worked on at once."""
 BLOCK_MS: Final = 500
-RELAY_S: Final = 0.05
-TELL_S: Final = 0.05
+RELAY_S: Final = 0.1
+TELL_S: Final = 0.1
 WATCH_S: Final = 0.25
 SWEEP_S: Final = 5.0
 CLAIM_S: Final = 2.0
@@ -49,6 +52,15 @@ RELOAD_AGAIN_S: Final = 1.0
 WAIT_S: Final = 0.2
 FINALITY_DEPTHS: Final = {42161: 20, 137: 64, 8453: 20}
 FINALITY_DEFAULT: Final = 20
+
+_AWAY: Final = (
+    ChainTransient,
+    RedisError,
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
 
 _log = get_logger(__name__)
 
@@ -61,7 +73,9 @@ class Executor:
         self._stream: Redis = subscriber_client(settings.require_redis_url())
         self._database = Database(settings.require_database_url())
         self._venues = Venues(settings, self._redis)
-        submitter = Submitter(self._database, self._venues, seal_of(settings.data_dir))
+        key = settings.sealing_key
+        seal = seal_of(settings.data_dir, None if key is None else key.get_secret_value())
+        submitter = Submitter(self._database, self._venues, seal)
         preparer = Preparer(self._database, self._venues)
         desk = Desk(self._database, preparer, submitter)
         self._intake = Intake(self._stream, name)
@@ -86,16 +100,17 @@ class Executor:
             return
         await self._venues.load()
         loops: dict[str, Callable[[], Awaitable[object]]] = {
-            "relay": lambda: _every(RELAY_S, self._relay_all),
-            "sweep": lambda: _every(SWEEP_S, self._sweep),
-            "tell": lambda: _every(TELL_S, self._tell_all),
-            "overdue": lambda: _every(OVERDUE_S, self._remind),
+            "relay": partial(_every, "relay", RELAY_S, self._relay_all),
+            "sweep": partial(_every, "sweep", SWEEP_S, self._sweep),
+            "tell": partial(_every, "tell", TELL_S, self._tell_all),
+            "overdue": partial(_every, "overdue", OVERDUE_S, self._remind),
             "markets": self._reload,
-            "claim": lambda: _every(CLAIM_S, self._claim),
-            "work": self._work,
+            "claim": partial(_every, "claim", CLAIM_S, self._claim),
+            "work": partial(_every, "work", 0.0, self._work),
         }
         for chain_id, watcher in self._watchers.items():
-            loops[f"watch-{chain_id}"] = partial(_every, WATCH_S, watcher.turn)
+            name = f"watch-{chain_id}"
+            loops[name] = partial(_every, name, WATCH_S, watcher.turn)
         tasks = [
             asyncio.create_task(_supervised(name, loop), name=name) for name, loop in loops.items()
         ]
@@ -147,11 +162,10 @@ class Executor:
         await self._work_on(claimed.deliveries)
 
     async def _work(self) -> None:
-        while True:
-            deliveries = await self._intake.read(AT_ONCE, BLOCK_MS)
-            if deliveries:
-                reach("P4")
-            await self._work_on(deliveries)
+        deliveries = await self._intake.read(AT_ONCE, BLOCK_MS)
+        if deliveries:
+            reach("P4")
+        await self._work_on(deliveries)
 
     async def _work_on(self, deliveries: list[Delivery]) -> None:
         """All of them, whatever becomes of one; what failed comes again."""
@@ -185,11 +199,21 @@ class Executor:
             await self._venues.load()
 
 
-async def _every(pause_s: float, work: Callable[[], Awaitable[object]]) -> None:
-    """For ever. Raises what the work raises."""
+async def _every(name: str, pause_s: float, work: Callable[[], Awaitable[object]]) -> None:
+    """For ever, also while what it needs is away: that is said once. Raises what else the work
+    raises."""
+    trouble, backoff = "", Backoff(max(pause_s, 0.1), 2.0)
     while True:
-        await work()
-        await asyncio.sleep(pause_s)
+        try:
+            await work()
+            trouble = ""
+            backoff.reset()
+            await asyncio.sleep(pause_s)
+        except _AWAY as error:
+            if cause_of(error) != trouble:
+                trouble = cause_of(error)
+                _log.warning("executor_held_up", task=name, cause=trouble)
+            await asyncio.sleep(backoff.next_s())
 
 
 async def _supervised(name: str, loop: Callable[[], Awaitable[object]]) -> None:

@@ -1,5 +1,7 @@
 """What depth and time decide: when an order is final, and when nobody knows where it is."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -7,17 +9,30 @@ from db import chain_watch, order_steps, orders, tx_attempts
 from db.instants import instant
 from db.orders import OrderRow
 from db.pool import Database
+from domain.errors import InvariantViolation
 from domain.orders import TERMINAL, OpenOrder, Reason
 from execution.chain import Block, Chain
 from execution.lifecycle import Event, Step
 from execution.store import record
 from runtime.clock import wall_us
+from runtime.logs import get_logger
 
 LOST_AFTER: Final = timedelta(seconds=60)
 NONCE_USED: Final = Reason(
     "NONCE_USED", "another transaction of the wallet took its place; this one can never be mined"
 )
 LOST: Final = Reason("NOT_SEEN", "the transaction was sent and no node knows it")
+
+_log = get_logger(__name__)
+
+
+@contextmanager
+def apart(order_id: str) -> Iterator[None]:
+    """A bug that one order shows does not hold up the others."""
+    try:
+        yield
+    except InvariantViolation as error:
+        _log.error("order_inconsistent", order_id=order_id, error=str(error))
 
 
 class Settler:
@@ -34,10 +49,11 @@ class Settler:
             mine = await chain_watch.open_orders(connection, self._chain.chain_id)
         now = instant(wall_us())
         for order in mine:
-            if order.state in TERMINAL:
-                await self._finalise(order, head, now)
-            elif order.state in ("submitted", "unknown"):
-                await self._search(order, head, now)
+            with apart(order.id):
+                if order.state in TERMINAL:
+                    await self._finalise(order, head, now)
+                elif order.state in ("submitted", "unknown"):
+                    await self._search(order, head, now)
 
     async def _finalise(self, order: OpenOrder, head: Block, now: datetime) -> None:
         async with self._database.acquire() as connection:

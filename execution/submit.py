@@ -45,9 +45,10 @@ class Submitter:
         if attempt.raw is None:
             await self._look_up(row, attempt, now, epoch)
             return
+        raw = self._opened(attempt)
         await self._note_submitted(row, attempt, now, epoch)
         reach("P7")
-        said = await self._offer(attempt)
+        said = await self._offer(attempt, raw)
         reach("P8")
         async with self._database.acquire() as connection:
             if any(error is None or error in ("already_known", "unclear", "nonce_too_low")
@@ -63,7 +64,7 @@ class Submitter:
         if attempt.raw is None:
             return
         if self.advice(attempt) == "send_again":
-            await self._offer(attempt)
+            await self._offer(attempt, self._opened(attempt))
             async with self._database.acquire() as connection:
                 await tx_attempts.sent(connection, attempt.chain_id, attempt.tx_hash, now)
 
@@ -84,9 +85,12 @@ class Submitter:
         """It is in a block: should that go, it is sent anew."""
         self._states.pop(tx_hash, None)
 
-    async def _offer(self, attempt: Attempt) -> list[SendError | None]:
+    def _opened(self, attempt: Attempt) -> bytes:
+        """Raises InputError ``CANNOT_OPEN``: the key is another one than it was sealed with."""
         assert attempt.raw is not None
-        raw = self._seal.open(attempt.raw, attempt.tx_hash.encode())
+        return self._seal.open(attempt.raw, attempt.tx_hash.encode())
+
+    async def _offer(self, attempt: Attempt, raw: bytes) -> list[SendError | None]:
         state = self._states.get(attempt.tx_hash, SendState(attempt.nonce))
         state = about_to_send(state, attempt.tx_hash, mono_ns())
         said = await self._venues.chain(attempt.chain_id).broadcast(raw)

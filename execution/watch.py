@@ -1,7 +1,6 @@
 """One chain, read block by block: what became of transactions and of orders, and what was taken
 back. Facts are recorded as they are found; only the depth makes them final."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,16 +15,17 @@ from domain.outcomes import EventPlace, Mined, Outcome, Reverted, VenueOutcome
 from execution.chain import Block, Chain, Receipt
 from execution.lifecycle import Seen, Undone
 from execution.matching import MAIN, Match, concerned, known, tagged, with_refs
-from execution.settle import Settler
+from execution.settle import Settler, apart
 from execution.store import record
 from execution.submit import Submitter
 from execution.venues import Venues
-from runtime.clock import wall_us
+from runtime.clock import mono_ns, wall_us
 from runtime.failpoints import reach
 from runtime.logs import get_logger
 
 RANGE: Final = 500
 """Blocks whose logs are asked for at once."""
+PROBE_NS: Final = 2_000_000_000
 OPEN_BOUND: Final = 500
 """Transactions that are looked after at once."""
 
@@ -53,9 +53,12 @@ class Watcher:
         self._settler = Settler(chain, database, depth)
         self._read: Block | None = None
         """The last block that this process read."""
+        self._probe_ns = 0
 
     async def turn(self) -> None:
-        await self._chain.probe()
+        if mono_ns() >= self._probe_ns:
+            self._probe_ns = mono_ns() + PROBE_NS
+            await self._chain.probe()
         head = await self._chain.head()
         is_new = self._read is None or head.hash != self._read.hash
         await self._look_after(head, is_new=is_new)
@@ -76,7 +79,8 @@ class Watcher:
         for attempt in sent:
             receipt = receipts.get(attempt.tx_hash)
             if receipt is not None and receipt.block_number <= head.number:
-                await self._included(attempt, receipt)
+                with apart(attempt.order_id):
+                    await self._included(attempt, receipt)
         missing = [attempt for attempt in sent if attempt.tx_hash not in receipts]
         if is_new:
             self._submitter.head_advanced(missing)
@@ -168,8 +172,9 @@ class Watcher:
                     "taken_back", order_id=item.order_id, tx_hash=item.place.tx_hash,
                     block_number=item.place.block_number,
                 )  # fmt: skip
-                async with self._database.acquire() as connection:
-                    await record(connection, item.order_id, [Undone(item.place)], now)
+                with apart(item.order_id):
+                    async with self._database.acquire() as connection:
+                        await record(connection, item.order_id, [Undone(item.place)], now)
 
     # Logs -------------------------------------------------------------------------------------
 
@@ -227,7 +232,9 @@ class Watcher:
             match = None if sent is None else tagged(candidates, outcome, sent.data)
         if match is None:
             return mine
-        changed = await self._record(builder, match, outcome)
+        changed = match.order
+        with apart(changed.id):
+            changed = await self._record(builder, match, outcome)
         return [changed if order.id == changed.id else order for order in mine]
 
     async def _record(
@@ -265,9 +272,3 @@ def _decoded(builder: OrderBuilder, logs: Sequence[ChainLog]) -> Sequence[VenueO
             _log.error("logs_unreadable", venue=builder.venue, tx_hash=tx_hash, reason=str(error))
     return found
 
-
-async def watch(watcher: Watcher, pause_s: float) -> None:
-    """For ever. Raises what a turn raises."""
-    while True:
-        await watcher.turn()
-        await asyncio.sleep(pause_s)

@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     venues: str = "all"
     public_url: str | None = None
     auth_keys: SecretStr | None = None
+    sealing_key: SecretStr | None = None
     gateways: int = Field(default=1, ge=1, le=64)
     worker: int = Field(default=1, ge=1, le=64)
     host_name: str = "a"

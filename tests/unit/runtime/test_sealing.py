@@ -42,6 +42,14 @@ def test_a_key_file_is_made_once_and_is_nobody_elses(tmp_path: Path) -> None:
     assert (tmp_path / KEY_FILE).stat().st_mode & 0o777 == 0o600
 
 
+def test_a_configured_key_comes_first(tmp_path: Path) -> None:
+    sealed = seal_of(tmp_path, "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE").seal(PLAIN, ABOUT)
+    assert Seal(KEY).open(sealed, ABOUT) == PLAIN
+    assert not (tmp_path / KEY_FILE).exists()
+    with pytest.raises(InputError, match="32 bytes"):
+        seal_of(tmp_path, "short")
+
+
 def test_a_damaged_key_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / KEY_FILE).write_bytes(b"short")
     with pytest.raises(InputError, match="32 bytes"):
