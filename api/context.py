@@ -11,6 +11,7 @@ from api.health import Health
 from api.history import PriceHistory
 from api.ladders import LadderPricer
 from api.limits import RateLimiter
+from api.orders.desk import OrderDesk
 from api.quotes import QuoteReader
 from api.routing.desk import RoutingDesk
 from api.rpc_health import RpcHealth
@@ -31,6 +32,7 @@ class Context:
     limits: RateLimiter
     rpc: RpcHealth
     routing: RoutingDesk
+    orders: OrderDesk
     executor: ExecutorHealth
 
 

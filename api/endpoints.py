@@ -1,10 +1,11 @@
 """An endpoint: what may be asked, what is answered. Requests are checked by what it says, and
 ``api.openapi`` describes it."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
@@ -17,6 +18,7 @@ from api.auth.identity import AuthError, Identity
 from api.body import read_object
 from api.buckets import address_of
 from api.context import Context, context_of
+from api.limits import Policy
 from api.problems import Invalid, Issue
 from api.realtime.handshake import same_origin
 from api.schemas.base import Nothing
@@ -24,12 +26,14 @@ from api.shared import SharedAnswers, respond
 from domain.errors import InputError, PerpError
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-Area = Literal["market", "auth", "routing", "ops"]
+Area = Literal["market", "auth", "routing", "orders", "account", "ops"]
 Access = Literal["none", "session", "cookie"]
 """``session``: an access token; ``cookie``: a refresh token, in the body or as a cookie."""
-LimitClass = Literal["none", "read", "login"]
+LimitClass = Literal["none", "read", "login", "order"]
 """``read``: of the account whose token comes along, else of the address; ``login``: of the address,
-and of the account that signs in."""
+and of the account that signs in; ``order``: as ``read``, and of the account itself."""
+Keyed = Literal["no", "may", "must"]
+"""Whether a request has an ``Idempotency-Key``."""
 
 Path = TypeVar("Path")
 Query = TypeVar("Query")
@@ -67,6 +71,9 @@ _PREFLIGHT: Final = {
     "Access-Control-Allow-Headers": "If-None-Match, X-Request-Id",
     "Access-Control-Max-Age": "600",
 }
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+KEY_PATTERN: Final = "[ -~]{1,255}"
+_KEY: Final = re.compile(KEY_PATTERN, re.ASCII)
 _CODES: Final = {"missing": "MISSING", "string_unicode": "BAD_TEXT"}
 
 
@@ -80,6 +87,7 @@ class Asked(Generic[Path, Query, Body]):
     query: Query
     body: Body
     _identity: Identity | None
+    key: str | None = None
 
     @property
     def identity(self) -> Identity:
@@ -88,6 +96,7 @@ class Asked(Generic[Path, Query, Body]):
         return self._identity
 
 
+_Told: TypeAlias = list[tuple[bytes, bytes]]
 Handle = Callable[[Asked[Any, Any, Any]], Awaitable[Response]]
 
 
@@ -121,6 +130,7 @@ class Endpoint:
     version: Callable[[Context], object | None] = _never_the_same
     status: int = 200
     media_type: str = "application/json"
+    keyed: Keyed = "no"
 
     @cached_property
     def codes(self) -> frozenset[str]:
@@ -136,6 +146,8 @@ class Endpoint:
             found.append("RATE_LIMITED")
         if self.limit == "login":
             found.append("REDIS_UNAVAILABLE")
+        if self.keyed != "no":
+            found += ["IDEMPOTENCY_MISMATCH", "IDEMPOTENCY_IN_PROGRESS"]
         return frozenset(found)
 
     @cached_property
@@ -167,11 +179,11 @@ class Resource:
         if endpoint is None:
             response = self._other_method(request)
         else:
-            told: list[tuple[bytes, bytes]] = []
+            told: _Told = []
             try:
                 if endpoint.limit != "none":
                     told += await _admit(endpoint.limit, request)
-                response = await self._answer(endpoint, request)
+                response = await self._answer(endpoint, request, told)
             except PerpError as error:
                 if error.code not in endpoint.codes:
                     metrics.UNDOCUMENTED.labels(route=endpoint.path, code=error.code).inc()
@@ -183,12 +195,12 @@ class Resource:
                 response.raw_headers.append(_EXPOSED)
         await response(scope, receive, send)
 
-    async def _answer(self, endpoint: Endpoint, request: Request) -> Response:
+    async def _answer(self, endpoint: Endpoint, request: Request, told: _Told) -> Response:
         if not endpoint.shared:
-            return await endpoint.handle(await _asked(endpoint, request))
+            return await endpoint.handle(await _asked(endpoint, request, told))
 
         async def make() -> Response:
-            return await endpoint.handle(await _asked(endpoint, request))
+            return await endpoint.handle(await _asked(endpoint, request, told))
 
         key = request.scope["raw_path"] + b"?" + request.scope["query_string"]
         answer = await self._shared.get(key, endpoint.version(context_of(request)), make)
@@ -204,22 +216,32 @@ class Resource:
         return problems.problem(request, "METHOD_NOT_ALLOWED", detail, (), {"Allow": self._allow})
 
 
-async def _admit(limit: LimitClass, request: Request) -> list[tuple[bytes, bytes]]:
+async def _admit(limit: LimitClass, request: Request) -> _Told:
     """What the answer says of the limit. Raises TooMany, Unavailable."""
     context = context_of(request)
     limits = context.limits
-    known = context.auth.remembered(_token(request)) if limit == "read" else None
+    known = context.auth.remembered(_token(request)) if limit != "login" else None
     if known is not None:
         policy, client = limits.rates.account, known
     else:
         policy = limits.rates.login if limit == "login" else limits.rates.anonymous
         client = address_of(request.scope["client"][0])
     left = await limits.admit(policy, client)
+    return _headers(policy, left)
+
+
+async def _admit_order(context: Context, identity: Identity) -> _Told:
+    """As ``_admit``, by the account itself."""
+    policy = context.limits.rates.orders
+    return _headers(policy, await context.limits.admit(policy, identity.account.id))
+
+
+def _headers(policy: Policy, left: float) -> _Told:
     return [(b"ratelimit-policy", policy.header), (b"ratelimit", policy.state(left))]
 
 
-async def _asked(endpoint: Endpoint, request: Request) -> Asked[Any, Any, Any]:
-    """Raises PerpError."""
+async def _asked(endpoint: Endpoint, request: Request, told: _Told) -> Asked[Any, Any, Any]:
+    """``told``: headers of the answer. Raises PerpError."""
     context = context_of(request)
     params = _params(endpoint, request)
     query = _query(endpoint, request)
@@ -232,9 +254,27 @@ async def _asked(endpoint: Endpoint, request: Request) -> Asked[Any, Any, Any]:
         identity = await context.auth.identify(bearer(request))
         if identity.scopes is not None and endpoint.scope not in identity.scopes:
             raise InputError("SCOPE_MISSING", _scope_needed(endpoint))
+        if endpoint.limit == "order":
+            told[:] = await _admit_order(context, identity)
     if changes:
         body = _checked(endpoint.body or Nothing, await read_object(request), "body")
-    return Asked(request, context, params, query, body, identity)
+    key = _key(endpoint, request)
+    return Asked(request, context, params, query, body, identity, key)
+
+
+def _key(endpoint: Endpoint, request: Request) -> str | None:
+    """Raises Invalid."""
+    if endpoint.keyed == "no":
+        return None
+    given = request.headers.getlist(IDEMPOTENCY_KEY)
+    path = f"header.{IDEMPOTENCY_KEY}"
+    if not given and endpoint.keyed == "must":
+        raise Invalid([Issue(path, "MISSING", "required")])
+    if not given:
+        return None
+    if len(given) > 1 or not _KEY.fullmatch(given[0]):
+        raise Invalid([Issue(path, "BAD_KEY", "once, 1 to 255 printable ASCII characters")])
+    return given[0]
 
 
 def _scope_needed(endpoint: Endpoint) -> str:

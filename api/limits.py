@@ -68,15 +68,20 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """``anonymous`` is for an address, ``account`` for an account, ``login`` for each of both."""
+    """``anonymous`` is for an address, ``account`` and ``orders`` for an account, ``login`` for
+    each of both."""
 
     anonymous: Policy = Policy("anonymous", 20.0, 60)
     account: Policy = Policy("account", 50.0, 150)
     login: Policy = Policy("login", 5 / 60, 5, closed=True)
+    orders: Policy = Policy("orders", 10.0, 20)
 
     def scaled(self, factor: float) -> "Rates":
         return Rates(
-            self.anonymous.scaled(factor), self.account.scaled(factor), self.login.scaled(factor)
+            self.anonymous.scaled(factor),
+            self.account.scaled(factor),
+            self.login.scaled(factor),
+            self.orders.scaled(factor),
         )
 
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from api.endpoints import Endpoint
+from api.endpoints import IDEMPOTENCY_KEY, KEY_PATTERN, Endpoint
 from api.problems import MEDIA_TYPE, SPECS
-from api.schemas.base import Nothing
+from api.schemas.base import Nothing, anchored
 from api.schemas.ops import Problem
 
 VERSION: Final = "1.0"
@@ -22,6 +22,8 @@ _AREAS: Final = {
     "market": "Market data",
     "routing": "Where an order is best traded",
     "auth": "Sign-in with a wallet, tokens, the session",
+    "orders": "Orders, their steps and what was signed",
+    "account": "What an account did",
     "ops": "Health and documentation",
 }
 _SECURITY: Final[Mapping[str, Sequence[Mapping[str, Sequence[str]]]]] = {
@@ -86,6 +88,7 @@ def _operation(endpoint: Endpoint, models: _Models) -> dict[str, Any]:
         "parameters": [
             *_parameters(endpoint.params, "path"),
             *_parameters(endpoint.query, "query"),
+            *_key_parameter(endpoint),
         ],
         "responses": {
             str(endpoint.status): _success(endpoint, models),
@@ -101,6 +104,17 @@ def _operation(endpoint: Endpoint, models: _Models) -> dict[str, Any]:
             "content": {"application/json": {"schema": models.ref(endpoint.body)}},
         }
     return operation
+
+
+def _key_parameter(endpoint: Endpoint) -> Iterable[dict[str, Any]]:
+    if endpoint.keyed != "no":
+        yield {
+            "name": IDEMPOTENCY_KEY,
+            "in": "header",
+            "required": endpoint.keyed == "must",
+            "description": "sent again with the same body, the first answer is given again",
+            "schema": {"type": "string", "pattern": anchored(KEY_PATTERN)},
+        }
 
 
 def _operation_id(endpoint: Endpoint) -> str:

@@ -47,6 +47,28 @@ SPECS: Final[Mapping[str, Spec]] = {
     "TOO_MANY_KEYS": Spec(409, "Too many API keys", "DELETE /v1/api-keys/{id} revokes one"),
     "TOO_MANY_WALLETS": Spec(409, "Too many wallets", "DELETE /v1/wallets/dydx/{address}"),
     "ROUTE_GONE": Spec(409, "There is no such route now", "POST /v1/routes says which there are"),
+    "QUOTE_EXPIRED": Spec(410, "The guarded quote has expired", "POST /v1/guarded-quotes again"),
+    "CLIENT_ORDER_ID_USED": Spec(
+        409, "Another order has this client_order_id", "GET /v1/orders?client_order_id= finds it"
+    ),
+    "IDEMPOTENCY_MISMATCH": Spec(422, "The Idempotency-Key was used for another request"),
+    "IDEMPOTENCY_IN_PROGRESS": Spec(
+        409, "A request with this Idempotency-Key has not ended", "send it again", 1
+    ),
+    "OPENINGS_PAUSED": Spec(
+        409, "Nothing is opened now; exits work", "POST /v1/orders/pause with paused: false"
+    ),
+    "NOT_SUPPORTED": Spec(422, "This is not offered", "GET /v1/capabilities says what is"),
+    "ORDER_TERMINAL": Spec(409, "The order has ended"),
+    "STEP_SUPERSEDED": Spec(409, "Another step took its place", "read the order's steps again"),
+    "STEP_BLOCKED": Spec(409, "Another step comes first", "blocked_by says which"),
+    "SIGN_BY_PASSED": Spec(410, "It was signed too late"),
+    "TRANSACTION_KNOWN": Spec(409, "The transaction belongs to another order"),
+    "TOO_MANY_ATTEMPTS": Spec(409, "Too many transactions for one step"),
+    "TRANSACTION_MISMATCH": Spec(
+        422, "The transaction is not the step's", "issues name what differs"
+    ),
+    "SIGNATURE_INVALID": Spec(422, "Not signed by the owner of the step"),
     "LINK_REFUSED": Spec(422, "The wallet is not linked", "issues say why; the nonce is used up"),
     "ORIGIN_REFUSED": Spec(403, "Refused to pages of other origins"),
     "RATE_LIMITED": Spec(429, "Too many requests", "ask less often", 1),
@@ -63,6 +85,7 @@ SPECS: Final[Mapping[str, Spec]] = {
     "CHAIN_UNAVAILABLE": Spec(503, "No node of the chain answers", None, 2),
     "AUTH_OFF": Spec(503, "Nobody can sign in here", "set PERP_AUTH_KEYS", 60),
     "AUTH_BUSY": Spec(503, "Too many sign-ins at once", None, 2),
+    "SEALING_OFF": Spec(503, "Signed transactions cannot be kept here", "set PERP_DATA_DIR", 60),
     "BUSY": Spec(503, "Too much is asked for at once", None, 1),
     "NOT_READY": Spec(503, "Not ready", "issues name what is missing", 1),
     "INTERNAL": Spec(500, "The server failed", "quote the request_id in a report"),

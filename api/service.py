@@ -19,6 +19,7 @@ from api.health import Health
 from api.history import PriceHistory
 from api.ladders import LadderPricer
 from api.limits import RATES, Policy, RateLimiter, Rates
+from api.orders.desk import OrderDesk
 from api.peers import DIRECT, Peers
 from api.quotes import QuoteReader
 from api.realtime.accounts import Accounts
@@ -40,6 +41,7 @@ from db.pool import Database
 from domain.errors import InputError
 from runtime.logs import get_logger
 from runtime.redis import guarded_client
+from runtime.sealing import Seal, seal_of
 from runtime.settings import Settings, SettingsError
 from runtime.tasks import end_all
 
@@ -120,6 +122,8 @@ class Gateway:
         peers: Peers = DIRECT,
         auth: Config = AUTH_OFF,
         rates: Rates = RATES,
+        seal: Seal | None = None,
+        network: str = "sandbox",
     ) -> None:
         self._redis = guarded_client(redis_url)
         self._database = Database(database_url)
@@ -134,6 +138,10 @@ class Gateway:
         self._links = Links(self._redis, self._database, self._auth)
         self._accounts = Accounts(self._auth, self._redis, redis_url, self._hub)
         self._subscriptions = Subscriptions(self._server, self._hub, self._board, self._accounts)
+        self._quotes = QuoteReader(self._redis)
+        self._orders = OrderDesk(
+            self._database, self._quotes, seal, registry.traded_chains(network)
+        )
         self._health = Health(self._redis, self._database, lambda: self._reader.beat_age_s)
 
     async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
@@ -166,6 +174,7 @@ class Gateway:
                 task.result()
         finally:
             await end_all([*loops, stopping, *serving])
+            await self._orders.close()
             await self._accounts.close()
             self._auth.close()
             await self._reader.close()
@@ -176,7 +185,7 @@ class Gateway:
         self, engine: Engine, listener: socket.socket
     ) -> list[tuple[HttpServer, socket.socket]]:
         """The public port and, where there are other gateways, the socket for what they pass on."""
-        quotes, history = QuoteReader(self._redis), PriceHistory(self._database)
+        quotes, history = self._quotes, PriceHistory(self._database)
         ladders = LadderPricer(registry.ECONOMICS)
         router = Router(registry.ECONOMICS, registry.ROUTES)
         context = Context(
@@ -190,6 +199,7 @@ class Gateway:
             self._limits,
             RpcHealth(self._auth.config.rpc_urls),
             RoutingDesk(self._board, quotes, router, self._database),
+            self._orders,
             ExecutorHealth(self._redis),
         )
         passing = Passing(self._siblings, engine.limits.max_sessions)
@@ -249,6 +259,7 @@ def rates_of(settings: Settings) -> Rates:
         Policy("anonymous", settings.rate_anonymous_per_s, settings.rate_anonymous_burst),
         Policy("account", settings.rate_account_per_s, settings.rate_account_burst),
         Policy("login", logins / 60, logins, closed=True),
+        Policy("orders", settings.rate_orders_per_s, settings.rate_orders_burst),
     ).scaled(settings.rates_scale)
 
 
@@ -262,6 +273,8 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         Peers(settings.trusted_networks),
         auth_config(settings),
         rates_of(settings),
+        seal_of(settings.data_dir),
+        settings.network,
     )
     listener = listen(settings.http_host, settings.http_port, shared=settings.gateways > 1)
     _log.info("gateway_listens", host=settings.http_host, port=settings.http_port)

@@ -15,11 +15,13 @@ from connectors.dydx import history as dydx_history
 from connectors.dydx.economics.pricing import ECONOMICS as DYDX_ECONOMICS
 from connectors.dydx.routes import ROUTES as DYDX_ROUTES
 from connectors.gains import connector as gains
+from connectors.gains import constants as gains_constants
 from connectors.gains import history as gains_history
 from connectors.gains import orders_desk as gains_orders
 from connectors.gains.economics.pricing import ECONOMICS as GAINS_ECONOMICS
 from connectors.gains.routes import ROUTES as GAINS_ROUTES
 from connectors.gmx import connector as gmx
+from connectors.gmx import constants as gmx_constants
 from connectors.gmx import history as gmx_history
 from connectors.gmx import orders_desk as gmx_orders
 from connectors.gmx.economics.pricing import ECONOMICS as GMX_ECONOMICS
@@ -44,6 +46,9 @@ ROUTES: Final[Mapping[VenueId, RouteRules]] = {
     VenueId("gmx"): GMX_ROUTES,
     VenueId("gains"): GAINS_ROUTES,
 }
+
+_GMX_CHAINS: Final = gmx_constants.CHAIN_IDS
+_GAINS_CHAINS: Final = gains_constants.CHAINS
 
 HISTORIES: Final[Mapping[VenueId, Callable[[Settings, MarketMap], VenueHistory | None]]] = {
     VenueId("dydx"): dydx_history.from_settings,
@@ -76,6 +81,16 @@ def build(settings: Settings) -> Sequence[VenueConnector]:
     return [
         make(settings, table) for venue, make in VENUES.items() if wanted is None or venue in wanted
     ]
+
+
+def traded_chains(network: str) -> Mapping[VenueId, Sequence[int]]:
+    """Where orders are made for a venue; no chain: it is only looked at."""
+    gains_chains = _GAINS_CHAINS.get(network) or _GAINS_CHAINS["live"]
+    return {
+        VenueId("dydx"): (),
+        VenueId("gmx"): (_GMX_CHAINS[network],),
+        VenueId("gains"): tuple(gains_chains),
+    }
 
 
 def histories(settings: Settings) -> Mapping[VenueId, VenueHistory]:

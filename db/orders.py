@@ -8,6 +8,7 @@ import asyncpg
 import orjson
 
 from domain import codec
+from domain.errors import InputError
 from domain.orders import Approval, OrderIntent, OrderLeg, OrderState, Reason
 from domain.outcomes import Outcome
 
@@ -45,18 +46,6 @@ class Answer(NamedTuple):
     location: str | None
 
 
-class Accepted(NamedTuple):
-    """``repeated``: the answer is that of the first request, and nothing was done."""
-
-    answer: Answer
-    repeated: bool
-
-
-Refusal = Literal["mismatch", "in_progress", "client_order_id"]
-"""``mismatch``: the key was used for something else. ``in_progress``: another request with it has
-not ended. ``client_order_id``: another order has it."""
-
-
 class OrderRow(NamedTuple):
     """All that is known of an order but its history. ``facts``: those that stand."""
 
@@ -88,13 +77,6 @@ class Told(NamedTuple):
 
 # Accepting ----------------------------------------------------------------------------------------
 
-_CLAIM_KEY: Final = """
-INSERT INTO idempotency (account_id, key, sha256, status, body, location, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING true
-"""
-_ANSWERED: Final = """
-SELECT sha256, status, body, location FROM idempotency WHERE account_id = $1 AND key = $2
-"""
 _INSERT: Final = """
 INSERT INTO orders (id, account_id, client_order_id, group_id, quote_id, tag, market, venue,
     chain_id, pool, side, intent, leg, owner, signing, approval, allow_reroute, deadline, size_base,
@@ -109,40 +91,19 @@ VALUES ($1, $2, $3, $4, $5, $6)
 ADD_OUTBOX: Final = "INSERT INTO outbox (order_id, version, created_at) VALUES ($1, $2, $3)"
 
 
-async def accept(
-    connection: asyncpg.Connection, new: NewOrder, request: Request, answer: Answer, now: datetime
-) -> Accepted | Refusal:
-    """Order, answer and outbox in one transaction, or none of them.
+async def add(connection: asyncpg.Connection, new: NewOrder, now: datetime) -> None:
+    """Accepts it: the order, its first event, and the executor is told. In a transaction of the
+    caller.
 
-    Of requests at once with one key the first wins and the others wait for it. Raises what asyncpg
-    raises; whether anything was stored is not known then, and asking again tells.
+    Raises InputError ``CLIENT_ORDER_ID_USED`` where another order of the account has its
+    ``client_order_id``, after which the transaction is void, and what asyncpg raises.
     """
     try:
-        async with connection.transaction():
-            mine = await connection.fetchval(
-                _CLAIM_KEY, new.account_id, request.key, request.sha256, *answer, now
-            )
-            if not mine:
-                return await _repeated(connection, new.account_id, request)
-            await _insert(connection, new, now)
-    except asyncpg.QueryCanceledError:
-        return "in_progress"
+        await _insert(connection, new, now)
     except asyncpg.UniqueViolationError as error:
-        if error.constraint_name == "orders_account_id_client_order_id_key":
-            return "client_order_id"
-        raise
-    return Accepted(answer, repeated=False)
-
-
-async def _repeated(
-    connection: asyncpg.Connection, account_id: str, request: Request
-) -> Accepted | Refusal:
-    row = await connection.fetchrow(_ANSWERED, account_id, request.key)
-    if row is None:
-        return "in_progress"
-    if row["sha256"] != request.sha256:
-        return "mismatch"
-    return Accepted(Answer(row["status"], row["body"], row["location"]), repeated=True)
+        if error.constraint_name != "orders_account_id_client_order_id_key":
+            raise
+        raise InputError("CLIENT_ORDER_ID_USED", "another order of the account has it") from None
 
 
 async def _insert(connection: asyncpg.Connection, new: NewOrder, now: datetime) -> None:
@@ -184,6 +145,16 @@ _HISTORY: Final = """
 SELECT seq, at, type, from_state, to_state FROM order_events WHERE order_id = $1 ORDER BY seq
 """
 _OF_CLIENT: Final = "SELECT id FROM orders WHERE account_id = $1 AND client_order_id = $2"
+_PAGE: Final = """
+SELECT * FROM orders
+WHERE account_id = $1 AND ($2::text IS NULL OR client_order_id = $2)
+    AND ($3::timestamptz IS NULL OR (created_at <= $3 AND (created_at < $3 OR id > $4)))
+ORDER BY created_at DESC, id LIMIT $5
+"""
+_FACTS_OF: Final = """
+SELECT order_id, kind, data FROM chain_events WHERE order_id = ANY($1) AND undone_at IS NULL
+"""
+_VERSIONS: Final = "SELECT id, version FROM orders WHERE id = ANY($1)"
 
 
 async def read(
@@ -195,6 +166,29 @@ async def read(
         return None
     facts = await connection.fetch(_FACTS, order_id)
     return _row(row, facts)
+
+
+async def page(
+    connection: asyncpg.Connection,
+    account_id: str,
+    client_order_id: str | None,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> list[OrderRow]:
+    """Of an account, the newest first. ``after``: when the last one of the page before was made,
+    and its id."""
+    created_at, last = after or (None, None)
+    rows = await connection.fetch(_PAGE, account_id, client_order_id, created_at, last, limit)
+    facts: dict[Any, list[asyncpg.Record]] = {row["id"]: [] for row in rows}
+    for fact in await connection.fetch(_FACTS_OF, list(facts)):
+        facts[fact["order_id"]].append(fact)
+    return [_row(row, facts[row["id"]]) for row in rows]
+
+
+async def versions(connection: asyncpg.Connection, order_ids: Sequence[str]) -> Mapping[str, int]:
+    """Of those that there are."""
+    rows = await connection.fetch(_VERSIONS, order_ids)
+    return {str(row["id"]): row["version"] for row in rows}
 
 
 async def find(connection: asyncpg.Connection, account_id: str, client_order_id: str) -> str | None:

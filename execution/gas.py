@@ -10,13 +10,13 @@ from typing import Final, Literal, TypeAlias
 
 from domain.errors import InputError
 from domain.exact import ceil_div
+from domain.fee_caps import FEE_CAPS_WEI, GWEI
 
 Resend: TypeAlias = Literal["same_bytes", "bump"]
 
 BUMP_PERCENT: Final = 10
 BASE_FEE_TIMES: Final = 2
 """Twice the base fee outlasts six full blocks, each of which raises it by an eighth."""
-GWEI: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,11 @@ class Fees:
 
 
 RULES: Final = {
-    42161: FeeRules("same_bytes", 10 * GWEI, 0),
-    421614: FeeRules("same_bytes", 10 * GWEI, 0),
+    42161: FeeRules("same_bytes", FEE_CAPS_WEI[42161], 0),
+    421614: FeeRules("same_bytes", FEE_CAPS_WEI[421614], 0),
     # The network refuses tips below 25 gwei (30 until 2025).
-    137: FeeRules("bump", 2_000 * GWEI, 25 * GWEI),
-    8453: FeeRules("bump", 10 * GWEI, 1_000),
+    137: FeeRules("bump", FEE_CAPS_WEI[137], 25 * GWEI),
+    8453: FeeRules("bump", FEE_CAPS_WEI[8453], 1_000),
 }
 
 

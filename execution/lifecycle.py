@@ -8,10 +8,9 @@ so they may come late, twice, or be taken back by a reorganised chain.
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from fractions import Fraction
 from typing import Final, Literal, TypeAlias
 
-from domain import exact
+from domain import order_facts
 from domain.errors import InvariantViolation
 from domain.orders import TERMINAL, OrderEvent, OrderState, Reason, check_transition
 from domain.outcomes import (
@@ -28,7 +27,6 @@ from domain.outcomes import (
 
 Phase: TypeAlias = Literal["accepted", "prepared", "submitted"]
 Ending: TypeAlias = Literal["cancelled", "expired", "rejected", "dead", "unknown"]
-PRICE_DECIMALS: Final = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,53 +71,26 @@ class Order:
     @property
     def fills(self) -> tuple[Executed, ...]:
         """In the order of their places."""
-        return tuple(fact for fact in self.placed() if isinstance(fact, Executed))
-
-    def placed(self) -> list[Outcome]:
-        """All facts, in the order in which their chain had them."""
-        return sorted(self.facts, key=_when)
+        return order_facts.fills(self.facts)
 
     @property
     def filled_base(self) -> Decimal:
-        return exact.added(*(fill.size_base for fill in self.fills))
+        return order_facts.filled_base(self.facts)
 
     @property
     def average_price(self) -> Decimal | None:
         """Of the fills; rounded down after 18 decimals."""
-        fills = self.fills
-        size = sum((Fraction(fill.size_base) for fill in fills), Fraction(0))
-        if not size:
-            return None
-        paid = sum((Fraction(fill.size_base) * Fraction(fill.price) for fill in fills), Fraction(0))
-        return exact.decimal(paid / size, PRICE_DECIMALS, "down")
+        return order_facts.average_price(self.facts)
 
     @property
     def venue_state(self) -> str | None:
         """The last word of the venue: ``created executed cancelled frozen``."""
-        known = [_VENUE_STATES[type(fact)] for fact in self.placed() if type(fact) in _VENUE_STATES]
-        return known[-1] if known else None
+        return order_facts.venue_state(self.facts)
 
     @property
     def why(self) -> Reason | None:
         """Of what it is now: the venue's reason before our own."""
-        told = [
-            fact.reason for fact in self.placed() if isinstance(fact, (Cancelled, Reverted, Frozen))
-        ]
-        return told[-1] if told else self.reason
-
-
-_VENUE_STATES: Final = {
-    Resting: "created",
-    Updated: "created",
-    Executed: "executed",
-    Cancelled: "cancelled",
-    Frozen: "frozen",
-}
-
-
-def _when(fact: Outcome) -> tuple[int, int, str]:
-    place = fact.place
-    return place.block_number, place.log_index, place.tx_hash
+        return order_facts.why(self.facts, self.reason)
 
 
 # Events -------------------------------------------------------------------------------------------

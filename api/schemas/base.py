@@ -6,7 +6,7 @@ name in upper case.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Annotated, Any, Final, Generic, TypeVar
 
@@ -50,7 +50,7 @@ class Read:
     Schema) describes."""
 
     read: Callable[[Any], Any]
-    schema: Mapping[str, Any]
+    schema: Mapping[str, Any] = field(hash=False)
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler

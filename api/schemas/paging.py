@@ -52,7 +52,8 @@ def _after_us(value: Any) -> int:
     return int(bytes.fromhex(value))
 
 
-def _time_us(value: Any) -> int:
+def time_us(value: Any) -> int:
+    """Microseconds since 1970. Raises PydanticCustomError."""
     if _TIME.fullmatch(text(value)):
         try:
             us = (datetime.fromisoformat(value) - _EPOCH) // timedelta(microseconds=1)
@@ -64,6 +65,11 @@ def _time_us(value: Any) -> int:
     raise refused("BAD_TIME", "a UTC time, 2026-01-02T03:04:05.678Z")
 
 
+TIME_SCHEMA: Final = {
+    "type": "string",
+    "pattern": anchored(_TIME_PATTERN),
+    "examples": ["2026-01-02T03:04:05.678Z"],
+}
 Limit = Annotated[int, Read(_limit, {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX})]
 Cursor = Annotated[
     str | None, Read(_after, {"type": "string", "pattern": anchored(_CURSOR_PATTERN)})
@@ -75,14 +81,7 @@ BucketCursor = Annotated[
 """The same as microseconds."""
 TimeUs = Annotated[
     int | None,
-    Read(
-        _time_us,
-        {
-            "type": "string",
-            "pattern": anchored(_TIME_PATTERN),
-            "examples": ["2026-01-02T03:04:05.678Z"],
-        },
-    ),
+    Read(time_us, TIME_SCHEMA),
 ]
 """An ISO-8601 time as microseconds since 1970."""
 

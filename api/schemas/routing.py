@@ -71,7 +71,9 @@ def _hours(value: Any) -> Decimal:
     return hours
 
 
-def _whole(least: int, most: int) -> Callable[[Any], int]:
+def whole(least: int, most: int) -> Callable[[Any], int]:
+    """An integer from ``least`` to ``most``."""
+
     def read(value: Any) -> int:
         if type(value) is not int:
             raise refused("WRONG_TYPE", "expected a JSON integer")
@@ -105,8 +107,8 @@ _HOURS: Final = Read(
     _hours,
     {"anyOf": [_AMOUNT.schema, {"type": "integer", "minimum": 0, "maximum": MAX_HOURS}]},
 )
-_LEGS: Final = Read(_whole(1, MAX_LEGS), {"type": "integer", "minimum": 1, "maximum": MAX_LEGS})
-_SECONDS: Final = Read(_whole(1, _LAST_S), {"type": "integer", "minimum": 1, "maximum": _LAST_S})
+_LEGS: Final = Read(whole(1, MAX_LEGS), {"type": "integer", "minimum": 1, "maximum": MAX_LEGS})
+_SECONDS: Final = Read(whole(1, _LAST_S), {"type": "integer", "minimum": 1, "maximum": _LAST_S})
 _ROUTE_ID: Final = matching("[A-Za-z0-9._:-]{1,200}", "BAD_NAME", "no route_id")
 
 NameIfAny = Annotated[str | None, _if_any(_NAME)]

@@ -43,6 +43,7 @@ from runtime.channels import (
     trades_room,
 )
 from runtime.clock import wall_us
+from runtime.sealing import Seal
 from runtime.tasks import end_all
 from runtime.wire import Cause, Envelope, Stamp, encode_batch, encode_depth, encode_envelope
 
@@ -274,6 +275,7 @@ async def running_gateway(
     port: int = 0,
     rates: Rates = UNLIMITED,
     peers: Peers = DIRECT,
+    seal: Seal | None = None,
 ) -> AsyncIterator[Rig]:
     """With a feed that beats, has quoted both markets once and has told of its venue."""
     redis = Redis.from_url(redis_url)
@@ -286,6 +288,7 @@ async def running_gateway(
         peers=peers,
         auth=auth,
         rates=rates,
+        seal=seal,
     )
     listener = listen("127.0.0.1", port, shared=False)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import asyncpg
 
-from db import accounts
+from db import accounts, idempotency, orders
 from db.migrate import migrate
-from db.orders import Answer, NewOrder, Request, accept
+from db.orders import Answer, NewOrder, Request
 from db.pool import Database
 from domain.ids import MarketId, VenueId
 from domain.orders import OrderIntent, OrderLeg
@@ -84,9 +84,21 @@ def order(account_id: str, **fields: Any) -> NewOrder:
 async def accepted(connection: asyncpg.Connection, **fields: Any) -> NewOrder:
     """A new order under a key of its own."""
     new = order(await account(connection), **fields)
-    found = await accept(connection, new, Request(new.id, b"\x01" * 32), ANSWER, NOW)
-    assert not isinstance(found, str)
+    assert await accept(connection, new, Request(new.id, b"\x01" * 32)) == ANSWER
     return new
+
+
+async def accept(
+    connection: asyncpg.Connection, new: NewOrder, request: Request, answer: Answer = ANSWER
+) -> Answer:
+    """As the gateway does: the answer that the key has from now on."""
+    async with connection.transaction():
+        known = await idempotency.begin(connection, new.account_id, request)
+        if known is not None:
+            return known
+        await orders.add(connection, new, NOW)
+        await idempotency.keep(connection, new.account_id, request, answer, NOW)
+        return answer
 
 
 @asynccontextmanager

@@ -75,12 +75,18 @@ async def test_markets_are_sent_once_and_again_when_they_change(rig: Rig) -> Non
     assert head.headers["etag"] == answer.headers["etag"]
 
 
-async def test_capabilities_promise_nothing(rig: Rig) -> None:
+async def test_capabilities_are_what_builders_make(rig: Rig) -> None:
     data = (await rig.http.get("/v1/capabilities")).json()["data"]
     assert set(data) == {"dydx", "gmx", "gains"}
     for row in data.values():
-        assert row["order_types"] == row["chain_ids"] == row["time_in_force"] == []
-        assert not any(row[name] for name in ("reduce_only", "post_only", "amend", "delegation"))
+        assert not any(row[name] for name in ("post_only", "amend", "delegation"))
+    dydx = data.pop("dydx")
+    assert dydx["order_types"] == dydx["chain_ids"] == dydx["time_in_force"] == []
+    for row in data.values():
+        assert row["order_types"] == ["market", "limit", "stop", "take_profit"]
+        assert (row["reduce_only"], row["brackets"]) == (True, True)
+    assert data["gmx"]["chain_ids"] == [42161]
+    assert set(data["gains"]["chain_ids"]) == {42161, 137, 8453}
 
 
 async def test_the_document_and_its_page_are_served(rig: Rig) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from db import order_changes, orders
 from db.order_changes import LeaseLost
-from db.orders import Accepted, Answer, Request, accept
-from domain.errors import InvariantViolation
+from db.orders import Answer, Request
+from domain.errors import InputError, InvariantViolation
 from domain.orders import Reason
 from domain.outcomes import Reverted
 from execution.lifecycle import CancelAtVenue, Seen, SendAgain, Step, Undone
@@ -20,6 +20,7 @@ from tests.integration.orders_kit import (
     LONG,
     NOW,
     SHORT,
+    accept,
     accepted,
     account,
     executed,
@@ -82,17 +83,19 @@ async def test_a_hundred_requests_with_one_key_are_one_order(url: str) -> None:
     async with opened(url) as connection:
         account_id = await account(connection, 100)
     gate = asyncio.Semaphore(20)
+    request = Request("once", b"\x07" * 32)
 
-    async def ask(number: int) -> Accepted | str:
+    async def ask(number: int) -> Answer | str:
         new = order(account_id)
         answer = Answer(202, f"order {number}".encode(), None)
         async with gate, opened(url) as connection:
-            return await accept(connection, new, Request("once", b"\x07" * 32), answer, NOW)
+            try:
+                return await accept(connection, new, request, answer)
+            except InputError as error:
+                return error.code
 
-    found = await asyncio.gather(*(ask(number) for number in range(100)))
-    assert all(isinstance(item, Accepted) for item in found)
-    assert len({item.answer for item in found if isinstance(item, Accepted)}) == 1
-    assert sum(not item.repeated for item in found if isinstance(item, Accepted)) == 1
+    found = set(await asyncio.gather(*(ask(number) for number in range(100))))
+    assert len(found - {"IDEMPOTENCY_IN_PROGRESS"}) == 1
     async with opened(url) as connection:
         sql = "SELECT count(*) FROM orders WHERE account_id = $1"
         assert await connection.fetchval(sql, account_id) == 1
@@ -100,39 +103,40 @@ async def test_a_hundred_requests_with_one_key_are_one_order(url: str) -> None:
 
 async def test_a_key_means_one_request_of_one_account(connection: asyncpg.Connection) -> None:
     mine, other = await account(connection, 1), await account(connection, 2)
-    first = await accept(connection, order(mine), KEY, ANSWER, NOW)
-    assert first == Accepted(ANSWER, repeated=False)
-    assert await accept(connection, order(mine), KEY, ANSWER, NOW) == Accepted(ANSWER, True)
-    changed = Request(KEY.key, b"\x02" * 32)
-    assert await accept(connection, order(mine), changed, ANSWER, NOW) == "mismatch"
-    assert await accept(connection, order(other), KEY, ANSWER, NOW) == Accepted(ANSWER, False)
+    later = Answer(202, b"later", None)
+    assert await accept(connection, order(mine), KEY) == ANSWER
+    assert await accept(connection, order(mine), KEY, later) == ANSWER
+    with pytest.raises(InputError) as refused:
+        await accept(connection, order(mine), Request(KEY.key, b"\x02" * 32))
+    assert refused.value.code == "IDEMPOTENCY_MISMATCH"
+    assert await accept(connection, order(other), KEY, later) == later
 
 
-async def test_who_waits_too_long_for_another_is_told_so(
+async def test_while_a_request_runs_another_with_its_key_is_told_so(
     url: str, connection: asyncpg.Connection
 ) -> None:
     account_id = await account(connection, 3)
-    new = order(account_id)
     async with opened(url) as other:
-        await other.execute("SET statement_timeout = '50ms'")
         async with connection.transaction():
-            assert isinstance(await accept(connection, new, KEY, ANSWER, NOW), Accepted)
-            assert await accept(other, order(account_id), KEY, ANSWER, NOW) == "in_progress"
-        found = await accept(other, order(account_id), KEY, ANSWER, NOW)
-        assert found == Accepted(ANSWER, repeated=True)
+            await accept(connection, order(account_id), KEY)
+            with pytest.raises(InputError) as refused:
+                await accept(other, order(account_id), KEY)
+            assert refused.value.code == "IDEMPOTENCY_IN_PROGRESS"
+        assert await accept(other, order(account_id), KEY, Answer(1, b"", None)) == ANSWER
 
 
 async def test_all_of_it_or_nothing(connection: asyncpg.Connection) -> None:
     account_id = await account(connection, 4)
-    new = order(account_id, client_order_id="same")
-    assert isinstance(await accept(connection, new, KEY, ANSWER, NOW), Accepted)
+    await accept(connection, order(account_id, client_order_id="same"), KEY)
     twice = order(account_id, client_order_id="same")
     second = Request("second", b"\x03" * 32)
-    assert await accept(connection, twice, second, ANSWER, NOW) == "client_order_id"
+    with pytest.raises(InputError) as refused:
+        await accept(connection, twice, second)
+    assert refused.value.code == "CLIENT_ORDER_ID_USED"
     for table in ("orders", "order_events", "outbox"):
         assert await count(connection, table, twice.id) == 0
     # The key of what was refused is free.
-    assert isinstance(await accept(connection, order(account_id), second, ANSWER, NOW), Accepted)
+    assert await accept(connection, order(account_id), second) == ANSWER
 
 
 async def test_a_lease_is_of_one_and_its_epoch_only_rises(connection: asyncpg.Connection) -> None:

@@ -31,10 +31,13 @@ def test_every_rate_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         "RATE_ACCOUNT_PER_S": "4",
         "RATE_ACCOUNT_BURST": "5",
         "RATE_LOGINS_PER_MINUTE": "6",
+        "RATE_ORDERS_PER_S": "7",
+        "RATE_ORDERS_BURST": "8",
     }.items():
         monkeypatch.setenv(f"PERP_{name}", value)
     assert rates_of(load_settings()) == Rates(
         Policy("anonymous", 1.0, 6),
         Policy("account", 8.0, 10),
         Policy("login", 0.2, 12, closed=True),
+        Policy("orders", 14.0, 16),
     )

@@ -1,0 +1,1 @@
+"""Orders: accepting them, showing them, and taking what was signed."""

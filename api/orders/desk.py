@@ -1,0 +1,230 @@
+"""Orders of accounts: accepted, shown, asked to go. Postgres is the truth of all of it."""
+
+import hashlib
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import asyncpg
+import orjson
+from pydantic import BaseModel
+
+from api.auth.postgres import transaction
+from api.orders import placing, submission
+from api.orders.answer import accepted_row, order_row
+from api.orders.waiting import Versions
+from api.problems import Unavailable
+from api.quotes import QuoteReader
+from api.schemas.orders import OrderBody, SubmissionBody
+from db import guarded_quotes, idempotency, order_requests, order_views, orders, wallets
+from db.accounts import Account
+from db.guarded_quotes import GuardedQuote
+from db.instants import instant
+from db.order_views import FillView, OrderView, Place
+from db.orders import Answer, Request
+from db.pool import Database
+from domain.errors import InputError
+from domain.ids import VenueId
+from domain.orders import TERMINAL
+from runtime.clock import wall_us
+from runtime.sealing import Seal
+
+WAIT_S: Final = 20.0
+"""So long a reader waits for the next version of an order at most."""
+
+Act = Callable[[asyncpg.Connection, datetime], Awaitable[Answer]]
+
+
+class Asker(NamedTuple):
+    """Who asks for what. ``key``: what the client calls the request by, None where it does not."""
+
+    account: Account
+    key: str | None
+    sha256: bytes
+
+    @property
+    def request(self) -> Request | None:
+        return None if self.key is None else Request(self.key, self.sha256)
+
+
+def asker(account: Account, key: str | None, what: str, body: BaseModel) -> Asker:
+    """``what``: the method and the path."""
+    said = f"{what}\n{body.model_dump_json()}".encode()
+    return Asker(account, key, hashlib.sha256(said).digest())
+
+
+class OrderDesk:
+    """``chains``: by venue, where orders are made. ``seal``: None where signed transactions cannot
+    be kept."""
+
+    def __init__(
+        self,
+        database: Database,
+        quotes: QuoteReader,
+        seal: Seal | None,
+        chains: Mapping[VenueId, Sequence[int]],
+    ) -> None:
+        self.chains = chains
+        self._database = database
+        self._quotes = quotes
+        self._seal = seal
+        self._versions = Versions(database)
+        self._running: set[tuple[str, str]] = set()
+
+    async def close(self) -> None:
+        await self._versions.close()
+
+    # Changing -------------------------------------------------------------------------------
+
+    async def place(self, who: Asker, body: OrderBody) -> Answer:
+        """A new order, or the stored answer of an earlier request with the key.
+
+        Raises InputError, Invalid, Unavailable: nothing is stored then, but after
+        ``DATABASE_UNAVAILABLE`` it is not known, and asking again with the key tells.
+        """
+        placing.check(body)
+
+        async def act(connection: asyncpg.Connection, now: datetime) -> Answer:
+            account = who.account
+            quote = await guarded_quotes.read(connection, account.id, body.quote_id)
+            if quote is None:
+                raise InputError("NOT_FOUND", "there is no such quote")
+            await self._require_current(quote, now)
+            owned = await wallets.of_account(connection, account.id)
+            order_id = str(uuid.uuid4())
+            new = placing.new_order(order_id, account, owned, quote, body, now, self.chains)
+            if not new.intent.reduces and await order_requests.is_paused(connection, account.id):
+                raise InputError("OPENINGS_PAUSED", "the account opens nothing now")
+            await orders.add(connection, new, now)
+            shown = accepted_row(new, now)
+            return Answer(202, orjson.dumps({"data": shown}), f"/v1/orders/{order_id}")
+
+        return await self._once(who, act)
+
+    async def submit(self, who: Asker, order_id: str, body: SubmissionBody) -> Answer:
+        """Takes what was signed for a step. Raises as ``place``."""
+        sent = await submission.read(body, self._seal)
+
+        async def act(connection: asyncpg.Connection, now: datetime) -> Answer:
+            view = await self._locked(connection, who, order_id)
+            paused = await order_requests.is_paused(connection, who.account.id)
+            if await submission.take(connection, view, body, sent, now, paused=paused):
+                view = await self._locked(connection, who, order_id)
+            return _shown(view)
+
+        return await self._once(who, act)
+
+    async def cancel(self, who: Asker, order_id: str) -> Answer:
+        """Raises InputError ``NOT_FOUND`` and ``ORDER_TERMINAL``, else as ``place``."""
+
+        async def act(connection: asyncpg.Connection, now: datetime) -> Answer:
+            view = await self._locked(connection, who, order_id)
+            if view.row.state in TERMINAL:
+                raise InputError("ORDER_TERMINAL", f"the order is {view.row.state}")
+            if await order_requests.cancel(connection, who.account.id, now, order_id=order_id):
+                view = await self._locked(connection, who, order_id)
+            return _shown(view)
+
+        return await self._once(who, act)
+
+    async def cancel_all(self, who: Asker, market: str | None, venue: str | None) -> Answer:
+        """Raises as ``place``."""
+
+        async def act(connection: asyncpg.Connection, now: datetime) -> Answer:
+            ids = await order_requests.cancel(
+                connection, who.account.id, now, market=market, venue=venue
+            )
+            return Answer(202, orjson.dumps({"data": {"order_ids": ids}}), None)
+
+        return await self._once(who, act)
+
+    async def pause(self, who: Asker, *, paused: bool) -> Answer:
+        """Raises as ``place``."""
+
+        async def act(connection: asyncpg.Connection, now: datetime) -> Answer:
+            wanted = now if paused else None
+            since = await order_requests.pause(connection, who.account.id, wanted)
+            return Answer(200, orjson.dumps({"data": placing.paused_row(since)}), None)
+
+        return await self._once(who, act)
+
+    # Reading --------------------------------------------------------------------------------
+
+    async def read(self, account_id: str, order_id: str, wait_version: int | None) -> OrderView:
+        """``wait_version``: waits for it, ``WAIT_S`` at most. Raises InputError ``NOT_FOUND``, also
+        for somebody else's, and Unavailable."""
+        view = await self._read(account_id, order_id)
+        if wait_version is not None and view.row.version < wait_version:
+            await self._versions.wait(order_id, wait_version, WAIT_S)
+            view = await self._read(account_id, order_id)
+        return view
+
+    async def page(
+        self, account_id: str, client_order_id: str | None, after: Place | None, limit: int
+    ) -> Sequence[OrderView]:
+        """Raises Unavailable."""
+        async with transaction(self._database) as connection:
+            return await order_views.page(connection, account_id, client_order_id, after, limit)
+
+    async def fills(
+        self, account_id: str, market: str | None, after: Place | None, limit: int
+    ) -> Sequence[FillView]:
+        """Raises Unavailable."""
+        async with transaction(self._database) as connection:
+            return await order_views.fill_page(connection, account_id, market, after, limit)
+
+    async def _read(self, account_id: str, order_id: str) -> OrderView:
+        async with transaction(self._database) as connection:
+            return _found(await order_views.read(connection, account_id, order_id))
+
+    async def _locked(self, connection: asyncpg.Connection, who: Asker, order_id: str) -> OrderView:
+        return _found(await order_views.read(connection, who.account.id, order_id, lock=True))
+
+    async def _once(self, who: Asker, act: Act) -> Answer:
+        """The answer of ``act``, kept under the key; with a key that has one, that."""
+        request = who.request
+        if request is None:
+            async with transaction(self._database) as connection:
+                return await act(connection, instant(wall_us()))
+        running = who.account.id, request.key
+        if running in self._running:
+            # So that they do not take the connections of all others.
+            raise InputError("IDEMPOTENCY_IN_PROGRESS", "a request with this key has not ended")
+        self._running.add(running)
+        try:
+            async with transaction(self._database) as connection:
+                known = await idempotency.begin(connection, who.account.id, request)
+                if known is not None:
+                    return known
+                now = instant(wall_us())
+                answer = await act(connection, now)
+                await idempotency.keep(connection, who.account.id, request, answer, now)
+                return answer
+        finally:
+            self._running.discard(running)
+
+    async def _require_current(self, quote: GuardedQuote, now: datetime) -> None:
+        """Of what only reduces an expired one is enough while no other can be had: nobody is locked
+        in, and its guard still bounds the price. Raises InputError ``QUOTE_EXPIRED``."""
+        if now < quote.expires_at:
+            return
+        if quote.intent.reduces:
+            try:
+                [price] = await self._quotes.read([quote.intent.market])
+            except Unavailable:
+                return
+            if price is None:
+                return
+        raise InputError("QUOTE_EXPIRED", "the quote was good for ten seconds")
+
+
+def _found(view: OrderView | None) -> OrderView:
+    if view is None:
+        raise InputError("NOT_FOUND", "there is no such order")
+    return view
+
+
+def _shown(view: OrderView) -> Answer:
+    shown: Any = order_row(view)
+    return Answer(202, orjson.dumps({"data": shown}), f"/v1/orders/{view.row.new.id}")

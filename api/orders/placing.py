@@ -1,0 +1,89 @@
+"""From a guarded quote to an order. Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from api.problems import Invalid, Issue
+from api.schemas.orders import OrderBody, OwnerBody
+from connectors.base.order_tag import order_tag
+from db.accounts import EVERY_CHAIN, Account
+from db.guarded_quotes import GuardedQuote
+from db.instants import microseconds
+from db.orders import NewOrder
+from db.wallets import Wallet
+from domain.errors import InputError
+from domain.ids import VenueId
+from domain.orders import OrderLeg
+from runtime.clock import iso_ms
+
+DEADLINE: Final = timedelta(minutes=5)
+"""Where the owner says none: time to sign."""
+LAST_DEADLINE: Final = timedelta(days=1)
+
+
+def check(body: OrderBody) -> None:
+    """Raises InputError ``NOT_SUPPORTED`` for what is not offered yet."""
+    if body.signing == "delegated":
+        raise InputError("NOT_SUPPORTED", "orders are signed by wallets: no delegated keys yet")
+
+
+def new_order(
+    order_id: str,
+    account: Account,
+    owned: Sequence[Wallet],
+    quote: GuardedQuote,
+    body: OrderBody,
+    now: datetime,
+    chains: Mapping[VenueId, Sequence[int]],
+) -> NewOrder:
+    """Raises Invalid, and InputError ``NOT_SUPPORTED`` for a venue that takes no orders yet."""
+    if body.leg >= len(quote.legs):
+        raise _invalid("leg", "OUT_OF_RANGE", f"the quote has {len(quote.legs)} legs")
+    leg = quote.legs[body.leg].leg
+    if leg.chain_id not in chains.get(leg.venue, ()):
+        raise InputError("NOT_SUPPORTED", f"no orders for {leg.venue} on {leg.chain_id} yet")
+    return NewOrder(
+        id=order_id,
+        account_id=account.id,
+        client_order_id=body.client_order_id,
+        group_id=quote.id,
+        quote_id=quote.id,
+        tag=order_tag(order_id),
+        intent=quote.intent,
+        leg=leg,
+        owner=_owner(account, owned, leg, body.owner),
+        signing="wallet",
+        approval=body.approval,
+        allow_reroute=body.allow_reroute,
+        deadline=_deadline(body.deadline, now),
+    )
+
+
+def paused_row(since: datetime | None) -> Mapping[str, Any]:
+    told = None if since is None else iso_ms(microseconds(since))
+    return {"paused": since is not None, "since": told}
+
+
+def _owner(account: Account, owned: Sequence[Wallet], leg: OrderLeg, said: OwnerBody | None) -> str:
+    if said is not None and said.subaccount_number is not None:
+        raise _invalid("owner.subaccount_number", "NOT_USED", f"{leg.venue} has no subaccounts")
+    if said is not None and said.address.lower() != account.address.lower():
+        if any(wallet.address == said.address for wallet in owned):
+            raise _invalid("owner.address", "OWNER_CHAIN", f"no address of {leg.chain_id}")
+        raise _invalid("owner.address", "NOT_YOURS", "no wallet of this account")
+    if account.chain_id not in (EVERY_CHAIN, leg.chain_id):
+        raise _invalid("owner", "OWNER_CHAIN", f"the account is a contract of {account.chain_id}")
+    return account.address
+
+
+def _deadline(said: datetime | None, now: datetime) -> datetime:
+    if said is None:
+        return now + DEADLINE
+    if not now < said <= now + LAST_DEADLINE:
+        raise _invalid("deadline", "OUT_OF_RANGE", "within the next 24 hours")
+    return said
+
+
+def _invalid(name: str, code: str, message: str) -> Invalid:
+    return Invalid([Issue(f"body.{name}", code, message)])

@@ -1,0 +1,210 @@
+"""``/v1/orders``: placing, watching, signing and cancelling orders."""
+
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from api import query
+from api.endpoints import Asked, Endpoint
+from api.orders.answer import order_row
+from api.orders.desk import Asker, asker
+from api.problems import Invalid
+from api.schemas import orders as schemas
+from api.schemas.base import Data, Nothing, Rows
+from api.schemas.orders import (
+    CancelBody,
+    OrderBody,
+    OrderPath,
+    OrdersQuery,
+    PauseBody,
+    SubmissionBody,
+    WaitQuery,
+)
+from api.schemas.paging import encode_cursor
+from db.instants import instant, microseconds
+from db.order_views import OrderView, Place
+from db.orders import Answer
+
+
+async def place(asked: Asked[None, Nothing, OrderBody]) -> Response:
+    return _response(await asked.context.orders.place(_asker(asked), asked.body))
+
+
+async def list_orders(asked: Asked[None, OrdersQuery, None]) -> Response:
+    wanted = asked.query
+    found = await asked.context.orders.page(
+        asked.identity.account.id,
+        wanted.client_order_id,
+        place_of(wanted.cursor),
+        wanted.limit + 1,
+    )
+    shown = found[: wanted.limit]
+    return query.answer(
+        [order_row(view) for view in shown],
+        next_cursor=_cursor(shown[-1]) if len(found) > wanted.limit else None,
+    )
+
+
+async def get_order(asked: Asked[OrderPath, WaitQuery, None]) -> Response:
+    view = await asked.context.orders.read(
+        asked.identity.account.id, asked.path.id, asked.query.wait_version
+    )
+    return query.answer(order_row(view))
+
+
+async def cancel(asked: Asked[OrderPath, Nothing, Nothing]) -> Response:
+    return _response(await asked.context.orders.cancel(_asker(asked), asked.path.id))
+
+
+async def submit(asked: Asked[OrderPath, Nothing, SubmissionBody]) -> Response:
+    return _response(await asked.context.orders.submit(_asker(asked), asked.path.id, asked.body))
+
+
+async def cancel_all(asked: Asked[None, Nothing, CancelBody]) -> Response:
+    body = asked.body
+    return _response(await asked.context.orders.cancel_all(_asker(asked), body.market, body.venue))
+
+
+async def pause(asked: Asked[None, Nothing, PauseBody]) -> Response:
+    return _response(await asked.context.orders.pause(_asker(asked), paused=asked.body.paused))
+
+
+def place_of(cursor: str | None) -> Place | None:
+    """``microseconds id``, as ``cursor_of`` wrote it. Raises Invalid ``BAD_CURSOR``."""
+    if cursor is None:
+        return None
+    us, _, last = cursor.partition(" ")
+    if not us.isdecimal() or len(us) > len(str(LAST_US)) or int(us) > LAST_US or not last:
+        raise Invalid([query.issue("cursor", "BAD_CURSOR", "not a next_cursor of this list")])
+    return Place(instant(int(us)), last)
+
+
+def cursor_of(place: Place) -> str:
+    return encode_cursor(f"{microseconds(place.at)} {place.id}")
+
+
+LAST_US: Final = 253_402_300_799_999_999
+"""The end of the year 9999."""
+
+
+def _cursor(view: OrderView) -> str:
+    return cursor_of(Place(view.row.created_at, view.row.new.id))
+
+
+def _asker(asked: Asked[Any, Nothing, Any]) -> Asker:
+    request = asked.request
+    what = f"{request.method} {request.url.path}"
+    return asker(asked.identity.account, asked.key, what, asked.body)
+
+
+def _response(answer: Answer) -> Response:
+    headers = {} if answer.location is None else {"Location": answer.location}
+    return Response(answer.body, answer.status, headers, "application/json")
+
+
+ENDPOINTS = (
+    Endpoint(
+        "POST",
+        "/v1/orders",
+        "Place a leg of a guarded quote",
+        "orders",
+        place,
+        Data[schemas.OrderRow],
+        body=OrderBody,
+        errors=[
+            "NOT_FOUND", "QUOTE_EXPIRED", "CLIENT_ORDER_ID_USED", "OPENINGS_PAUSED",
+            "NOT_SUPPORTED",
+        ],
+        access="session",
+        scope="trade",
+        limit="order",
+        status=202,
+        keyed="must",
+    ),
+    Endpoint(
+        "GET",
+        "/v1/orders",
+        "The orders of the account, the newest first",
+        "orders",
+        list_orders,
+        Rows[schemas.OrderRow],
+        query=OrdersQuery,
+        access="session",
+        scope="read",
+    ),
+    Endpoint(
+        "POST",
+        "/v1/orders/cancel-all",
+        "Cancel every order that lives",
+        "orders",
+        cancel_all,
+        Data[schemas.CancelRequested],
+        body=CancelBody,
+        access="session",
+        scope="trade",
+        limit="order",
+        status=202,
+        keyed="may",
+    ),
+    Endpoint(
+        "POST",
+        "/v1/orders/pause",
+        "Open nothing more, or again; exits always work",
+        "orders",
+        pause,
+        Data[schemas.Paused],
+        body=PauseBody,
+        access="session",
+        scope="trade",
+        limit="order",
+        keyed="may",
+    ),
+    Endpoint(
+        "GET",
+        "/v1/orders/{id}",
+        "An order, now or at its next version",
+        "orders",
+        get_order,
+        Data[schemas.OrderRow],
+        params=OrderPath,
+        query=WaitQuery,
+        errors=["BUSY"],
+        access="session",
+        scope="read",
+    ),
+    Endpoint(
+        "DELETE",
+        "/v1/orders/{id}",
+        "Cancel an order",
+        "orders",
+        cancel,
+        Data[schemas.OrderRow],
+        params=OrderPath,
+        errors=["ORDER_TERMINAL"],
+        access="session",
+        scope="trade",
+        limit="order",
+        status=202,
+        keyed="may",
+    ),
+    Endpoint(
+        "POST",
+        "/v1/orders/{id}/submission",
+        "What was signed for a step, or the hash of what was sent",
+        "orders",
+        submit,
+        Data[schemas.OrderRow],
+        params=OrderPath,
+        body=SubmissionBody,
+        errors=[
+            "ORDER_TERMINAL", "STEP_SUPERSEDED", "STEP_BLOCKED", "SIGN_BY_PASSED",
+            "TRANSACTION_MISMATCH", "SIGNATURE_INVALID", "TRANSACTION_KNOWN", "TOO_MANY_ATTEMPTS",
+            "OPENINGS_PAUSED", "NOT_SUPPORTED", "SEALING_OFF", "BUSY",
+        ],
+        access="session",
+        scope="trade",
+        limit="order",
+        status=202,
+        keyed="may",
+    ),
+)  # fmt: skip

@@ -1,0 +1,239 @@
+"""Orders: what is asked for, and what is told of them."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, get_args
+
+from pydantic import Field
+
+from api.schemas.base import DecimalText, Instant, Read, Said, Told, matching, one_of, refused, text
+from api.schemas.paging import TIME_SCHEMA, Page, time_us
+from api.schemas.routing import Flag, Name, whole
+from db.instants import instant
+from domain.orders import Approval, OrderState
+
+MAX_LEG: Final = 15
+MAX_SUBACCOUNT: Final = 128_000
+MAX_RAW_BYTES: Final = 16_384
+MAX_VERSION: Final = 1_000_000
+_UUID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_RAW: Final = re.compile(r"0x([0-9A-Fa-f]{2})+|[A-Za-z0-9+/]+={0,2}", re.ASCII)
+_SIGNING: Final = ("wallet", "delegated")
+_STEPS: Final = ("approve", "order", "cancel", "update")
+_VERSION: Final = re.compile(r"0|[1-9]\d{0,6}", re.ASCII)
+
+
+def _raw(value: Any) -> str:
+    if len(text(value)) > 2 * MAX_RAW_BYTES + 2 or not _RAW.fullmatch(value):
+        raise refused("BAD_TRANSACTION", "0x and whole bytes in hex, or base64")
+    return str(value)
+
+
+def _deadline(value: Any) -> datetime:
+    return instant(time_us(value))
+
+
+def _wait_version(value: Any) -> int:
+    if not _VERSION.fullmatch(text(value)) or int(value) > MAX_VERSION:
+        raise refused("OUT_OF_RANGE", f"an integer from 0 to {MAX_VERSION}")
+    return int(value)
+
+
+Uuid = Annotated[str, matching(_UUID, "BAD_ID", "not an id")]
+ClientOrderId = Annotated[
+    str, matching("[!-~]{1,64}", "BAD_CLIENT_ORDER_ID", "1 to 64 printable ASCII characters")
+]
+Owner = Annotated[str, matching("[0-9A-Za-z]{1,80}", "NO_ADDRESS", "expected an address")]
+TxHash = Annotated[str, matching("0x[0-9A-Fa-f]{64}", "BAD_HASH", "0x and 64 digits in hex")]
+RawTransaction = Annotated[
+    str,
+    Read(_raw, {"type": "string", "maxLength": 2 * MAX_RAW_BYTES + 2, "examples": ["0x02f8.."]}),
+]
+Deadline = Annotated[datetime, Read(_deadline, TIME_SCHEMA)]
+_MOST_VERSION: Final = {"type": "integer", "minimum": 1, "maximum": MAX_VERSION}
+
+
+class OwnerBody(Said):
+    address: Owner
+    subaccount_number: Annotated[
+        int | None,
+        Read(
+            whole(0, MAX_SUBACCOUNT),
+            {"type": "integer", "minimum": 0, "maximum": MAX_SUBACCOUNT},
+        ),
+    ] = Field(default=None, description="of dYdX alone")
+
+
+class OrderBody(Said):
+    quote_id: Uuid
+    leg: Annotated[
+        int, Read(whole(0, MAX_LEG), {"type": "integer", "minimum": 0, "maximum": MAX_LEG})
+    ] = Field(default=0, description="of the quote's legs; one order each")
+    client_order_id: ClientOrderId | None = None
+    signing: Annotated[Literal["wallet", "delegated"], one_of(_SIGNING, "UNKNOWN_SIGNING")] = Field(
+        default="wallet", description="delegated is not offered yet: 422 NOT_SUPPORTED"
+    )
+    owner: OwnerBody | None = Field(
+        default=None, description="a wallet of the account; without it the one that signs in"
+    )
+    allow_reroute: Flag = False
+    approval: Annotated[Approval, one_of(get_args(Approval), "UNKNOWN_APPROVAL")] = "exact"
+    deadline: Deadline | None = Field(
+        default=None, description="nothing is sent after it; at most a day, 5 minutes without it"
+    )
+
+
+class SubmissionBody(Said):
+    """One of ``raw_transaction`` and ``tx_hash``."""
+
+    step_id: Annotated[
+        Literal["approve", "order", "cancel", "update"], one_of(_STEPS, "UNKNOWN_STEP")
+    ]
+    step_version: Annotated[int, Read(whole(1, MAX_VERSION), _MOST_VERSION)]
+    raw_transaction: RawTransaction | None = Field(default=None, description="signed, not sent")
+    tx_hash: TxHash | None = Field(default=None, description="of what a wallet has sent itself")
+
+
+class CancelBody(Said):
+    """Nothing: every order that lives."""
+
+    market: Name | None = Field(default=None, examples=["BTC-USD"])
+    venue: Name | None = Field(default=None, examples=["gmx"])
+
+
+class PauseBody(Said):
+    paused: Flag = True
+
+
+class OrderPath(Said):
+    id: Annotated[str, matching(_UUID, "NO_ID", "no id of an order")]
+
+
+class OrdersQuery(Page):
+    client_order_id: ClientOrderId | None = Field(default=None, description="of one order")
+
+
+class FillsQuery(Page):
+    market: Name | None = Field(default=None, description="of one market")
+
+
+class WaitQuery(Said):
+    wait_version: Annotated[
+        int | None, Read(_wait_version, {"type": "string", "pattern": "^(0|[1-9][0-9]{0,6})$"})
+    ] = Field(default=None, description="answered at this version or after 20 s")
+
+
+# Answers ------------------------------------------------------------------------------------------
+
+
+class ReasonRow(Told):
+    code: str
+    message: str
+    venue_code: str | None
+
+
+class SimulationRow(Told):
+    ok: bool
+    block_number: int | str
+
+
+class StepRow(Told):
+    """``tx``: of ``evm_tx``: chain_id, from, to, value, data, nonce, gas, type, max_fee_per_gas,
+    max_priority_fee_per_gas."""
+
+    id: Literal["approve", "order", "cancel", "update"]
+    kind: Literal["evm_tx", "cosmos_direct"]
+    version: int
+    status: Literal["ready", "blocked", "submitted", "done", "expired", "failed"]
+    blocked_by: str | None
+    sign_by: Instant
+    tx: dict[str, Any] | None = None
+    cosmos: dict[str, Any] | None = None
+    expires: dict[str, Any] | None = None
+    simulation: SimulationRow | None
+
+
+class AttemptRow(Told):
+    step_id: str
+    step_version: int
+    tx_hash: str
+    nonce: DecimalText
+    status: Literal["stored", "sent", "mined", "reverted", "replaced", "dropped"]
+    block_number: DecimalText | None
+
+
+class OrderFillRow(Told):
+    id: str
+    price: DecimalText
+    size_base: DecimalText
+    fee_usd: DecimalText | None
+    impact_usd: DecimalText | None
+    tx_hash: str
+    log_index: int
+    at: Instant
+
+
+class FillRow(OrderFillRow):
+    order_id: str
+    market: str
+    venue: str
+    chain_id: int | str
+    side: Literal["BUY", "SELL"]
+    funding_usd: DecimalText | None
+    borrowing_usd: DecimalText | None
+    pnl_usd: DecimalText | None
+
+
+class EventRow(Told):
+    seq: int
+    at: Instant
+    type: str
+    from_: OrderState | None = Field(alias="from")
+    to: OrderState
+
+
+class OrderRow(Told):
+    id: str
+    client_order_id: str | None
+    group_id: str = Field(description="of all orders of one quote")
+    version: int
+    state: OrderState
+    venue_state: Literal["created", "executed", "cancelled", "frozen"] | None
+    terminal: bool
+    final: bool
+    reason: ReasonRow | None
+    market: str
+    venue: str
+    chain_id: int | str
+    pool: str | None
+    side: Literal["BUY", "SELL"]
+    intent: Literal["open", "increase", "decrease", "close"]
+    type: Literal["market", "limit", "stop", "take_profit"]
+    size_base: DecimalText
+    filled_base: DecimalText
+    average_price: DecimalText | None
+    limit_price: DecimalText | None
+    trigger_price: DecimalText | None
+    guard_price: DecimalText | None = Field(description="a fill is never worse; null: any price")
+    owner: str
+    signing: Literal["wallet", "delegated"]
+    approval: Approval
+    allow_reroute: bool
+    deadline: Instant
+    cancel_requested: bool
+    venue_refs: dict[str, str]
+    steps: list[StepRow]
+    attempts: list[AttemptRow]
+    fills: list[OrderFillRow]
+    events: list[EventRow]
+    created_at: Instant
+    updated_at: Instant
+
+
+class CancelRequested(Told):
+    order_ids: list[str] = Field(description="at most 1000; ask again while there are any")
+
+
+class Paused(Told):
+    paused: bool
+    since: Instant | None
