@@ -73,8 +73,7 @@ class Executor:
         self._stream: Redis = subscriber_client(settings.require_redis_url())
         self._database = Database(settings.require_database_url())
         self._venues = Venues(settings, self._redis)
-        key = settings.sealing_key
-        seal = seal_of(settings.data_dir, None if key is None else key.get_secret_value())
+        seal = seal_of(settings.data_dir, settings.sealing_key)
         submitter = Submitter(self._database, self._venues, seal)
         preparer = Preparer(self._database, self._venues)
         desk = Desk(self._database, preparer, submitter)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from Crypto.Cipher import AES
+from pydantic import SecretStr
 
 from domain.errors import InputError
 
@@ -48,14 +49,14 @@ class Seal:
             raise InputError("CANNOT_OPEN", "sealed with another key, or damaged") from None
 
 
-def seal_of(data_dir: Path, configured: str | None = None) -> Seal:
+def seal_of(data_dir: Path, configured: SecretStr | None = None) -> Seal:
     """With the configured key, 32 bytes in unpadded base64url; without one with that of the data
     dir, made when it is not there: processes that start together agree.
 
     Raises OSError, and InputError ``BAD_KEY`` for what is no key."""
     if configured is not None:
         try:
-            return Seal(base64.urlsafe_b64decode(configured + "="))
+            return Seal(base64.urlsafe_b64decode(configured.get_secret_value() + "="))
         except ValueError:
             raise InputError("BAD_KEY", "a sealing key is 32 bytes in base64url") from None
     path = data_dir / KEY_FILE
