@@ -62,6 +62,10 @@ VALUES ($1, $2, 1 + coalesce((
 _MARK: Final = """
 UPDATE order_steps SET status = $4 WHERE order_id = $1 AND step_id = $2 AND version = $3
 """
+_SUBMITTED: Final = """
+UPDATE order_steps SET status = 'submitted'
+WHERE order_id = $1 AND step_id = $2 AND version = $3 AND status IN ('ready', 'blocked')
+"""
 _LANDED: Final = """
 UPDATE order_steps SET status = 'done'
 WHERE order_id = $1 AND step_id IN ('approve', 'order')
@@ -122,6 +126,13 @@ async def mark(
 async def supersede(connection: asyncpg.Connection, order_id: str) -> None:
     """None of those that were not submitted is to be signed any more."""
     await connection.execute(_SUPERSEDE, order_id)
+
+
+async def submitted(
+    connection: asyncpg.Connection, order_id: str, step_id: str, version: int
+) -> None:
+    """A transaction for it is about to go out, unless more than that is known already."""
+    await connection.execute(_SUBMITTED, order_id, step_id, version)
 
 
 async def landed(connection: asyncpg.Connection, order_id: str) -> None:

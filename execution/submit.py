@@ -109,6 +109,9 @@ class Submitter:
             if epoch is not None:
                 await order_changes.hold(connection, row.new.id, epoch)
             current = await orders.read(connection, row.new.id, lock=True)
+            await order_steps.submitted(
+                connection, row.new.id, attempt.step_id, attempt.step_version
+            )
             if attempt.step_id == "order" and current and current.state == "prepared":
                 await record(connection, row.new.id, [lifecycle.Step("submitted")], now, epoch)
 

@@ -8,10 +8,11 @@ import asyncpg
 import httpx
 import orjson
 import pytest
+from eth_account import Account
 
 from db import order_steps, orders, tx_attempts
 from db.orders import NewOrder
-from domain.outcomes import Executed
+from domain.outcomes import Cancelled, Executed
 from execution.lifecycle import Step
 from execution.store import record
 from runtime import events
@@ -138,24 +139,35 @@ async def test_a_hash_of_something_else_changes_nothing(desk: Desk) -> None:
 
 
 async def test_an_account_without_the_money_is_refused(desk: Desk) -> None:
-    leg = await desk.leg(*GMX, notional=10**9, collateral=10**8)
-    row = await desk.state(await desk.accept(leg), "rejected", "prepared")
-    assert row.state == "rejected"
-    assert row.reason is not None
-    assert row.reason.code in ("BALANCE", "DEPTH", "CAPACITY", "OPEN_INTEREST")
-    await desk.final(row.new)
+    fresh = Account.create()
+    desk.wallet = {"address": fresh.address, "private_key": fresh.key.hex()}
+    for where in (GMX, GAINS_POLYGON):
+        new = await desk.accept(await desk.leg(*where))
+        row = await desk.state(new, "rejected", "prepared")
+        assert row.state == "rejected"
+        assert row.reason is not None
+        assert row.reason.code == "BALANCE"
+        assert await order_steps.current(desk.connection, new.id) == []
+        # Nothing was handed out that could still land.
+        await desk.final(new)
 
 
 async def test_a_price_beyond_the_guard_is_cancelled_by_the_venue(desk: Desk) -> None:
-    leg = await desk.leg(*GMX, slippage="-0.2")
-    new = await desk.accept(leg)
-    row = await desk.state(new, "prepared", "rejected")
-    if row.state == "prepared":
-        await desk.submit(new, "approve")
-        await desk.submit(new, "order")
-        row = await desk.state(new, "cancelled", "rejected", "filled")
-    assert row.state in ("cancelled", "rejected")
-    assert (row.reason or [fact for fact in row.facts if hasattr(fact, "reason")]) is not None
+    price = await desk.price("ETH-USD")
+    new = await desk.accept(await desk.leg(*GMX, slippage="0.005"), life_s=120)
+    await desk.submit(new, "approve")
+    step = await desk.step(new, "order")
+    await desk.control("/keeper", {"mode": "hold"})
+    await desk.submit(new, "order")
+    await desk.state(new, "working")
+    await desk.control("/prices", {"ETH-USD": str((price * Decimal("1.03")).quantize(Decimal(1)))})
+    await desk.control("/keeper", {"mode": "auto"})
+    row = await desk.state(new, "cancelled", "filled")
+    assert row.state == "cancelled"
+    [told] = [fact for fact in row.facts if isinstance(fact, Cancelled)]
+    assert told.reason.venue_code == "OrderNotFulfillableAtAcceptablePrice"
+    assert step.new.payload["from"] == desk.owner
+    await desk.final(new)
 
 
 async def test_what_nobody_signs_expires(desk: Desk) -> None:
