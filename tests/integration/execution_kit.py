@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from connectors.base.order_tag import order_tag
 from db import accounts, order_changes, order_steps, orders, tx_attempts
 from db.order_steps import StepRow
-from db.orders import Answer, NewOrder, OrderRow, Request, accept
+from db.orders import NewOrder, OrderRow
 from db.tx_attempts import Attempt
 from domain.ids import MarketId, VenueId
 from domain.orders import OrderIntent, OrderLeg
@@ -126,10 +126,8 @@ class Desk:
             False,
             now + timedelta(seconds=life_s),
         )
-        found = await accept(
-            self.connection, new, Request(order_id, b"\x01" * 32), Answer(202, b"", None), now
-        )
-        assert not isinstance(found, str)
+        async with self.connection.transaction():
+            await orders.add(self.connection, new, now)
         return new
 
     async def read(self, new: NewOrder) -> OrderRow:
