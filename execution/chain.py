@@ -2,15 +2,29 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import httpx
 import orjson
-from eth_utils.address import to_checksum_address
 
 from connectors.base.orders import Call, ChainLog, Transaction
 from domain.errors import ChainRejected, ChainTransient
 from execution.rpc_scores import STICKY_NS, Score, turn
+from execution.rpc_values import (
+    Block,
+    CallResult,
+    Receipt,
+    block_of,
+    body_of,
+    bytes_of,
+    call_of,
+    call_result_of,
+    log_of,
+    quantity,
+    receipt_of,
+    result_of,
+    transaction_of,
+)
 from execution.send_state import SendError, classify
 from runtime.clock import mono_ns
 from runtime.logs import get_logger
@@ -22,31 +36,6 @@ MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 _REVERTED: Final = 3
 _NO_METHOD: Final = -32601
 _log = get_logger(__name__)
-
-
-class Block(NamedTuple):
-    number: int
-    hash: str
-    time_s: int
-    base_fee_wei: int
-
-
-class Receipt(NamedTuple):
-    """``succeeded``: False of one that reverted. ``gas_used`` units of gas."""
-
-    tx_hash: str
-    block_number: int
-    block_hash: str
-    succeeded: bool
-    gas_used: int
-
-
-class CallResult(NamedTuple):
-    """Of a simulated transaction. ``data``: what it returned, or reverted with."""
-
-    ok: bool
-    gas_used: int
-    data: bytes
 
 
 class NodeFailed(Exception):
@@ -83,29 +72,29 @@ class Chain:
         return block
 
     async def block(self, number: int | str) -> Block | None:
-        raw = await self.call("eth_getBlockByNumber", [_quantity(number), False])
-        return None if raw is None else _block(raw)
+        raw = await self.call("eth_getBlockByNumber", [quantity(number), False])
+        return None if raw is None else block_of(raw)
 
     async def blocks(self, numbers: Sequence[int]) -> dict[int, str]:
         """Hashes of those that there are."""
         rows = await self.batch(
             [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
         )
-        found = [_block(row) for row in rows if isinstance(row, dict)]
+        found = [block_of(row) for row in rows if isinstance(row, dict)]
         return {block.number: block.hash for block in found}
 
     async def receipts(self, hashes: Sequence[str]) -> dict[str, Receipt]:
         """Of those that are in a block."""
         rows = await self.batch([("eth_getTransactionReceipt", [name]) for name in hashes])
         return {
-            name: _receipt(name, row)
+            name: receipt_of(name, row)
             for name, row in zip(hashes, rows, strict=True)
             if isinstance(row, dict) and row.get("blockHash")
         }
 
     async def transaction(self, tx_hash: str) -> Transaction | None:
         raw = await self.call("eth_getTransactionByHash", [tx_hash])
-        return None if raw is None else _transaction(self.chain_id, raw)
+        return None if raw is None else transaction_of(self.chain_id, raw)
 
     async def logs(
         self, first: int, last: int, addresses: Sequence[str], topics: Sequence[bytes], place: int
@@ -120,7 +109,7 @@ class Chain:
         # A node that is behind has no logs of blocks that it does not know.
         if not isinstance(block, dict) or not isinstance(rows, list):
             raise ChainTransient("BEHIND", f"the node has no logs up to block {last}")
-        return [_log_of(self.chain_id, row) for row in rows if not row.get("removed")]
+        return [log_of(self.chain_id, row) for row in rows if not row.get("removed")]
 
     async def calls(
         self, calls: Sequence[Call], block: int, sender: str
@@ -128,16 +117,16 @@ class Chain:
         """Balance of ``sender`` in wei and an answer each, all of one block; None: reverted."""
         at = hex(block)
         asked: list[tuple[str, list[Any]]] = [("eth_getBalance", [sender, at])]
-        asked += [("eth_call", [_call(call), at]) for call in calls]
+        asked += [("eth_call", [call_of(call), at]) for call in calls]
         balance, *answers = await self.batch(asked)
         if isinstance(balance, ChainRejected):
             raise ChainTransient("NO_STATE", f"the node has no block {block}")
         return int(balance, 16), tuple(
-            None if isinstance(answer, ChainRejected) else _bytes(answer) for answer in answers
+            None if isinstance(answer, ChainRejected) else bytes_of(answer) for answer in answers
         )
 
     async def nonce(self, sender: str, block: int | str = "pending") -> int:
-        return int(await self.call("eth_getTransactionCount", [sender, _quantity(block)]), 16)
+        return int(await self.call("eth_getTransactionCount", [sender, quantity(block)]), 16)
 
     async def revert_data(self, sender: str, call: Mapping[str, str], block: int) -> bytes:
         """What a call reverts with on the state of a block; empty where it does not."""
@@ -165,7 +154,7 @@ class Chain:
             if error.code == str(_NO_METHOD):
                 return None
             raise
-        return [_call_result(row) for row in found["calls"]]
+        return [call_result_of(row) for row in found["calls"]]
 
     async def estimate(self, sender: str, call: Mapping[str, str], block: int) -> CallResult:
         """Of one transaction alone."""
@@ -181,13 +170,13 @@ class Chain:
     async def broadcast(self, raw: bytes) -> list[SendError | None]:
         """To all nodes at once; what each said, None: taken. Never raises: what a node that hangs
         did with it nobody knows."""
-        body = _body("eth_sendRawTransaction", [f"0x{raw.hex()}"])
+        body = body_of("eth_sendRawTransaction", [f"0x{raw.hex()}"])
         said = await asyncio.gather(*(self._offer(node, body) for node in self._candidates()))
         return said or ["unclear"]
 
     async def agreed(self, number: int, block_hash: str) -> bool:
         """Whether as many nodes as are needed have this block on their chain."""
-        body = _body("eth_getBlockByNumber", [hex(number), False])
+        body = body_of("eth_getBlockByNumber", [hex(number), False])
         asked = [self._ask(node, body) for node in self._candidates()]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         same = sum(
@@ -198,11 +187,11 @@ class Chain:
 
     async def probe(self) -> None:
         """Learns the heads of all nodes."""
-        body = _body("eth_getBlockByNumber", ["latest", False])
+        body = body_of("eth_getBlockByNumber", ["latest", False])
 
         async def look(node: int) -> None:
             row = await self._ask(node, body)
-            block = _block(row["result"])
+            block = block_of(row["result"])
             self._scores[node].head, self._scores[node].head_time_s = block.number, block.time_s
 
         asked = (look(node) for node in range(len(self._urls)))
@@ -211,10 +200,10 @@ class Chain:
     # How it is asked ---------------------------------------------------------------------------
 
     async def call(self, method: str, params: Sequence[Any]) -> Any:
-        answer = await self._first(_body(method, params))
+        answer = await self._first(body_of(method, params))
         if not isinstance(answer, dict):
             raise ChainTransient("GARBAGE", f"no answer to {method}")
-        return _result(answer)
+        return result_of(answer)
 
     async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
         """Results in their order; ChainRejected in the place of one that was refused."""
@@ -232,7 +221,7 @@ class Chain:
         found: list[Any] = []
         for row in sorted(answer, key=lambda row: int(row["id"])):
             try:
-                found.append(_result(row))
+                found.append(result_of(row))
             except ChainRejected as error:
                 found.append(error)
         return found
@@ -298,7 +287,7 @@ class Chain:
         return answer
 
     async def _check_chain(self, node: int) -> None:
-        answer = await self._post(node, _body("eth_chainId", []))
+        answer = await self._post(node, body_of("eth_chainId", []))
         found = int(answer["result"], 16)
         if found != self.chain_id:
             self._scores[node].is_of_another_chain(mono_ns())
@@ -330,83 +319,3 @@ class Chain:
                 if len(answer) > MAX_BODY_BYTES:
                     raise ValueError("too large")
         return orjson.loads(answer)
-
-
-def _body(method: str, params: Sequence[Any]) -> bytes:
-    return orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-
-
-def _result(answer: Mapping[str, Any]) -> Any:
-    """Raises ChainRejected."""
-    error = answer.get("error")
-    if error is None:
-        return answer.get("result")
-    data = error.get("data")
-    raw = _bytes(data) if isinstance(data, str) and data.startswith("0x") else b""
-    raise ChainRejected(str(error.get("code")), str(error.get("message"))[:300], raw)
-
-
-def _quantity(number: int | str) -> str:
-    return hex(number) if isinstance(number, int) else number
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text[2:])
-
-
-def _call(call: Call) -> dict[str, str]:
-    given = {"to": call.to, "data": f"0x{call.data.hex()}"}
-    return given if call.sender is None else given | {"from": call.sender}
-
-
-def _block(raw: Mapping[str, Any]) -> Block:
-    base_fee = raw.get("baseFeePerGas")
-    return Block(
-        int(raw["number"], 16),
-        raw["hash"],
-        int(raw["timestamp"], 16),
-        0 if base_fee is None else int(base_fee, 16),
-    )
-
-
-def _receipt(tx_hash: str, raw: Mapping[str, Any]) -> Receipt:
-    return Receipt(
-        tx_hash,
-        int(raw["blockNumber"], 16),
-        raw["blockHash"],
-        raw["status"] == "0x1",
-        int(raw["gasUsed"], 16),
-    )
-
-
-def _transaction(chain_id: int, raw: Mapping[str, Any]) -> Transaction:
-    return Transaction(
-        chain_id,
-        to_checksum_address(raw["from"]),
-        None if raw["to"] is None else to_checksum_address(raw["to"]),
-        int(raw["value"], 16),
-        _bytes(raw["input"]),
-        int(raw["nonce"], 16),
-        int(raw["gas"], 16),
-    )
-
-
-def _log_of(chain_id: int, raw: Mapping[str, Any]) -> ChainLog:
-    return ChainLog(
-        chain_id,
-        to_checksum_address(raw["address"]),
-        tuple(_bytes(topic) for topic in raw["topics"]),
-        _bytes(raw["data"]),
-        int(raw["blockNumber"], 16),
-        raw["blockHash"],
-        raw["transactionHash"],
-        int(raw["logIndex"], 16),
-    )
-
-
-def _call_result(raw: Mapping[str, Any]) -> CallResult:
-    data = raw.get("returnData") or "0x"
-    error = raw.get("error") or {}
-    if isinstance(error.get("data"), str):
-        data = error["data"]
-    return CallResult(raw["status"] == "0x1", int(raw["gasUsed"], 16), _bytes(data))

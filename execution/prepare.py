@@ -21,8 +21,9 @@ from db.pool import Database
 from domain.errors import ChainTransient, InputError
 from domain.orders import Reason
 from execution import lifecycle
-from execution.chain import Block, CallResult, Chain
+from execution.chain import Chain
 from execution.gas import Fees, first_fees, rules_of
+from execution.rpc_values import Block, CallResult
 from execution.store import record
 from execution.venues import Venues
 from runtime.failpoints import reach
@@ -99,7 +100,8 @@ class Preparer:
         builder = self._venues.builder(leg.venue)
         chain = self._venues.chain(leg.chain_id)
         opens = isinstance(request, Place) and not request.intent.reduces
-        pools = await self._venues.read_depth(request.intent.market, needed=opens)
+        needed = (leg.venue, (leg.pool or "").lower()) if opens else None
+        pools = await self._venues.read_depth(request.intent.market, needed)
         block = await chain.head()
         fees = first_fees(block.base_fee_wei, await chain.tip_wei(), rules_of(chain.chain_id))
         if fees is None:

@@ -11,8 +11,9 @@ from db.orders import OrderRow
 from db.pool import Database
 from domain.errors import InvariantViolation
 from domain.orders import TERMINAL, OpenOrder, Reason
-from execution.chain import Block, Chain
+from execution.chain import Chain
 from execution.lifecycle import Event, Step
+from execution.rpc_values import Block
 from execution.store import record
 from runtime.clock import wall_us
 from runtime.logs import get_logger

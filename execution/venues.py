@@ -86,10 +86,13 @@ class Venues:
             raise InputError("UNKNOWN_CHAIN", f"no node of chain {chain_id} is configured")
         return found
 
-    async def read_depth(self, market: MarketId, *, needed: bool) -> Pools:
-        """What the pools of a market can be priced with. ``needed``: it is waited for a little,
-        since a feed that starts has it soon; empty when there is none."""
-        for attempt in range(DEPTH_TRIES if needed else 1):
+    async def read_depth(
+        self, market: MarketId, needed: tuple[VenueId, str] | None = None
+    ) -> Pools:
+        """What the pools of a market can be priced with; empty when nothing is known. ``needed``: a
+        pool that is waited for a little, since a feed that starts has it soon."""
+        pools: Pools = {}
+        for attempt in range(1 if needed is None else DEPTH_TRIES):
             if attempt:
                 await asyncio.sleep(DEPTH_AGAIN_S)
             try:
@@ -97,9 +100,10 @@ class Venues:
                     raw = await self._redis.get(depth_key(market))
             except (RedisError, OSError, TimeoutError):
                 raw = None
-            if isinstance(raw, bytes):
-                return _pools(raw)
-        return {}
+            pools = _pools(raw) if isinstance(raw, bytes) else {}
+            if needed is None or needed in pools:
+                break
+        return pools
 
     @contextmanager
     def priced(self, pools: Pools) -> Iterator[None]:

@@ -12,9 +12,10 @@ from db.tx_attempts import Attempt
 from domain.errors import VenueProtocolError
 from domain.orders import OpenOrder, Reason
 from domain.outcomes import EventPlace, Mined, Outcome, Reverted, VenueOutcome
-from execution.chain import Block, Chain, Receipt
+from execution.chain import Chain
 from execution.lifecycle import Seen, Undone
 from execution.matching import MAIN, Match, concerned, known, tagged, with_refs
+from execution.rpc_values import Block, Receipt
 from execution.settle import Settler, apart
 from execution.store import record
 from execution.submit import Submitter
@@ -271,4 +272,3 @@ def _decoded(builder: OrderBuilder, logs: Sequence[ChainLog]) -> Sequence[VenueO
         except VenueProtocolError as error:
             _log.error("logs_unreadable", venue=builder.venue, tx_hash=tx_hash, reason=str(error))
     return found
-

@@ -211,9 +211,7 @@ class Desk:
             await order_changes.notify(self.connection, new.id, row.version, now)
 
 
-async def until(
-    read: Callable[[], Any], what: str, show: Callable[[], Any] | None = None
-) -> Any:
+async def until(read: Callable[[], Any], what: str, show: Callable[[], Any] | None = None) -> Any:
     deadline_ns = mono_ns() + int(WAIT_S * 1e9)
     while (found := await read()) is None:
         if mono_ns() > deadline_ns:

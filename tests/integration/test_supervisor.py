@@ -1,26 +1,19 @@
 """The whole program as a user runs it: real processes, real signals."""
 
-import asyncio
 import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
-import asyncpg
 import httpx
 import orjson
 import pytest
-from redis import Redis
-from redis.exceptions import RedisError
 
-from perptape.ports import free_ports
-from tests.integration.program_kit import READY_S, ROOT, Program, until
+from tests.integration.program_kit import BACK_S, READY_S, Program, until
 from tests.servers import open_folder
 
 ROLES: Final = ("sandbox", "feed", "gateway", "executor")
