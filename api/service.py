@@ -273,7 +273,7 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         Peers(settings.trusted_networks),
         auth_config(settings),
         rates_of(settings),
-        seal_of(settings.data_dir),
+        seal_of(settings.data_dir, settings.sealing_key),
         settings.network,
     )
     listener = listen(settings.http_host, settings.http_port, shared=settings.gateways > 1)

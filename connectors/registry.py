@@ -1,12 +1,13 @@
 """The only list of venues. Its order breaks ties of equal prices."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 from connectors.base import markets
 from connectors.base.economics import Economics
 from connectors.base.history import VenueHistory
 from connectors.base.markets import MarketMap
+from connectors.base.orders import OrderBuilder
 from connectors.base.protocol import VenueConnector
 from connectors.base.routes import RouteRules
 from connectors.dydx import connector as dydx
@@ -16,14 +17,16 @@ from connectors.dydx.routes import ROUTES as DYDX_ROUTES
 from connectors.gains import connector as gains
 from connectors.gains import constants as gains_constants
 from connectors.gains import history as gains_history
+from connectors.gains import orders_desk as gains_orders
 from connectors.gains.economics.pricing import ECONOMICS as GAINS_ECONOMICS
 from connectors.gains.routes import ROUTES as GAINS_ROUTES
 from connectors.gmx import connector as gmx
 from connectors.gmx import constants as gmx_constants
 from connectors.gmx import history as gmx_history
+from connectors.gmx import orders_desk as gmx_orders
 from connectors.gmx.economics.pricing import ECONOMICS as GMX_ECONOMICS
 from connectors.gmx.routes import ROUTES as GMX_ROUTES
-from domain.ids import VenueId
+from domain.ids import MarketId, VenueId
 from runtime.settings import Settings, SettingsError
 
 VENUES: Final[Mapping[VenueId, Callable[[Settings, MarketMap], VenueConnector]]] = {
@@ -52,6 +55,18 @@ HISTORIES: Final[Mapping[VenueId, Callable[[Settings, MarketMap], VenueHistory |
     VenueId("gmx"): gmx_history.from_settings,
     VenueId("gains"): gains_history.from_settings,
 }
+
+Depth: TypeAlias = Callable[[MarketId | None, str], Any]
+"""What a pool of a venue can be priced with now; None where unknown. No market is named where the
+pool's name says it."""
+
+ORDER_BUILDERS: Final[
+    Mapping[VenueId, Callable[[Settings, MarketMap, Depth], Awaitable[OrderBuilder]]]
+] = {
+    VenueId("gmx"): gmx_orders.order_builder,
+    VenueId("gains"): gains_orders.order_builder,
+}
+"""What may be traded on now. Raise SettingsError, VenueUnavailable and VenueProtocolError."""
 
 
 def build(settings: Settings) -> Sequence[VenueConnector]:

@@ -112,6 +112,16 @@ async def status(connection: asyncpg.Connection, folder: Path = FOLDER) -> list[
     ]
 
 
+async def standing_version(connection: asyncpg.Connection) -> int:
+    """The highest number that was applied; 0 for a database without any."""
+    if not await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL"):
+        return 0
+    found: int = await connection.fetchval(
+        "SELECT coalesce(max(version), 0) FROM schema_migrations"
+    )
+    return found
+
+
 async def _applied(
     connection: asyncpg.Connection, files: Mapping[int, Sequence[Migration]]
 ) -> dict[int, Standing]:

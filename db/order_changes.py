@@ -46,6 +46,8 @@ RETURNING lease_epoch
 _RELEASE: Final = """
 UPDATE orders SET lease_owner = NULL, lease_until = NULL WHERE id = $1 AND lease_epoch = $2
 """
+_HOLD: Final = "SELECT lease_epoch FROM orders WHERE id = $1 FOR UPDATE"
+_LOCK_SENDER: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _SAVE: Final = """
 UPDATE orders SET version = $3, state = $4, phase = $5, ending = $6, reason = $7,
     cancel_requested = $8, cancel_sent = $9, final = $10, updated_at = $11
@@ -83,6 +85,17 @@ async def lease(
     else holds the order."""
     epoch: int | None = await connection.fetchval(_LEASE, order_id, owner, life)
     return epoch
+
+
+async def hold(connection: asyncpg.Connection, order_id: str, epoch: int) -> None:
+    """Until the transaction ends nobody else takes the order over. Raises LeaseLost."""
+    if await connection.fetchval(_HOLD, order_id) != epoch:
+        raise LeaseLost(order_id)
+
+
+async def lock_sender(connection: asyncpg.Connection, chain_id: int, sender: str) -> None:
+    """Until the transaction ends nobody else gives out nonces of this address."""
+    await connection.execute(_LOCK_SENDER, f"{chain_id}:{sender.lower()}")
 
 
 async def release(connection: asyncpg.Connection, order_id: str, epoch: int) -> None:

@@ -62,12 +62,25 @@ VALUES ($1, $2, 1 + coalesce((
 _MARK: Final = """
 UPDATE order_steps SET status = $4 WHERE order_id = $1 AND step_id = $2 AND version = $3
 """
+_SUBMITTED: Final = """
+UPDATE order_steps SET status = 'submitted'
+WHERE order_id = $1 AND step_id = $2 AND version = $3 AND status IN ('ready', 'blocked')
+"""
+_LANDED: Final = """
+UPDATE order_steps SET status = 'done'
+WHERE order_id = $1 AND step_id IN ('approve', 'order')
+    AND status IN ('ready', 'blocked', 'submitted')
+"""
 _RESERVED: Final = """
 SELECT s.order_id, (s.payload->>'nonce')::numeric AS nonce
 FROM order_steps s
 WHERE s.status IN ('ready', 'blocked') AND s.kind = 'evm_tx' AND s.order_id <> $3
     AND s.payload->>'chain_id' = $1 AND lower(s.payload->>'from') = lower($2)
 ORDER BY nonce
+"""
+_HIGHEST: Final = """
+SELECT max((payload->>'nonce')::numeric) FROM order_steps
+WHERE order_id = $1 AND kind = 'evm_tx'
 """
 _OVERDUE: Final = """
 SELECT DISTINCT order_id FROM order_steps
@@ -115,6 +128,18 @@ async def supersede(connection: asyncpg.Connection, order_id: str) -> None:
     await connection.execute(_SUPERSEDE, order_id)
 
 
+async def submitted(
+    connection: asyncpg.Connection, order_id: str, step_id: str, version: int
+) -> None:
+    """A transaction for it is about to go out, unless more than that is known already."""
+    await connection.execute(_SUBMITTED, order_id, step_id, version)
+
+
+async def landed(connection: asyncpg.Connection, order_id: str) -> None:
+    """The order is at the venue: neither it nor what came before is to be signed any more."""
+    await connection.execute(_LANDED, order_id)
+
+
 class Reserved(NamedTuple):
     order_id: str
     nonce: int
@@ -126,6 +151,12 @@ async def reserved(
     """Nonces of what an address may still sign for other orders, ascending."""
     rows = await connection.fetch(_RESERVED, str(chain_id), sender, but_order)
     return [Reserved(str(row["order_id"]), int(row["nonce"])) for row in rows]
+
+
+async def highest_nonce(connection: asyncpg.Connection, order_id: str) -> int | None:
+    """Of all that was ever handed out for an order; None: nothing was."""
+    found = await connection.fetchval(_HIGHEST, order_id)
+    return None if found is None else int(found)
 
 
 async def overdue(connection: asyncpg.Connection, now: datetime, count: int) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 import asyncpg
 
+Inclusion: TypeAlias = Literal["mined", "reverted"]
 AttemptStatus: TypeAlias = Literal["stored", "sent", "mined", "reverted", "replaced", "dropped"]
 
 
@@ -111,7 +112,7 @@ async def included(
     connection: asyncpg.Connection,
     chain_id: int,
     tx_hash: str,
-    status: Literal["mined", "reverted"],
+    status: Inclusion,
     block_number: int,
     block_hash: str,
 ) -> None:

@@ -50,6 +50,20 @@ class VenueProtocolError(PerpError):
     recovery: ClassVar[Recovery] = "resync"
 
 
+class ChainTransient(PerpError):
+    """No node of a chain said anything that can be relied on; the same may work in a moment."""
+
+    recovery: ClassVar[Recovery] = "backoff"
+
+
+class ChainRejected(PerpError):
+    """A node refused what it was asked for, with a reason. ``data``: of a call that reverted."""
+
+    def __init__(self, code: str, message: str, data: bytes = b"") -> None:
+        super().__init__(code, message)
+        self.data = data
+
+
 class InvariantViolation(PerpError):
     """A bug of ours: the task that meets it must not go on."""
 

@@ -310,3 +310,16 @@ def check_transition(state: OrderState, event: OrderEvent, then: OrderState) -> 
     """Raises InvariantViolation ``ILLEGAL_TRANSITION``."""
     if then not in TRANSITIONS[state].get(event, ()):
         raise InvariantViolation("ILLEGAL_TRANSITION", f"{state} -{event}-> {then}")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """One that may still change, as far as what a venue says is matched with it. ``owner``: in
+    lower case. ``tag``: of its calldata. ``refs``: its names at the venue."""
+
+    id: str
+    venue: VenueId
+    owner: str
+    tag: bytes
+    state: OrderState
+    refs: Mapping[str, str]

@@ -40,5 +40,6 @@ class Role:
 ROLES: Final = (
     Role("sandbox", "sandbox.service", stop_grace_s=1.0, sandbox_only=True),
     Role("feed", "aggregator.service", stop_grace_s=1.5, beside=True),
-    Role("gateway", "api.service", stop_grace_s=4.5, replicated=True),
+    Role("gateway", "api.service", stop_grace_s=4.2, replicated=True),
+    Role("executor", "execution.service", stop_grace_s=0.6),
 )

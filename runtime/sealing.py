@@ -1,12 +1,14 @@
 """What must not be read in a stolen database: signed transactions can be broadcast by whoever has
 them. AES-256-GCM under a key that is kept beside the database, not in it."""
 
+import base64
 import os
 import secrets
 from pathlib import Path
 from typing import Final
 
 from Crypto.Cipher import AES
+from pydantic import SecretStr
 
 from domain.errors import InputError
 
@@ -47,9 +49,16 @@ class Seal:
             raise InputError("CANNOT_OPEN", "sealed with another key, or damaged") from None
 
 
-def seal_of(data_dir: Path) -> Seal:
-    """With the key of the data dir, made when it is not there; processes that start together agree.
-    Raises OSError, and InputError ``BAD_KEY`` for a damaged file."""
+def seal_of(data_dir: Path, configured: SecretStr | None = None) -> Seal:
+    """With the configured key, 32 bytes in unpadded base64url; without one with that of the data
+    dir, made when it is not there: processes that start together agree.
+
+    Raises OSError, and InputError ``BAD_KEY`` for what is no key."""
+    if configured is not None:
+        try:
+            return Seal(base64.urlsafe_b64decode(configured.get_secret_value() + "="))
+        except ValueError:
+            raise InputError("BAD_KEY", "a sealing key is 32 bytes in base64url") from None
     path = data_dir / KEY_FILE
     if not path.exists():
         data_dir.mkdir(parents=True, exist_ok=True)

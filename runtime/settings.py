@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.errors import InputError
@@ -17,16 +17,16 @@ from domain.errors import InputError
 _PREFIX: Final = "PERP_"
 _PUBLIC_URL: Final = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", re.ASCII)
 _MARKET: Final = re.compile(r"[A-Z0-9.]+-[A-Z0-9]+")
+_ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
+_FAILPOINT: Final = re.compile(r"P([3-9]|1[0-2]):(kill|stop)")
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,16}")
 
 # Names the published contract gives to parts that are not in this version. They are accepted, so
 # that one environment file serves every version, and the start says that they have no effect yet.
 NOT_IN_THIS_VERSION: Final = re.compile(
-    r"PERP_(TRADING|FAILPOINT|SIGNER_KEK"
-    r"|FINALITY_DEPTH_\d+"
+    r"PERP_(TRADING|SIGNER_KEK"
     r"|DYDX_NODE_RPC_URLS|DYDX_NODE_REST_URLS"
-    r"|GAINS_GLOBAL_URL"
-    r"|GAINS_DIAMOND_ADDRESS_\d+)"
+    r"|GAINS_GLOBAL_URL)"
 )
 
 # Families of names: the part in brackets is the key of the field's mapping.
@@ -35,6 +35,8 @@ _FAMILIES: Final = {
     "sandbox_chain_urls": re.compile(r"PERP_SANDBOX_CHAIN_URL_(\d+)"),
     "gains_backend_urls": re.compile(r"PERP_GAINS_BACKEND_URL_(\d+)"),
     "gains_backend_ws_urls": re.compile(r"PERP_GAINS_BACKEND_WS_URL_(\d+)"),
+    "gains_diamond_addresses": re.compile(r"PERP_GAINS_DIAMOND_ADDRESS_(\d+)"),
+    "finality_depths": re.compile(r"PERP_FINALITY_DEPTH_(\d+)"),
     "gmx_addresses": re.compile(
         r"PERP_GMX_(EXCHANGE_ROUTER|ROUTER|ORDER_VAULT|READER|DATA_STORE|EVENT_EMITTER"
         r"|ORDER_HANDLER|ROLE_STORE|REFERRAL_STORAGE|SIMULATION_ROUTER|SUBACCOUNT_ROUTER)_ADDRESS"
@@ -63,6 +65,7 @@ class Settings(BaseSettings):
     venues: str = "all"
     public_url: str | None = None
     auth_keys: SecretStr | None = None
+    sealing_key: SecretStr | None = None
     gateways: int = Field(default=1, ge=1, le=64)
     worker: int = Field(default=1, ge=1, le=64)
     host_name: str = "a"
@@ -88,7 +91,10 @@ class Settings(BaseSettings):
     gains_pricing_http_url: str | None = None
     gains_backend_urls: Mapping[int, str] = {}
     gains_backend_ws_urls: Mapping[int, str] = {}
+    gains_diamond_addresses: Mapping[int, str] = {}
     rpc_urls: Mapping[int, str] = {}
+    finality_depths: Mapping[int, int] = {}
+    failpoint: str | None = None
     history_tick_days: int = Field(default=2, ge=1, le=3650)
     history_minute_days: int = Field(default=30, ge=2, le=3650)
     history_candle_days: int = Field(default=730, ge=8, le=36500)
@@ -125,6 +131,30 @@ class Settings(BaseSettings):
     def _is_short(cls, value: str) -> str:
         if not _HOST_NAME.fullmatch(value):
             raise ValueError("1 to 16 letters, digits, - and _ expected")
+        return value
+
+    @field_validator("gains_diamond_addresses")
+    @classmethod
+    def _are_addresses(cls, value: Mapping[int, str]) -> Mapping[int, str]:
+        for address in value.values():
+            if not _ADDRESS.fullmatch(address):
+                raise ValueError("0x and 40 hexadecimal digits expected")
+        return value
+
+    @field_validator("finality_depths")
+    @classmethod
+    def _are_depths(cls, value: Mapping[int, int]) -> Mapping[int, int]:
+        if any(not 1 <= depth <= 10_000 for depth in value.values()):
+            raise ValueError("1 to 10000 blocks expected")
+        return value
+
+    @field_validator("failpoint")
+    @classmethod
+    def _is_failpoint(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and not _FAILPOINT.fullmatch(value):
+            raise ValueError("P3 to P12 and :kill or :stop expected, as P7:kill")
+        if value is not None and info.data.get("network") != "sandbox":
+            raise ValueError("only the sandbox has failpoints")
         return value
 
     @field_validator("trusted_proxies")

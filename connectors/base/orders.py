@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
 from domain.ids import VenueId
-from domain.orders import Approval, OrderIntent, OrderLeg, PriceGuard
+from domain.orders import Approval, OrderIntent, OrderLeg, PriceGuard, Reason
 from domain.outcomes import VenueOutcome
 
 StepId: TypeAlias = Literal["approve", "order", "cancel", "update"]
@@ -145,10 +145,12 @@ class OrderBuilder(Protocol):
     venue's and cannot be read raises VenueProtocolError. ``refs_of``: what to keep of an outcome to
     cancel, update or find the order again.
 
-    ``log_addresses`` and ``log_topics``: what to ask the nodes of a chain for.
+    ``log_addresses`` and ``log_topics``: what to ask the nodes of a chain for; ``log_topic_place``:
+    which of a log's topics that is, from 0. ``reason``: why a call reverted, by what it returned.
     """
 
     venue: VenueId
+    log_topic_place: int
 
     def reads(self, request: OrderRequest) -> Sequence[Call]: ...
     def check(self, request: OrderRequest, facts: ChainFacts) -> Sequence[Refusal]: ...
@@ -159,6 +161,7 @@ class OrderBuilder(Protocol):
     def log_topics(self, chain_id: int) -> Sequence[bytes]: ...
     def decode(self, logs: Sequence[ChainLog]) -> Sequence[VenueOutcome]: ...
     def refs_of(self, outcome: VenueOutcome) -> Mapping[str, str]: ...
+    def reason(self, data: bytes) -> Reason: ...
 
 
 def differing_field(step: Step, transaction: Transaction) -> str | None:

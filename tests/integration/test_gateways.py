@@ -11,8 +11,8 @@ import pytest
 from perptape.ports import listeners
 from tests.integration.followers import Following
 from tests.integration.gateway_kit import Feed, eventually
+from tests.integration.program_kit import Program
 from tests.integration.siblings_kit import Process, beating_feed, gateway_processes
-from tests.integration.test_supervisor import Program
 from tests.protocol.test_javascript import POLLING, UPGRADE, WEBSOCKET, free_port
 from tests.servers import open_folder
 

@@ -61,6 +61,7 @@ class GainsOrders:
     """See ``connectors.base.orders.OrderBuilder``."""
 
     venue = VENUE
+    log_topic_place = 0
 
     def __init__(self, tables: Tables, depth: Depth) -> None:
         self._tables = tables

@@ -51,6 +51,8 @@ class GmxOrders:
     """See ``connectors.base.orders.OrderBuilder``."""
 
     venue = VENUE
+    log_topic_place = 1
+    """The first says no more than which kind of event it is."""
 
     def __init__(self, tables: Tables, depth: Depth) -> None:
         self._tables = tables
@@ -85,7 +87,6 @@ class GmxOrders:
         return [self._emitter] if chain_id == self._tables.chain_id else []
 
     def log_topics(self, chain_id: int) -> Sequence[bytes]:
-        """Of the second topic: the first says no more than which kind of event it is."""
         return outcomes.TOPICS if chain_id == self._tables.chain_id else []
 
     def decode(self, logs: Sequence[ChainLog]) -> Sequence[VenueOutcome]:

@@ -78,7 +78,11 @@ def test_live_has_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     made = layout(settings)
     assert "PERP_DYDX_WS_URL" not in made.launch_role("feed", 5001).env
     assert "sandbox" not in made.runtime_content({})
-    assert [role.name for role in ROLES if role.workers(settings)] == ["feed", "gateway"]
+    assert [role.name for role in ROLES if role.workers(settings)] == [
+        "feed",
+        "gateway",
+        "executor",
+    ]
 
 
 def test_runtime_file_keeps_the_contract() -> None:

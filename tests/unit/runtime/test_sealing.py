@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from domain.errors import InputError
 from runtime.sealing import KEY_FILE, Seal, seal_of
@@ -40,6 +41,15 @@ def test_a_key_file_is_made_once_and_is_nobody_elses(tmp_path: Path) -> None:
     sealed = seal_of(tmp_path).seal(PLAIN, ABOUT)
     assert seal_of(tmp_path).open(sealed, ABOUT) == PLAIN
     assert (tmp_path / KEY_FILE).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_configured_key_comes_first(tmp_path: Path) -> None:
+    configured = SecretStr("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE")
+    sealed = seal_of(tmp_path, configured).seal(PLAIN, ABOUT)
+    assert Seal(KEY).open(sealed, ABOUT) == PLAIN
+    assert not (tmp_path / KEY_FILE).exists()
+    with pytest.raises(InputError, match="32 bytes"):
+        seal_of(tmp_path, SecretStr("short"))
 
 
 def test_a_damaged_key_file_is_refused(tmp_path: Path) -> None:

@@ -60,8 +60,8 @@ def test_a_typo_is_no_default(
 def test_names_of_parts_that_are_not_here_are_taken_and_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    load(monkeypatch, PERP_SIGNER_KEK="x", PERP_FINALITY_DEPTH_137="y")
-    assert ignored_names() == ["PERP_FINALITY_DEPTH_137", "PERP_SIGNER_KEK"]
+    load(monkeypatch, PERP_SIGNER_KEK="x", PERP_TRADING="y")
+    assert ignored_names() == ["PERP_SIGNER_KEK", "PERP_TRADING"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""What watching a chain needs: how far it was read, and which orders may still be concerned."""
+
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import asyncpg
+import orjson
+
+from domain.orders import OpenOrder
+from domain.outcomes import EventPlace
+
+
+class PlacedFact(NamedTuple):
+    order_id: str
+    place: EventPlace
+
+
+_CURSOR: Final = "SELECT block_number FROM chain_cursors WHERE chain_id = $1"
+_MOVE: Final = """
+INSERT INTO chain_cursors (chain_id, block_number, updated_at) VALUES ($1, $2, $3)
+ON CONFLICT (chain_id) DO UPDATE
+SET block_number = excluded.block_number, updated_at = excluded.updated_at
+"""
+_OPEN: Final = """
+SELECT id, venue, lower(owner) AS owner, tag, state, venue_refs
+FROM orders WHERE NOT final AND chain_id = $1
+"""
+_FACTS: Final = """
+SELECT e.order_id, e.block_number, e.block_hash, e.tx_hash, e.log_index
+FROM orders o JOIN chain_events e ON e.order_id = o.id
+WHERE NOT o.final AND o.chain_id = $1 AND e.chain_id = $1 AND e.undone_at IS NULL
+"""
+_INCLUDED: Final = """
+SELECT t.order_id, t.block_number, t.block_hash, t.tx_hash, -1 AS log_index
+FROM orders o JOIN tx_attempts t ON t.order_id = o.id
+WHERE NOT o.final AND o.chain_id = $1 AND t.chain_id = $1 AND t.status IN ('mined', 'reverted')
+"""
+
+
+async def cursor(connection: asyncpg.Connection, chain_id: int) -> int | None:
+    """The last block that was read; None: none was."""
+    found: int | None = await connection.fetchval(_CURSOR, str(chain_id))
+    return found
+
+
+async def move(connection: asyncpg.Connection, chain_id: int, block: int, now: datetime) -> None:
+    await connection.execute(_MOVE, str(chain_id), block, now)
+
+
+async def open_orders(connection: asyncpg.Connection, chain_id: int) -> list[OpenOrder]:
+    return [
+        OpenOrder(
+            str(row["id"]),
+            row["venue"],
+            row["owner"],
+            row["tag"],
+            row["state"],
+            orjson.loads(row["venue_refs"]),
+        )
+        for row in await connection.fetch(_OPEN, str(chain_id))
+    ]
+
+
+async def facts(connection: asyncpg.Connection, chain_id: int) -> list[PlacedFact]:
+    """Those of open orders that stand."""
+    return _places(chain_id, await connection.fetch(_FACTS, str(chain_id)))
+
+
+async def included(connection: asyncpg.Connection, chain_id: int) -> list[PlacedFact]:
+    """Transactions of open orders that are in a block."""
+    return _places(chain_id, await connection.fetch(_INCLUDED, str(chain_id)))
+
+
+def _places(chain_id: int, rows: list[asyncpg.Record]) -> list[PlacedFact]:
+    return [
+        PlacedFact(
+            str(row["order_id"]),
+            EventPlace(
+                chain_id,
+                row["block_number"],
+                row["block_hash"],
+                row["tx_hash"],
+                row["log_index"],
+            ),
+        )
+        for row in rows
+    ]

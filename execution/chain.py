@@ -1,0 +1,321 @@
+"""The nodes of one chain, over JSON-RPC. One node that fails, hangs or lies is not the chain."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import httpx
+import orjson
+
+from connectors.base.orders import Call, ChainLog, Transaction
+from domain.errors import ChainRejected, ChainTransient
+from execution.rpc_scores import STICKY_NS, Score, turn
+from execution.rpc_values import (
+    Block,
+    CallResult,
+    Receipt,
+    block_of,
+    body_of,
+    bytes_of,
+    call_of,
+    call_result_of,
+    log_of,
+    quantity,
+    receipt_of,
+    result_of,
+    transaction_of,
+)
+from execution.send_state import SendError, classify
+from runtime.clock import mono_ns
+from runtime.logs import get_logger
+
+CALL_LIMIT_S: Final = 3.0
+NODE_LIMIT_S: Final = 2.0
+CONNECT_LIMIT_S: Final = 1.0
+MAX_BODY_BYTES: Final = 32 * 1024 * 1024
+_REVERTED: Final = 3
+_NO_METHOD: Final = -32601
+_log = get_logger(__name__)
+
+
+class NodeFailed(Exception):
+    """No answer, or one that cannot be used."""
+
+
+class Chain:
+    """``urls``: those of HTTP are asked. Methods raise ChainTransient when no node answers, and
+    ChainRejected for what a node refuses; messages do not show URLs, which may hold keys."""
+
+    def __init__(self, chain_id: int, urls: Sequence[str]) -> None:
+        self.chain_id = chain_id
+        self._urls = [url for url in urls if url.startswith(("http://", "https://"))]
+        self._scores = [Score() for _ in self._urls]
+        self._known: set[int] = set()
+        self._sticky: int | None = None
+        self._sticky_until_ns = 0
+        self._client: httpx.AsyncClient | None = None
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+    @property
+    def needed(self) -> int:
+        """So many nodes have to say the same before something is final."""
+        return min(2, len(self._urls))
+
+    # What is asked -----------------------------------------------------------------------------
+
+    async def head(self) -> Block:
+        block = await self.block("latest")
+        assert block is not None
+        return block
+
+    async def block(self, number: int | str) -> Block | None:
+        raw = await self.call("eth_getBlockByNumber", [quantity(number), False])
+        return None if raw is None else block_of(raw)
+
+    async def blocks(self, numbers: Sequence[int]) -> dict[int, str]:
+        """Hashes of those that there are."""
+        rows = await self.batch(
+            [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
+        )
+        found = [block_of(row) for row in rows if isinstance(row, dict)]
+        return {block.number: block.hash for block in found}
+
+    async def receipts(self, hashes: Sequence[str]) -> dict[str, Receipt]:
+        """Of those that are in a block."""
+        rows = await self.batch([("eth_getTransactionReceipt", [name]) for name in hashes])
+        return {
+            name: receipt_of(name, row)
+            for name, row in zip(hashes, rows, strict=True)
+            if isinstance(row, dict) and row.get("blockHash")
+        }
+
+    async def transaction(self, tx_hash: str) -> Transaction | None:
+        raw = await self.call("eth_getTransactionByHash", [tx_hash])
+        return None if raw is None else transaction_of(self.chain_id, raw)
+
+    async def logs(
+        self, first: int, last: int, addresses: Sequence[str], topics: Sequence[bytes], place: int
+    ) -> list[ChainLog]:
+        """``topics``: any of these as topic number ``place``."""
+        wanted: list[Any] = [None] * place + [[f"0x{topic.hex()}" for topic in topics]]
+        given = {"fromBlock": hex(first), "toBlock": hex(last), "address": list(addresses),
+                 "topics": wanted}  # fmt: skip
+        block, rows = await self.batch(
+            [("eth_getBlockByNumber", [hex(last), False]), ("eth_getLogs", [given])]
+        )
+        # A node that is behind has no logs of blocks that it does not know.
+        if not isinstance(block, dict) or not isinstance(rows, list):
+            raise ChainTransient("BEHIND", f"the node has no logs up to block {last}")
+        return [log_of(self.chain_id, row) for row in rows if not row.get("removed")]
+
+    async def calls(
+        self, calls: Sequence[Call], block: int, sender: str
+    ) -> tuple[int, tuple[bytes | None, ...]]:
+        """Balance of ``sender`` in wei and an answer each, all of one block; None: reverted."""
+        at = hex(block)
+        asked: list[tuple[str, list[Any]]] = [("eth_getBalance", [sender, at])]
+        asked += [("eth_call", [call_of(call), at]) for call in calls]
+        balance, *answers = await self.batch(asked)
+        if isinstance(balance, ChainRejected):
+            raise ChainTransient("NO_STATE", f"the node has no block {block}")
+        return int(balance, 16), tuple(
+            None if isinstance(answer, ChainRejected) else bytes_of(answer) for answer in answers
+        )
+
+    async def nonce(self, sender: str, block: int | str = "pending") -> int:
+        return int(await self.call("eth_getTransactionCount", [sender, quantity(block)]), 16)
+
+    async def revert_data(self, sender: str, call: Mapping[str, str], block: int) -> bytes:
+        """What a call reverts with on the state of a block; empty where it does not."""
+        try:
+            await self.call("eth_call", [{"from": sender, **call}, hex(block)])
+        except ChainRejected as error:
+            return error.data
+        return b""
+
+    async def tip_wei(self) -> int:
+        try:
+            return int(await self.call("eth_maxPriorityFeePerGas", []), 16)
+        except ChainRejected:
+            return 0  # not every chain has tips
+
+    async def simulate(
+        self, sender: str, calls: Sequence[Mapping[str, str]], block: int
+    ) -> list[CallResult] | None:
+        """Transactions one after the other, as if they were mined on that block; None where the
+        node cannot do that."""
+        given = {"blockStateCalls": [{"calls": [{"from": sender, **call} for call in calls]}]}
+        try:
+            [found] = await self.call("eth_simulateV1", [given, hex(block)])
+        except ChainRejected as error:
+            if error.code == str(_NO_METHOD):
+                return None
+            raise
+        return [call_result_of(row) for row in found["calls"]]
+
+    async def estimate(self, sender: str, call: Mapping[str, str], block: int) -> CallResult:
+        """Of one transaction alone."""
+        given = {"from": sender, **call}
+        try:
+            gas = int(await self.call("eth_estimateGas", [given, hex(block)]), 16)
+        except ChainRejected as error:
+            if error.code != str(_REVERTED) and not error.data:
+                raise
+            return CallResult(False, 0, error.data)
+        return CallResult(True, gas, b"")
+
+    async def broadcast(self, raw: bytes) -> list[SendError | None]:
+        """To all nodes at once; what each said, None: taken. Never raises: what a node that hangs
+        did with it nobody knows."""
+        body = body_of("eth_sendRawTransaction", [f"0x{raw.hex()}"])
+        said = await asyncio.gather(*(self._offer(node, body) for node in self._candidates()))
+        return said or ["unclear"]
+
+    async def agreed(self, number: int, block_hash: str) -> bool:
+        """Whether as many nodes as are needed have this block on their chain."""
+        body = body_of("eth_getBlockByNumber", [hex(number), False])
+        asked = [self._ask(node, body) for node in self._candidates()]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        same = sum(
+            isinstance(row, dict) and (row.get("result") or {}).get("hash") == block_hash
+            for row in answers
+        )
+        return bool(same >= max(1, self.needed))
+
+    async def probe(self) -> None:
+        """Learns the heads of all nodes."""
+        body = body_of("eth_getBlockByNumber", ["latest", False])
+
+        async def look(node: int) -> None:
+            row = await self._ask(node, body)
+            block = block_of(row["result"])
+            self._scores[node].head, self._scores[node].head_time_s = block.number, block.time_s
+
+        asked = (look(node) for node in range(len(self._urls)))
+        await asyncio.gather(*asked, return_exceptions=True)
+
+    # How it is asked ---------------------------------------------------------------------------
+
+    async def call(self, method: str, params: Sequence[Any]) -> Any:
+        answer = await self._first(body_of(method, params))
+        if not isinstance(answer, dict):
+            raise ChainTransient("GARBAGE", f"no answer to {method}")
+        return result_of(answer)
+
+    async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """Results in their order; ChainRejected in the place of one that was refused."""
+        if not calls:
+            return []
+        body = orjson.dumps(
+            [
+                {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+                for number, (method, params) in enumerate(calls)
+            ]
+        )
+        answer = await self._first(body)
+        if not isinstance(answer, list) or len(answer) != len(calls):
+            raise ChainTransient("GARBAGE", "no answers to a batch")
+        found: list[Any] = []
+        for row in sorted(answer, key=lambda row: int(row["id"])):
+            try:
+                found.append(result_of(row))
+            except ChainRejected as error:
+                found.append(error)
+        return found
+
+    def _candidates(self) -> list[int]:
+        now_ns = mono_ns()
+        sticky = self._sticky if now_ns < self._sticky_until_ns else None
+        return turn(self._scores, now_ns, sticky)
+
+    async def _first(self, body: bytes) -> Any:
+        """The first answer: the next node is asked as well when one fails, or takes longer than
+        nearly always."""
+        waiting: set[asyncio.Task[Any]] = set()
+        candidates = self._candidates()
+        cause = "no node is configured, or all are of another chain"
+        try:
+            async with asyncio.timeout(CALL_LIMIT_S):
+                while candidates or waiting:
+                    hedge_s = None
+                    if candidates:
+                        node = candidates.pop(0)
+                        waiting.add(asyncio.create_task(self._ask(node, body)))
+                        hedge_s = self._scores[node].hedge_after_ms / 1000 if candidates else None
+                    done, waiting = await asyncio.wait(
+                        waiting, timeout=hedge_s, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    for task in done:
+                        if (error := task.exception()) is None:
+                            return task.result()
+                        if not isinstance(error, NodeFailed):
+                            raise error
+                        cause = str(error)
+        except TimeoutError:
+            cause = "no node answers in time"
+        finally:
+            for task in waiting:
+                task.cancel()
+        raise ChainTransient("NO_NODE", f"chain {self.chain_id}: {cause}")
+
+    async def _offer(self, node: int, body: bytes) -> SendError | None:
+        try:
+            answer = await self._ask(node, body)
+        except NodeFailed:
+            return "unclear"
+        error = answer.get("error") if isinstance(answer, dict) else {}
+        if error is None:
+            self._sticky, self._sticky_until_ns = node, mono_ns() + STICKY_NS
+            return None
+        return classify(str(error.get("message", "")))
+
+    async def _ask(self, node: int, body: bytes) -> Any:
+        """Raises NodeFailed."""
+        score = self._scores[node]
+        try:
+            if node not in self._known:
+                await self._check_chain(node)
+            started_ns = mono_ns()
+            answer = await self._post(node, body)
+        except (httpx.HTTPError, TimeoutError, ValueError, LookupError, TypeError) as error:
+            score.failed(mono_ns())
+            raise NodeFailed(f"{type(error).__name__}") from None
+        score.succeeded((mono_ns() - started_ns) / 1e6)
+        return answer
+
+    async def _check_chain(self, node: int) -> None:
+        answer = await self._post(node, body_of("eth_chainId", []))
+        found = int(answer["result"], 16)
+        if found != self.chain_id:
+            self._scores[node].is_of_another_chain(mono_ns())
+            _log.error("rpc_wrong_chain", chain_id=self.chain_id, node=node, found=found)
+            raise NodeFailed(f"a node is of chain {found}")
+        self._scores[node].wrong_chain = False
+        self._known.add(node)
+
+    async def _post(self, node: int, body: bytes) -> Any:
+        if self._client is None:
+            certificates = await asyncio.to_thread(httpx.create_ssl_context)
+            self._client = self._client or httpx.AsyncClient(
+                verify=certificates,
+                follow_redirects=False,
+                trust_env=False,
+                timeout=httpx.Timeout(NODE_LIMIT_S, connect=CONNECT_LIMIT_S),
+            )
+        answer = bytearray()
+        headers = {"Content-Type": "application/json"}
+        async with (
+            asyncio.timeout(NODE_LIMIT_S),
+            self._client.stream(
+                "POST", self._urls[node], content=body, headers=headers
+            ) as response,
+        ):
+            response.raise_for_status()
+            async for chunk in response.aiter_bytes():
+                answer += chunk
+                if len(answer) > MAX_BODY_BYTES:
+                    raise ValueError("too large")
+        return orjson.loads(answer)

@@ -1,0 +1,118 @@
+"""What is done about an order when somebody says that it has to be looked at. Whatever that was,
+what has to be done follows from what stands in Postgres."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from db import order_changes, order_steps, tx_attempts
+from db.instants import instant
+from db.order_steps import StepRow
+from db.orders import OrderRow
+from db.pool import Database
+from db.tx_attempts import Attempt
+from domain.orders import Reason
+from execution.lifecycle import Step, is_terminal
+from execution.prepare import Preparer
+from execution.store import order_of, record
+from execution.submit import Submitter
+from runtime.clock import wall_us
+from runtime.failpoints import reach
+from runtime.logs import get_logger
+
+WITHDRAWN = Reason("CANCELLED", "cancelled before it was sent")
+EXPIRED = Reason("DEADLINE_PASSED", "nobody signed it in time")
+NOT_DELEGATED = Reason("NOT_EXECUTABLE", "this version signs nothing for anybody")
+APPROVAL_FAILED = Reason("ALLOWANCE", "the approval reverted")
+
+_OPEN = ("ready", "blocked")
+_log = get_logger(__name__)
+
+
+class Desk:
+    def __init__(self, database: Database, preparer: Preparer, submitter: Submitter) -> None:
+        self._database = database
+        self._preparer = preparer
+        self._submitter = submitter
+
+    async def handle(self, row: OrderRow, epoch: int) -> None:
+        """As far as it goes now. Raises LeaseLost, ChainTransient, VenueUnavailable and what
+        Postgres raises: it is called again then."""
+        reach("P5")
+        now, order = instant(wall_us()), order_of(row)
+        async with self._database.acquire() as connection:
+            attempts = await tx_attempts.of_order(connection, row.new.id)
+            steps = await order_steps.current(connection, row.new.id)
+        stored = [attempt for attempt in attempts if attempt.status == "stored"]
+        for attempt in stored:
+            # Signed in time: whether it was is decided where it is stored.
+            await self._submitter.submit(row, attempt, now, epoch)
+        if stored:
+            return
+        if is_terminal(order):
+            await self._clean_up(row, steps, epoch)
+        elif order.state in ("accepted", "prepared"):
+            await self._before_submission(row, steps, attempts, now, epoch)
+        elif order.cancel_requested and order.state in ("working", "partially_filled"):
+            await self._cancel(row, steps, now, epoch)
+
+    async def _before_submission(
+        self,
+        row: OrderRow,
+        steps: Sequence[StepRow],
+        attempts: Sequence[Attempt],
+        now: datetime,
+        epoch: int,
+    ) -> None:
+        sent = {attempt.step_id for attempt in attempts if attempt.status in ("sent", "mined")}
+        failed = {step.new.step_id for step in steps if step.new.status == "failed"}
+        if "order" in sent:
+            return
+        if row.cancel_requested:
+            await self._end(row, Step("withdrawn", WITHDRAWN), now, epoch)
+        elif row.new.deadline <= now:
+            await self._end(row, Step("expired", EXPIRED), now, epoch)
+        elif row.new.signing != "wallet":
+            await self._end(row, Step("rejected", NOT_DELEGATED), now, epoch)
+        elif "approve" in failed:
+            await self._end(row, Step("rejected", APPROVAL_FAILED), now, epoch)
+        elif row.state == "accepted" or _has_to_be_prepared(steps, now):
+            await self._preparer.prepare(row, epoch, now)
+
+    async def _end(self, row: OrderRow, step: Step, now: datetime, epoch: int) -> None:
+        async with self._database.acquire() as connection, connection.transaction():
+            await order_steps.supersede(connection, row.new.id)
+            await record(connection, row.new.id, [step], now, epoch)
+
+    async def _clean_up(self, row: OrderRow, steps: Sequence[StepRow], epoch: int) -> None:
+        """Nothing is to be signed for what has ended."""
+        if any(step.new.status in _OPEN for step in steps):
+            async with self._database.acquire() as connection, connection.transaction():
+                await order_changes.hold(connection, row.new.id, epoch)
+                await order_steps.supersede(connection, row.new.id)
+
+    async def _cancel(
+        self, row: OrderRow, steps: Sequence[StepRow], now: datetime, epoch: int
+    ) -> None:
+        cancels = [step for step in steps if step.new.step_id == "cancel"]
+        if any(
+            step.new.status in ("submitted", "done") or not _is_overdue(step, now)
+            for step in cancels
+            if step.new.status not in ("failed", "expired")
+        ):
+            return
+        reason = await self._preparer.prepare_cancel(row, epoch, now)
+        if reason is not None:
+            _log.info("no_cancel_now", order_id=row.new.id, code=reason.code, why=reason.message)
+
+
+def _has_to_be_prepared(steps: Sequence[StepRow], now: datetime) -> bool:
+    """Nothing can be signed: what there was is overdue, or waited for something that is done."""
+    status = {step.new.step_id: step.new.status for step in steps}
+    if status.get("approve") == "submitted":
+        return False
+    ready = [step for step in steps if step.new.status == "ready" and not _is_overdue(step, now)]
+    return not ready and status.get("order") != "submitted"
+
+
+def _is_overdue(step: StepRow, now: datetime) -> bool:
+    return step.new.sign_by <= now

@@ -1,0 +1,54 @@
+"""Which order an outcome of a venue belongs to. Pure.
+
+A transaction of ours carries the tag of its order, whatever hash it landed under. What follows is
+known by the name that the venue gave the order then.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from connectors.base.orders import carries_tag
+from domain.orders import OpenOrder
+from domain.outcomes import Resting, VenueOutcome
+
+MAIN: Final = "main"
+"""Among the names of an order: the one of the order itself, not of its brackets."""
+
+
+class Match(NamedTuple):
+    """``is_main``: it is about the order itself; else about one of its brackets. ``first``: the
+    venue has the order from here on."""
+
+    order: OpenOrder
+    is_main: bool
+    first: bool = False
+
+
+def concerned(orders: Sequence[OpenOrder], venue: str, outcome: VenueOutcome) -> list[OpenOrder]:
+    """Orders of the account of an outcome at its venue."""
+    account = outcome.account.lower()
+    return [order for order in orders if order.owner == account and order.venue == venue]
+
+
+def known(orders: Sequence[OpenOrder], outcome: VenueOutcome) -> Match | None:
+    """By the venue's name of the order."""
+    for order in orders:
+        if outcome.ref in order.refs.values():
+            return Match(order, order.refs.get(MAIN) == outcome.ref)
+    return None
+
+
+def tagged(orders: Sequence[OpenOrder], outcome: VenueOutcome, data: bytes) -> Match | None:
+    """By the tag in the calldata that led to it; only what comes to rest is told by one."""
+    if not isinstance(outcome, Resting):
+        return None
+    for order in orders:
+        if carries_tag(data, order.tag):
+            first = MAIN not in order.refs
+            return Match(order, first, first)
+    return None
+
+
+def with_refs(order: OpenOrder, refs: Mapping[str, str]) -> OpenOrder:
+    return replace(order, refs={**order.refs, **refs})

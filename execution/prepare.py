@@ -1,0 +1,217 @@
+"""From an order to transactions that its owner can sign: read, checked, built, simulated."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import asyncpg
+
+from connectors.base.orders import (
+    Cancel,
+    ChainFacts,
+    OrderRequest,
+    Place,
+    Step,
+)
+from db import order_changes, order_steps, tx_attempts
+from db.order_steps import NewStep
+from db.orders import OrderRow
+from db.pool import Database
+from domain.errors import ChainTransient, InputError
+from domain.orders import Reason
+from execution import lifecycle
+from execution.chain import Chain
+from execution.gas import Fees, first_fees, rules_of
+from execution.rpc_values import Block, CallResult
+from execution.store import record
+from execution.venues import Venues
+from runtime.failpoints import reach
+
+SIGN_WITHIN: Final = timedelta(minutes=2)
+"""After this fees, nonce and the venue's state are looked at again."""
+GAS_HEAD_ROOM: Final = (3, 2)
+"""Times what the simulation used."""
+GAS_CAP: Final = 2
+"""Times the builder's guess: a node that lies does not make it dearer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``nonce``: the next one of ``sender``. ``gas``: of each step; ``ok``: whether it was
+    simulated, None where that cannot be done yet."""
+
+    chain_id: int
+    sender: str
+    nonce: int
+    block: Block
+    fees: Fees
+    steps: tuple[Step, ...]
+    gas: tuple[int, ...]
+    ok: tuple[bool | None, ...]
+
+
+class Preparer:
+    def __init__(self, database: Database, venues: Venues) -> None:
+        self._database = database
+        self._venues = venues
+
+    async def prepare(self, row: OrderRow, epoch: int, now: datetime) -> None:
+        """The steps of an order, or its rejection.
+
+        Raises LeaseLost, ChainTransient, VenueUnavailable and what Postgres raises: nothing is
+        known then, and nothing was done.
+        """
+        new = row.new
+        request = Place(new.tag, new.owner, new.intent, new.leg, new.approval)
+        plan = await self._planned(row, request)
+        reach("P6")
+        async with self._database.acquire() as connection, connection.transaction():
+            if isinstance(plan, Reason):
+                await order_steps.supersede(connection, new.id)
+                event = lifecycle.Step("rejected", plan)
+            else:
+                await self._store(connection, row, plan, now)
+                event = lifecycle.Step("prepared")
+            await record(connection, new.id, [event], now, epoch)
+
+    async def prepare_cancel(self, row: OrderRow, epoch: int, now: datetime) -> Reason | None:
+        """The step that takes back what rests; why there is none now. Raises as ``prepare``."""
+        new = row.new
+        request = Cancel(new.tag, new.owner, new.intent, new.leg, row.venue_refs)
+        plan = await self._planned(row, request)
+        if isinstance(plan, Reason):
+            return plan
+        async with self._database.acquire() as connection, connection.transaction():
+            await order_changes.hold(connection, new.id, epoch)
+            await self._store(connection, row, plan, now)
+        return None
+
+    # Planning ---------------------------------------------------------------------------------
+
+    async def _planned(self, row: OrderRow, request: OrderRequest) -> Plan | Reason:
+        try:
+            return await self._plan(row, request)
+        except InputError as error:
+            return Reason(error.code, error.message)
+
+    async def _plan(self, row: OrderRow, request: OrderRequest) -> Plan | Reason:
+        leg, owner = request.leg, request.owner
+        builder = self._venues.builder(leg.venue)
+        chain = self._venues.chain(leg.chain_id)
+        opens = isinstance(request, Place) and not request.intent.reduces
+        needed = (leg.venue, (leg.pool or "").lower()) if opens else None
+        pools = await self._venues.read_depth(request.intent.market, needed)
+        block = await chain.head()
+        fees = first_fees(block.base_fee_wei, await chain.tip_wei(), rules_of(chain.chain_id))
+        if fees is None:
+            raise ChainTransient("FEES", f"gas of chain {chain.chain_id} is above the limit")
+        with self._venues.priced(pools):
+            reads = builder.reads(request)
+        balance, answers = await chain.calls(reads, block.number, owner)
+        facts = ChainFacts(
+            chain.chain_id, block.number, block.time_s, fees.max_fee_wei, balance, answers
+        )
+        with self._venues.priced(pools):
+            refusals = builder.check(request, facts)
+            if refusals:
+                told = "; ".join(refusal.message for refusal in refusals)
+                return Reason(refusals[0].code, told[:500])
+            steps = tuple(builder.build(request, facts))
+        results = await _simulated(chain, owner, steps, block)
+        for result in results:
+            if not result.ok:
+                return builder.reason(result.data)
+        nonce = await chain.nonce(owner)
+        gas, ok = _gas(steps, results)
+        return Plan(chain.chain_id, owner, nonce, block, fees, steps, gas, ok)
+
+    # Storing ----------------------------------------------------------------------------------
+
+    async def _store(
+        self, connection: asyncpg.Connection, row: OrderRow, plan: Plan, now: datetime
+    ) -> None:
+        """One at a time an address: no two steps that may be signed have a nonce in common."""
+        await order_changes.lock_sender(connection, plan.chain_id, plan.sender)
+        first = plan.nonce
+        taken = await tx_attempts.used_nonces(connection, plan.chain_id, plan.sender, first)
+        reserved = await order_steps.reserved(connection, plan.chain_id, plan.sender, row.new.id)
+        taken |= {item.nonce for item in reserved}
+        # A cancel does not wait for the deadline of what it cancels.
+        ends = (step.id in ("cancel", "update") for step in plan.steps)
+        sign_by = now + SIGN_WITHIN
+        if not any(ends):
+            sign_by = min(sign_by, row.new.deadline)
+        nonces = free_nonces(first, taken, len(plan.steps))
+        rows = [_row(plan, number, nonce, sign_by) for number, nonce in enumerate(nonces)]
+        await order_steps.replace(connection, row.new.id, rows)
+
+
+def free_nonces(first: int, taken: set[int], count: int) -> list[int]:
+    """The lowest ones that nobody uses: a hole would hold up everything behind it."""
+    found: list[int] = []
+    nonce = first
+    while len(found) < count:
+        if nonce not in taken:
+            found.append(nonce)
+        nonce += 1
+    return found
+
+
+async def _simulated(
+    chain: Chain, owner: str, steps: Sequence[Step], block: Block
+) -> list[CallResult]:
+    """Of all steps one after the other; of the first one alone where the node cannot do that."""
+    calls = [_call(step) for step in steps]
+    results = await chain.simulate(owner, calls, block.number)
+    if results is None:
+        results = [await chain.estimate(owner, calls[0], block.number)]
+    return results
+
+
+def _gas(
+    steps: Sequence[Step], results: Sequence[CallResult]
+) -> tuple[tuple[int, ...], tuple[bool | None, ...]]:
+    """Limits, and what was simulated."""
+    gas, ok = [], []
+    for number, step in enumerate(steps):
+        known = number < len(results)
+        times, by = GAS_HEAD_ROOM
+        wanted = results[number].gas_used * times // by if known else 0
+        gas.append(min(max(step.gas, wanted), GAS_CAP * step.gas))
+        ok.append(True if known else None)
+    return tuple(gas), tuple(ok)
+
+
+def _call(step: Step) -> Mapping[str, str]:
+    return {
+        "to": step.to,
+        "value": hex(step.value_wei),
+        "data": f"0x{step.data.hex()}",
+    }
+
+
+def _row(plan: Plan, number: int, nonce: int, sign_by: datetime) -> NewStep:
+    step, ok = plan.steps[number], plan.ok[number]
+    blocked = number > 0
+    transaction: dict[str, Any] = {
+        "chain_id": str(plan.chain_id),
+        "from": plan.sender,
+        "to": step.to,
+        "value": str(step.value_wei),
+        "data": f"0x{step.data.hex()}",
+        "nonce": str(nonce),
+        "gas": str(plan.gas[number]),
+        "type": "0x2",
+        "max_fee_per_gas": str(plan.fees.max_fee_wei),
+        "max_priority_fee_per_gas": str(plan.fees.tip_wei),
+    }
+    simulation = None if ok is None else {"ok": ok, "block_number": str(plan.block.number)}
+    return NewStep(
+        step.id,
+        "blocked" if blocked else "ready",
+        sign_by,
+        transaction,
+        simulation,
+        "approve" if blocked else None,
+    )

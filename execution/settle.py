@@ -1,0 +1,119 @@
+"""What depth and time decide: when an order is final, and when nobody knows where it is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Final
+
+from db import chain_watch, order_steps, orders, tx_attempts
+from db.instants import instant
+from db.orders import OrderRow
+from db.pool import Database
+from domain.errors import InvariantViolation
+from domain.orders import TERMINAL, OpenOrder, Reason
+from execution.chain import Chain
+from execution.lifecycle import Event, Step
+from execution.rpc_values import Block
+from execution.store import record
+from runtime.clock import wall_us
+from runtime.logs import get_logger
+
+LOST_AFTER: Final = timedelta(seconds=60)
+NONCE_USED: Final = Reason(
+    "NONCE_USED", "another transaction of the wallet took its place; this one can never be mined"
+)
+LOST: Final = Reason("NOT_SEEN", "the transaction was sent and no node knows it")
+
+_log = get_logger(__name__)
+
+
+@contextmanager
+def apart(order_id: str) -> Iterator[None]:
+    """A bug that one order shows does not hold up the others."""
+    try:
+        yield
+    except InvariantViolation as error:
+        _log.error("order_inconsistent", order_id=order_id, error=str(error))
+
+
+class Settler:
+    """``depth``: blocks above one that make it final."""
+
+    def __init__(self, chain: Chain, database: Database, depth: int) -> None:
+        self._chain = chain
+        self._database = database
+        self._depth = depth
+
+    async def settle(self, head: Block) -> None:
+        """Raises ChainTransient and what Postgres raises."""
+        async with self._database.acquire() as connection:
+            mine = await chain_watch.open_orders(connection, self._chain.chain_id)
+        now = instant(wall_us())
+        for order in mine:
+            with apart(order.id):
+                if order.state in TERMINAL:
+                    await self._finalise(order, head, now)
+                elif order.state in ("submitted", "unknown"):
+                    await self._search(order, head, now)
+
+    async def _finalise(self, order: OpenOrder, head: Block, now: datetime) -> None:
+        async with self._database.acquire() as connection:
+            row = await orders.read(connection, order.id)
+        if row is None or row.final:
+            return
+        settled = (
+            await self._is_deep(row, head) if row.facts else await self._cannot_land(row, head)
+        )
+        if settled:
+            await self._tell(order.id, Step("finalised"), now)
+
+    async def _is_deep(self, row: OrderRow, head: Block) -> bool:
+        """Every fact lies deep enough, and enough nodes have its block."""
+        blocks = {(fact.place.block_number, fact.place.block_hash) for fact in row.facts}
+        if any(number > head.number - self._depth for number, _ in blocks):
+            return False
+        for number, block_hash in sorted(blocks):
+            if not await self._chain.agreed(number, block_hash):
+                return False
+        return True
+
+    async def _cannot_land(self, row: OrderRow, head: Block) -> bool:
+        """Nothing was handed out, or its nonces are used by something else, deep enough."""
+        async with self._database.acquire() as connection:
+            nonce = await order_steps.highest_nonce(connection, row.new.id)
+        return nonce is None or await self._next_nonce(row.new.owner, head) > nonce
+
+    async def _search(self, order: OpenOrder, head: Block, now: datetime) -> None:
+        """An order that was sent and is in no block."""
+        async with self._database.acquire() as connection:
+            attempts = await tx_attempts.of_order(connection, order.id)
+        sent = [
+            attempt
+            for attempt in attempts
+            if attempt.step_id == "order" and attempt.status == "sent" and attempt.sent_at
+        ]
+        if not sent:
+            return
+        since = max(attempt.stored_at for attempt in sent)
+        if now - since < LOST_AFTER:
+            return
+        next_nonce = await self._next_nonce(order.owner, head)
+        if all(attempt.nonce < next_nonce for attempt in sent):
+            receipts = await self._chain.receipts([attempt.tx_hash for attempt in sent])
+            if receipts:
+                return
+            async with self._database.acquire() as connection:
+                for attempt in sent:
+                    await tx_attempts.mark(
+                        connection, attempt.chain_id, attempt.tx_hash, "replaced"
+                    )
+            await self._tell(order.id, Step("rejected", NONCE_USED), now)
+        elif order.state == "submitted":
+            await self._tell(order.id, Step("lost", LOST), now)
+
+    async def _next_nonce(self, owner: str, head: Block) -> int:
+        return await self._chain.nonce(owner, max(head.number - self._depth, 0))
+
+    async def _tell(self, order_id: str, event: Event, now: datetime) -> None:
+        async with self._database.acquire() as connection:
+            await record(connection, order_id, [event], now)

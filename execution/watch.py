@@ -1,0 +1,274 @@
+"""One chain, read block by block: what became of transactions and of orders, and what was taken
+back. Facts are recorded as they are found; only the depth makes them final."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from connectors.base.orders import ChainLog, OrderBuilder
+from db import chain_watch, order_changes, order_steps, orders, tx_attempts
+from db.instants import instant
+from db.pool import Database
+from db.tx_attempts import Attempt
+from domain.errors import VenueProtocolError
+from domain.orders import OpenOrder, Reason
+from domain.outcomes import EventPlace, Mined, Outcome, Reverted, VenueOutcome
+from execution.chain import Chain
+from execution.lifecycle import Seen, Undone
+from execution.matching import MAIN, Match, concerned, known, tagged, with_refs
+from execution.rpc_values import Block, Receipt
+from execution.settle import Settler, apart
+from execution.store import record
+from execution.submit import Submitter
+from execution.venues import Venues
+from runtime.clock import mono_ns, wall_us
+from runtime.failpoints import reach
+from runtime.logs import get_logger
+
+RANGE: Final = 500
+"""Blocks whose logs are asked for at once."""
+PROBE_NS: Final = 2_000_000_000
+OPEN_BOUND: Final = 500
+"""Transactions that are looked after at once."""
+
+_log = get_logger(__name__)
+
+
+class Watcher:
+    """``depth``: blocks above one that make it final, and that are read again after a start or a
+    reorganisation. ``turn`` raises ChainTransient and what Postgres raises; the next one goes on
+    from what is stored."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        database: Database,
+        venues: Venues,
+        submitter: Submitter,
+        depth: int,
+    ) -> None:
+        self._chain = chain
+        self._database = database
+        self._venues = venues
+        self._submitter = submitter
+        self._depth = depth
+        self._settler = Settler(chain, database, depth)
+        self._read: Block | None = None
+        """The last block that this process read."""
+        self._probe_ns = 0
+
+    async def turn(self) -> None:
+        if mono_ns() >= self._probe_ns:
+            self._probe_ns = mono_ns() + PROBE_NS
+            await self._chain.probe()
+        head = await self._chain.head()
+        is_new = self._read is None or head.hash != self._read.hash
+        await self._look_after(head, is_new=is_new)
+        if is_new and self._venues.complete:
+            await self._take_back()
+            await self._scan(head)
+            await self._settler.settle(head)
+
+    # Transactions -----------------------------------------------------------------------------
+
+    async def _look_after(self, head: Block, *, is_new: bool) -> None:
+        async with self._database.acquire() as connection:
+            waiting = await tx_attempts.with_status(
+                connection, self._chain.chain_id, ("stored", "sent"), OPEN_BOUND
+            )
+        sent = [attempt for attempt in waiting if attempt.status == "sent"]
+        receipts = await self._chain.receipts([attempt.tx_hash for attempt in sent])
+        for attempt in sent:
+            receipt = receipts.get(attempt.tx_hash)
+            if receipt is not None and receipt.block_number <= head.number:
+                with apart(attempt.order_id):
+                    await self._included(attempt, receipt)
+        missing = [attempt for attempt in sent if attempt.tx_hash not in receipts]
+        if is_new:
+            self._submitter.head_advanced(missing)
+        for attempt in missing:
+            await self._again(attempt)
+        for attempt in waiting:
+            if attempt.status == "stored" and attempt.raw is None:
+                await self._again(attempt)
+
+    async def _again(self, attempt: Attempt) -> None:
+        now = instant(wall_us())
+        async with self._database.acquire() as connection:
+            row = await orders.read(connection, attempt.order_id)
+        if row is None:
+            return
+        if attempt.status == "stored":
+            await self._submitter.submit(row, attempt, now)
+        else:
+            await self._submitter.keep_up(row, attempt, now)
+
+    async def _included(self, attempt: Attempt, receipt: Receipt) -> None:
+        """A receipt, which is no fill."""
+        place = EventPlace(
+            attempt.chain_id, receipt.block_number, receipt.block_hash, attempt.tx_hash, -1
+        )
+        fact: Outcome = Mined(place)
+        if not receipt.succeeded:
+            fact = Reverted(place, await self._why(attempt, receipt))
+        now = instant(wall_us())
+        status: tx_attempts.Inclusion = "mined" if receipt.succeeded else "reverted"
+        async with self._database.acquire() as connection, connection.transaction():
+            row = await orders.read(connection, attempt.order_id, lock=True)
+            if row is None:
+                return
+            await tx_attempts.included(
+                connection, attempt.chain_id, attempt.tx_hash, status,
+                receipt.block_number, receipt.block_hash,
+            )  # fmt: skip
+            await order_steps.mark(
+                connection,
+                attempt.order_id,
+                attempt.step_id,
+                attempt.step_version,
+                "done" if receipt.succeeded else "failed",
+            )
+            if attempt.step_id == "order" and not row.final:
+                await record(connection, attempt.order_id, [Seen(fact)], now)
+            elif attempt.step_id != "order":
+                # What was behind it can be prepared now.
+                await order_changes.notify(connection, attempt.order_id, row.version, now)
+        self._submitter.forget(attempt.tx_hash)
+        _log.info("included", order_id=attempt.order_id, tx_hash=attempt.tx_hash, status=status)
+
+    async def _why(self, attempt: Attempt, receipt: Receipt) -> Reason:
+        """On the state before its block, which is nearly always what it met."""
+        sent = await self._chain.transaction(attempt.tx_hash)
+        if sent is None or sent.to is None:
+            return Reason("REVERTED", "the transaction reverted")
+        call = {"to": sent.to, "data": f"0x{sent.data.hex()}", "value": hex(sent.value_wei)}
+        before = receipt.block_number - 1
+        data = await self._chain.revert_data(sent.sender, call, before)
+        async with self._database.acquire() as connection:
+            row = await orders.read(connection, attempt.order_id)
+        if row is None or not data:
+            return Reason("REVERTED", "the transaction reverted")
+        return self._venues.builder(row.new.leg.venue).reason(data)
+
+    # Reorganisations --------------------------------------------------------------------------
+
+    async def _take_back(self) -> None:
+        """What stands in blocks that have others in their places now."""
+        chain_id, now = self._chain.chain_id, instant(wall_us())
+        async with self._database.acquire() as connection:
+            facts = await chain_watch.facts(connection, chain_id)
+            sent = await chain_watch.included(connection, chain_id)
+        numbers = sorted({item.place.block_number for item in (*facts, *sent)})
+        hashes = await self._chain.blocks(numbers)
+
+        def gone(place: EventPlace) -> bool:
+            return hashes.get(place.block_number, place.block_hash) != place.block_hash
+
+        for item in sent:
+            if gone(item.place):
+                async with self._database.acquire() as connection:
+                    await tx_attempts.mark(connection, chain_id, item.place.tx_hash, "sent")
+        for item in facts:
+            if gone(item.place):
+                _log.warning(
+                    "taken_back", order_id=item.order_id, tx_hash=item.place.tx_hash,
+                    block_number=item.place.block_number,
+                )  # fmt: skip
+                with apart(item.order_id):
+                    async with self._database.acquire() as connection:
+                        await record(connection, item.order_id, [Undone(item.place)], now)
+
+    # Logs -------------------------------------------------------------------------------------
+
+    async def _scan(self, head: Block) -> None:
+        """From where it stopped; after a start, or when the last block is no more, again from
+        deeper than chains are reorganised."""
+        chain_id = self._chain.chain_id
+        async with self._database.acquire() as connection:
+            cursor = await chain_watch.cursor(connection, chain_id)
+        first = head.number - self._depth if cursor is None else cursor + 1
+        if self._read is None or not await self._stands(self._read):
+            first = min(first, head.number + 1) - self._depth
+        first = max(first, 0)
+        while first <= head.number:
+            last = min(first + RANGE - 1, head.number)
+            await self._take(first, last)
+            reach("P10")
+            async with self._database.acquire() as connection:
+                await chain_watch.move(connection, chain_id, last, instant(wall_us()))
+            first = last + 1
+        self._read = head
+
+    async def _stands(self, block: Block) -> bool:
+        hashes = await self._chain.blocks([block.number])
+        return hashes.get(block.number) == block.hash
+
+    async def _take(self, first: int, last: int) -> None:
+        for builder in self._venues.builders(self._chain.chain_id):
+            chain_id = self._chain.chain_id
+            logs = await self._chain.logs(
+                first,
+                last,
+                builder.log_addresses(chain_id),
+                builder.log_topics(chain_id),
+                builder.log_topic_place,
+            )
+            if not logs:
+                continue
+            outcomes = _decoded(builder, logs)
+            # After the logs: what was accepted meanwhile cannot be in them, what was before is.
+            async with self._database.acquire() as connection:
+                mine = await chain_watch.open_orders(connection, chain_id)
+            for outcome in outcomes:
+                mine = await self._match(builder, mine, outcome)
+
+    async def _match(
+        self, builder: OrderBuilder, mine: list[OpenOrder], outcome: VenueOutcome
+    ) -> list[OpenOrder]:
+        candidates = concerned(mine, builder.venue, outcome)
+        if not candidates:
+            return mine
+        match = known(candidates, outcome)
+        if match is None:
+            sent = await self._chain.transaction(outcome.place.tx_hash)
+            match = None if sent is None else tagged(candidates, outcome, sent.data)
+        if match is None:
+            return mine
+        changed = match.order
+        with apart(changed.id):
+            changed = await self._record(builder, match, outcome)
+        return [changed if order.id == changed.id else order for order in mine]
+
+    async def _record(
+        self, builder: OrderBuilder, match: Match, outcome: VenueOutcome
+    ) -> OpenOrder:
+        refs = dict(builder.refs_of(outcome))
+        if match.first:
+            refs[MAIN] = outcome.ref
+        order, now = match.order, instant(wall_us())
+        async with self._database.acquire() as connection, connection.transaction():
+            row = await orders.read(connection, order.id, lock=True)
+            if row is None or row.final:
+                return order
+            if refs:
+                await order_changes.add_refs(connection, order.id, refs)
+            if match.first:
+                await order_steps.landed(connection, order.id)
+            if match.is_main:
+                await record(connection, order.id, [Seen(outcome)], now)
+        reach("P11")
+        return with_refs(order, refs)
+
+
+def _decoded(builder: OrderBuilder, logs: Sequence[ChainLog]) -> Sequence[VenueOutcome]:
+    """A transaction whose logs cannot be read does not hide the others."""
+    try:
+        return builder.decode(logs)
+    except VenueProtocolError:
+        pass
+    found: list[VenueOutcome] = []
+    for tx_hash in dict.fromkeys(log.tx_hash for log in logs):
+        try:
+            found += builder.decode([log for log in logs if log.tx_hash == tx_hash])
+        except VenueProtocolError as error:
+            _log.error("logs_unreadable", venue=builder.venue, tx_hash=tx_hash, reason=str(error))
+    return found

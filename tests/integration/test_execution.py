@@ -1,0 +1,238 @@
+"""Orders from Postgres to a fill on the chains of a sandbox that runs as users run it."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import asyncpg
+import httpx
+import orjson
+import pytest
+from eth_account import Account
+
+from db import order_steps, orders, tx_attempts
+from db.orders import NewOrder
+from domain.outcomes import Cancelled, Executed
+from execution.lifecycle import Step
+from execution.store import record
+from runtime import events
+from runtime.redis import fast_client
+from runtime.sealing import seal_of
+from tests.integration.execution_kit import ETH_MARKET, Desk, until
+from tests.integration.program_kit import Program
+from tests.servers import open_folder
+
+pytestmark = pytest.mark.timeout(180)
+
+GMX = ("gmx", 42161, ETH_MARKET)
+GAINS = ("gains", 42161, "42161:USDC")
+GAINS_POLYGON = ("gains", 137, "137:USDC")
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[Program]:
+    """Killed once at P7, by the first order that gets there."""
+    with open_folder() as folder:
+        program = Program(folder / "data")
+        program.env |= {
+            "PERP_MARKETS": "ETH-USD",
+            "PERP_FINALITY_DEPTH_42161": "3",
+            "PERP_FINALITY_DEPTH_137": "3",
+            "PERP_FAILPOINT": "P7:kill",
+        }
+        program.start()
+        yield program
+        program.end()
+
+
+@pytest.fixture
+async def desk(program: Program) -> AsyncIterator[Desk]:
+    content = program.runtime
+    connection = await asyncpg.connect(content["database_url"])
+    redis = fast_client(content["redis_url"])
+    yield Desk(content, connection, redis, seal_of(program.data_dir))
+    await redis.aclose()
+    await connection.close()
+
+
+async def told(desk: Desk, new: NewOrder) -> list[dict[str, object]]:
+    """What the account heard of an order."""
+    page = await events.read_after(desk.redis, new.account_id, 0, 1_000)
+    found = [orjson.loads(event.body)["data"] for event in page.events]
+    return [data for data in found if data["order_id"] == new.id]
+
+
+async def test_killed_before_it_was_sent_an_order_is_sent_once_and_filled(
+    desk: Desk, program: Program
+) -> None:
+    """The first order of all: the executor dies between P7 and P8."""
+    before = program.pid("executor")
+    new = await desk.accept(await desk.leg(*GMX), life_s=120)
+    steps = await _prepared(desk, new)
+    assert [step.new.step_id for step in steps] == ["approve", "order"]
+    assert [step.new.status for step in steps] == ["ready", "blocked"]
+    assert [step.new.simulation is not None for step in steps] == [True, True]
+    await desk.submit(new, "approve")
+    tx_hash = await desk.submit(new, "order")
+    row = await desk.state(new, "filled", "cancelled", "rejected")
+    assert row.state == "filled", row.reason
+    assert program.pid("executor") != before
+    attempts = await tx_attempts.of_order(desk.connection, new.id)
+    assert [attempt.status for attempt in attempts] == ["mined", "mined"]
+    receipt = await desk.rpc(42161, "eth_getTransactionReceipt", tx_hash)
+    assert receipt["status"] == "0x1"
+    row = await desk.final(new)
+    [fill] = [fact for fact in row.facts if isinstance(fact, Executed)]
+    assert fill.price <= (new.leg.guard_price or 0)
+    history = await orders.history(desk.connection, new.id)
+    assert [event.seq for event in history] == list(range(1, len(history) + 1))
+    assert history[-1].type == "finalised"
+
+    async def heard() -> list[dict[str, object]] | None:
+        found = await told(desk, new)
+        kinds = [data["kind"] for data in found]
+        return found if kinds.count("order") == len(history) else None
+
+    found = await until(heard, "the account to hear of all")
+    versions = [data["version"] for data in found if data["kind"] == "order"]
+    assert versions == list(range(1, len(history) + 1))
+    assert [data["tx_hash"] for data in found if data["kind"] == "fill"] == [fill.place.tx_hash]
+
+
+@pytest.mark.parametrize("where", [GAINS, GAINS_POLYGON], ids=["arbitrum", "polygon"])
+async def test_an_order_of_gains_is_filled_and_final(
+    desk: Desk, where: tuple[str, int, str]
+) -> None:
+    new = await desk.accept(await desk.leg(*where), life_s=120)
+    await desk.submit(new, "approve")
+    await desk.submit(new, "order")
+    row = await desk.state(new, "filled", "cancelled", "rejected")
+    assert row.state == "filled", row.reason
+    fills = await desk.connection.fetch("SELECT * FROM fills WHERE order_id = $1", new.id)
+    assert len(fills) == 1
+    await desk.final(new)
+
+
+async def test_a_wallet_that_sends_by_itself_tells_the_hash(desk: Desk) -> None:
+    new = await desk.accept(await desk.leg(*GMX), life_s=120)
+    await desk.submit(new, "approve", bare=True)
+    await desk.submit(new, "order", bare=True)
+    await desk.state(new, "filled")
+
+
+async def test_a_hash_of_something_else_changes_nothing(desk: Desk) -> None:
+    new = await desk.accept(await desk.leg(*GMX), life_s=120)
+    step = await desk.step(new, "approve")
+    other = step._replace(
+        new=step.new._replace(payload={**step.new.payload, "data": "0x", "to": desk.owner})
+    )
+    tx_hash, raw = desk.signed(other)
+    await desk.rpc(42161, "eth_sendRawTransaction", f"0x{raw.hex()}")
+    await desk.store(new, step, tx_hash, None)
+
+    async def dropped() -> bool | None:
+        attempts = await tx_attempts.of_order(desk.connection, new.id)
+        return True if [attempt.status for attempt in attempts] == ["dropped"] else None
+
+    await until(dropped, "the hash to be found out")
+    assert (await desk.read(new)).state == "prepared"
+
+
+async def test_an_account_without_the_money_is_refused(desk: Desk) -> None:
+    fresh = Account.create()
+    desk.wallet = {"address": fresh.address, "private_key": fresh.key.hex()}
+    for where in (GMX, GAINS_POLYGON):
+        new = await desk.accept(await desk.leg(*where))
+        row = await desk.state(new, "rejected", "prepared")
+        assert row.state == "rejected"
+        assert row.reason is not None
+        assert row.reason.code == "BALANCE"
+        assert await order_steps.current(desk.connection, new.id) == []
+        # Nothing was handed out that could still land.
+        await desk.final(new)
+
+
+async def test_what_nobody_signs_expires(desk: Desk) -> None:
+    new = await desk.accept(await desk.leg(*GMX), life_s=4)
+    await _prepared(desk, new)
+    row = await desk.state(new, "expired")
+    steps = await order_steps.current(desk.connection, new.id)
+    assert {step.new.status for step in steps} == {"expired"}
+    # The payload was handed out: as long as its nonce is free it may still land.
+    assert not row.final
+
+
+async def test_a_reorganised_chain_takes_a_fill_back_and_brings_it_again(desk: Desk) -> None:
+    new = await desk.accept(await desk.leg(*GAINS), life_s=120)
+    await desk.submit(new, "approve")
+    tx_hash = await desk.submit(new, "order")
+    await desk.state(new, "filled")
+    receipt = await desk.rpc(42161, "eth_getTransactionReceipt", tx_hash)
+    head = int(await desk.rpc(42161, "eth_blockNumber"), 16)
+    await desk.rpc(42161, "anvil_reorg", head - int(receipt["blockNumber"], 16) + 1, [])
+
+    async def undone() -> bool | None:
+        history = await orders.history(desk.connection, new.id)
+        return True if any(event.type == "undone" for event in history) else None
+
+    await until(undone, "the fill to be taken back")
+    row = await desk.final(new)
+    assert row.state == "filled", row.reason
+    assert (
+        await desk.connection.fetchval("SELECT count(*) FROM fills WHERE order_id = $1", new.id)
+        == 1
+    )
+    again = await desk.rpc(42161, "eth_getTransactionReceipt", tx_hash)
+    assert again["blockHash"] != receipt["blockHash"]
+
+
+async def test_what_rests_is_cancelled_by_its_owner(desk: Desk) -> None:
+    price = await desk.price("ETH-USD")
+    low = (price * Decimal("0.8")).quantize(Decimal("1"))
+    leg = await desk.leg(*GMX, guard_price=low, expected_price=low)
+    new = await desk.accept(leg, type="limit", limit_price=low, life_s=120)
+    await desk.submit(new, "approve")
+    await desk.submit(new, "order")
+    await desk.state(new, "working")
+    async with desk.connection.transaction():
+        row = await orders.read(desk.connection, new.id, lock=True)
+        assert row is not None
+        now = datetime.now(UTC)
+        await record(desk.connection, new.id, [Step("cancel_requested")], now)
+    await desk.submit(new, "cancel")
+    row = await desk.state(new, "cancelled")
+    assert not await desk.connection.fetchval(
+        "SELECT count(*) FROM fills WHERE order_id = $1", new.id
+    )
+    await desk.final(new)
+
+
+async def test_health_says_that_somebody_works(program: Program) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.get(f"{program.url}/health/executor")
+    assert answer.json()["data"]["status"] == "ok"
+
+
+async def test_a_price_beyond_the_guard_is_cancelled_by_the_venue(desk: Desk) -> None:
+    """The last one: what the price was moved by venues have to agree on first."""
+    price = await desk.price("ETH-USD")
+    new = await desk.accept(await desk.leg(*GMX, slippage="0.005"), life_s=120)
+    await desk.submit(new, "approve")
+    step = await desk.step(new, "order")
+    await desk.control("/keeper", {"mode": "hold"})
+    await desk.submit(new, "order")
+    await desk.state(new, "working")
+    await desk.control("/prices", {"ETH-USD": str((price * Decimal("1.03")).quantize(Decimal(1)))})
+    await desk.control("/keeper", {"mode": "auto"})
+    row = await desk.state(new, "cancelled", "filled")
+    assert row.state == "cancelled"
+    [told] = [fact for fact in row.facts if isinstance(fact, Cancelled)]
+    assert told.reason.venue_code == "OrderNotFulfillableAtAcceptablePrice"
+    assert step.new.payload["from"] == desk.owner
+    await desk.final(new)
+
+
+async def _prepared(desk: Desk, new: NewOrder) -> list[order_steps.StepRow]:
+    row = await desk.state(new, "prepared", "rejected")
+    assert row.state == "prepared", row.reason
+    return await order_steps.current(desk.connection, new.id)

@@ -1,0 +1,61 @@
+"""Whose an outcome is: by the tag first, then by the venue's name."""
+
+from decimal import Decimal
+
+from connectors.base.order_tag import order_tag, with_tag
+from domain.ids import VenueId
+from domain.orders import OpenOrder
+from domain.outcomes import EventPlace, Executed, Resting
+from execution.matching import MAIN, concerned, known, tagged, with_refs
+
+OWNER = "0x52908400098527886E0F7030069857D2E4169EE7"
+PLACE = EventPlace(42161, 5, "0xb", "0xt", 3)
+DATA = with_tag(b"\x01\x02\x03\x04" + b"\x00" * 32, order_tag("one"))
+
+
+def order(name: str, **refs: str) -> OpenOrder:
+    return OpenOrder(name, VenueId("gmx"), OWNER.lower(), order_tag(name), "submitted", refs)
+
+
+def resting(ref: str) -> Resting:
+    return Resting(PLACE, OWNER, ref, "market", reduces=False)
+
+
+def filled(ref: str) -> Executed:
+    return Executed(PLACE, OWNER, ref, Decimal(1), Decimal(1), completes=True)
+
+
+def test_only_orders_of_the_account_at_the_venue_are_concerned() -> None:
+    mine = [order("one"), order("two")]
+    assert concerned(mine, "gmx", resting("a")) == mine
+    assert concerned(mine, "gains", resting("a")) == []
+    other = Resting(PLACE, "0x" + "1" * 40, "a", "market", reduces=False)
+    assert concerned(mine, "gmx", other) == []
+
+
+def test_the_first_that_rests_of_a_transaction_is_the_order_and_the_next_its_brackets() -> None:
+    mine = [order("two"), order("one")]
+    first = tagged(mine, resting("key"), DATA)
+    assert first is not None
+    assert (first.order.id, first.is_main, first.first) == ("one", True, True)
+    mine[1] = with_refs(mine[1], {MAIN: "key", "order_key": "key"})
+    bracket = tagged(mine, resting("stop"), DATA)
+    assert bracket is not None
+    assert (bracket.order.id, bracket.is_main, bracket.first) == ("one", False, False)
+
+
+def test_what_follows_is_known_by_its_name() -> None:
+    mine = [order("one", main="key", stop_loss_key="stop"), order("two", main="other")]
+    found = known(mine, filled("key"))
+    assert found is not None
+    assert (found.order.id, found.is_main) == ("one", True)
+    found = known(mine, filled("stop"))
+    assert found is not None
+    assert (found.order.id, found.is_main) == ("one", False)
+    assert known(mine, filled("strange")) is None
+
+
+def test_a_stranger_with_no_tag_is_nobodys() -> None:
+    assert tagged([order("one")], resting("key"), DATA[:-32]) is None
+    assert tagged([order("two")], resting("key"), DATA) is None
+    assert tagged([order("one")], filled("key"), DATA) is None
