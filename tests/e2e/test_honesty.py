@@ -88,13 +88,16 @@ def test_one_venue_that_drops_leaves_the_others(program: Program, new_page: NewP
     try:
         until(lambda: read_venues(market)["dydx"]["state"] != "live", 10, "dYdX is not live")
         assert read_venues(market)["dydx"]["reason"].startswith("Left out: ")
-        until(
-            lambda: not any(row["market"] in alone for row in priced(read_board(board))),
-            5,
-            "no price where nobody else has one",
-        )
-        rows = read_board(board)
-        assert {row["health"] for row in rows if row["market"] in alone} <= {"no_price", "closed"}
+        rows: list[dict[str, Any]] = []
+
+        def those_alone_are_out() -> bool:
+            rows[:] = read_board(board)
+            mine = [row for row in rows if row["market"] in alone]
+            assert len(mine) == len(alone)
+            unpriced = not any(row["market"] in alone for row in priced(rows))
+            return unpriced and {row["health"] for row in mine} <= {"no_price", "closed"}
+
+        until(those_alone_are_out, 5, "no price where nobody else has one")
         assert not any("dydx" in (row["bid_venue"], row["ask_venue"]) for row in rows)
         assert len(priced(rows)) > 30
         assert market.evaluate(READ_QUOTE)["fields"]["bid"]

@@ -335,7 +335,12 @@ async def test_a_contract_is_an_account_of_its_chain(
     wallets = json.loads((Path(__file__).parents[1] / "data/siwe/built.json").read_bytes())
     node = Node(node_url, CHAIN)
     (sender, *_) = await node.call("eth_accounts")
-    made = {"from": sender, "data": wallets["YesWallet"]["creation_code"]}
+    made = {
+        "from": sender,
+        "data": wallets["YesWallet"]["creation_code"],
+        "maxFeePerGas": hex(10**10),
+        "maxPriorityFeePerGas": "0x0",
+    }
     hash_ = await node.call("eth_sendTransaction", made)
     receipt = await eventually(
         lambda: node.call("eth_getTransactionReceipt", hash_), lambda found: found is not None
