@@ -7,6 +7,7 @@ from decimal import Decimal
 from random import Random
 from typing import Final
 
+from domain.order_facts import placed
 from domain.orders import TERMINAL, Reason
 from domain.outcomes import Executed
 from execution.lifecycle import (
@@ -100,7 +101,7 @@ class Desk:
         blocks = blocks[: max(1, len(blocks) - lag)]
         known = {block.hash for block in self._chain.blocks}
         for row in self.rows.values():
-            for fact in row.order.placed():
+            for fact in placed(row.order.facts):
                 if fact.place.block_hash not in known:
                     self.commit(row, Undone(fact.place))
             self._follow(row)
