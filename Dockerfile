@@ -18,6 +18,7 @@ RUN groupadd --gid 10001 perptape \
 COPY --from=packages /opt/perptape /opt/perptape
 WORKDIR /app
 COPY domain domain
+COPY execution execution
 COPY runtime runtime
 COPY connectors connectors
 COPY db db

@@ -333,7 +333,7 @@ async def test_a_contract_is_an_account_of_its_chain(
     embedded_redis_url: str, database_url: str, node_url: str
 ) -> None:
     wallets = json.loads((Path(__file__).parents[1] / "data/siwe/built.json").read_bytes())
-    node = Node(node_url)
+    node = Node(node_url, CHAIN)
     (sender, *_) = await node.call("eth_accounts")
     made = {"from": sender, "data": wallets["YesWallet"]["creation_code"]}
     hash_ = await node.call("eth_sendTransaction", made)

@@ -1,6 +1,7 @@
 """The parsers against whatever bytes: a packet, or an error of their own and no other."""
 
 import string
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -128,6 +129,16 @@ def complete(text: str | bytes, attachments: Sequence[str | bytes]) -> ClientPac
     return packet
 
 
+@pytest.fixture
+def usual_recursion() -> Iterator[None]:
+    """As in a gateway: what other tests import raises the limit."""
+    found = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000)
+    yield
+    sys.setrecursionlimit(found)
+
+
+@pytest.mark.usefixtures("usual_recursion")
 @pytest.mark.parametrize("depth", [10, 300, 800, 1_000, 100_000])
 def test_nesting_ends_in_an_error_of_its_own(depth: int) -> None:
     nested = "[" * depth + '{"_placeholder":true,"num":0}' + "]" * depth

@@ -3,8 +3,7 @@
 Source: diamonds GainsNetwork-org/sdk src/contracts/addresses.json (a8c6987), collateral indices its
 src/contracts/index.ts, tokens recorded ``/trading-variables`` of Arbitrum and Arbitrum Sepolia. The
 tokens of Polygon and Base are the public addresses of what DefiLlama's adapter names: nothing that
-was recorded has them, which is why ``CollateralFacts`` are compared with the chain before anything
-is signed.
+was recorded has them, so ``getCollateral`` of the chain is compared with them before an opening.
 """
 
 from collections.abc import Mapping
