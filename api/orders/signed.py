@@ -1,6 +1,7 @@
 """Signed transactions: read, and held against what was to be signed. Without I/O; slow to
 import and to run: for worker threads."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +19,7 @@ from domain.fee_caps import FEE_CAPS_WEI
 
 GAS_TIMES: Final = 2
 """More gas than that times what a step says is a mistake."""
+_HEX: Final = re.compile("0x([0-9A-Fa-f]{2})+")
 _TYPE: Final = 2
 _FIELDS: Final = 12
 _LEGACY: Final = 0xC0
@@ -51,8 +53,8 @@ def decode(text: str) -> Signed:
     Raises Invalid for what is no transaction, Mismatch for one of another type, and InputError
     ``SIGNATURE_INVALID``. Source: EIP-2718, EIP-1559, EIP-2.
     """
-    if not text.startswith("0x"):
-        raise _unreadable("expected 0x and hex: the step is a transaction of an EVM chain")
+    if not _HEX.fullmatch(text):
+        raise _unreadable("expected 0x and whole bytes in hex: the step is of an EVM chain")
     raw = bytes.fromhex(text[2:])
     if raw[0] != _TYPE:
         if raw[0] < _LEGACY and raw[0] > 4:

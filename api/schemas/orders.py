@@ -6,8 +6,19 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field
 
-from api.schemas.base import DecimalText, Instant, Read, Said, Told, matching, one_of, refused, text
-from api.schemas.paging import TIME_SCHEMA, Page, time_us
+from api.schemas.base import (
+    DecimalText,
+    Instant,
+    Read,
+    Said,
+    Told,
+    anchored,
+    matching,
+    one_of,
+    refused,
+    text,
+)
+from api.schemas.paging import TIME_SCHEMA, Limited, place_cursor, time_us
 from api.schemas.routing import Flag, Name, whole
 from db.instants import instant
 from domain.orders import Approval, OrderState
@@ -17,7 +28,8 @@ MAX_SUBACCOUNT: Final = 128_000
 MAX_RAW_BYTES: Final = 16_384
 MAX_VERSION: Final = 1_000_000
 _UUID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_RAW: Final = re.compile(r"0x([0-9A-Fa-f]{2})+|[A-Za-z0-9+/]+={0,2}", re.ASCII)
+RAW: Final = r"(0x([0-9A-Fa-f]{2})+|[A-Za-z0-9+/]+={0,2})"
+_RAW: Final = re.compile(RAW, re.ASCII)
 _SIGNING: Final = ("wallet", "delegated")
 _STEPS: Final = ("approve", "order", "cancel", "update")
 _VERSION: Final = re.compile(r"0|[1-9]\d{0,6}", re.ASCII)
@@ -39,6 +51,11 @@ def _wait_version(value: Any) -> int:
     return int(value)
 
 
+_HEX: Final = r"(3\d|6[1-6])"
+_UUID_CURSOR: Final = rf"{_HEX}{{8}}(2d{_HEX}{{4}}){{3}}2d{_HEX}{{12}}"
+_TEXT_CURSOR: Final = r"([2-7][0-9a-f]){1,160}"
+OrderCursor = Annotated[tuple[int, str] | None, place_cursor(_UUID_CURSOR)]
+FillCursor = Annotated[tuple[int, str] | None, place_cursor(_TEXT_CURSOR)]
 Uuid = Annotated[str, matching(_UUID, "BAD_ID", "not an id")]
 ClientOrderId = Annotated[
     str, matching("[!-~]{1,64}", "BAD_CLIENT_ORDER_ID", "1 to 64 printable ASCII characters")
@@ -47,7 +64,15 @@ Owner = Annotated[str, matching("[0-9A-Za-z]{1,80}", "NO_ADDRESS", "expected an 
 TxHash = Annotated[str, matching("0x[0-9A-Fa-f]{64}", "BAD_HASH", "0x and 64 digits in hex")]
 RawTransaction = Annotated[
     str,
-    Read(_raw, {"type": "string", "maxLength": 2 * MAX_RAW_BYTES + 2, "examples": ["0x02f8.."]}),
+    Read(
+        _raw,
+        {
+            "type": "string",
+            "maxLength": 2 * MAX_RAW_BYTES + 2,
+            "pattern": anchored(RAW),
+            "examples": ["0x02f8"],
+        },
+    ),
 ]
 Deadline = Annotated[datetime, Read(_deadline, TIME_SCHEMA)]
 _MOST_VERSION: Final = {"type": "integer", "minimum": 1, "maximum": MAX_VERSION}
@@ -109,11 +134,13 @@ class OrderPath(Said):
     id: Annotated[str, matching(_UUID, "NO_ID", "no id of an order")]
 
 
-class OrdersQuery(Page):
+class OrdersQuery(Limited):
+    cursor: OrderCursor = Field(default=None, description="next_cursor of the page before")
     client_order_id: ClientOrderId | None = Field(default=None, description="of one order")
 
 
-class FillsQuery(Page):
+class FillsQuery(Limited):
+    cursor: FillCursor = Field(default=None, description="next_cursor of the page before")
     market: Name | None = Field(default=None, description="of one market")
 
 

@@ -29,6 +29,10 @@ _TIME: Final = re.compile(_TIME_PATTERN, re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+_PLACE_PATTERN: Final = r"(3\d){1,17}20"
+"""The same of a decimal number and a blank; what follows is an id."""
+
+
 def encode_cursor(key: str) -> str:
     """``key``: where the next page begins, ASCII; ``cursor`` of the next request."""
     return key.encode("ascii").hex()
@@ -63,6 +67,21 @@ def time_us(value: Any) -> int:
             # An offset may lead to before the beginning.
             return max(0, us)
     raise refused("BAD_TIME", "a UTC time, 2026-01-02T03:04:05.678Z")
+
+
+def place_cursor(id_pattern: str) -> Read:
+    """``microseconds id`` in hexadecimal; ``id_pattern``: of the id, in hexadecimal too. Read as
+    the two of them."""
+    pattern = _PLACE_PATTERN + id_pattern
+    compiled = re.compile(pattern, re.ASCII)
+
+    def read(value: Any) -> tuple[int, str]:
+        if not compiled.fullmatch(text(value)):
+            raise refused("BAD_CURSOR", "not a next_cursor of this list")
+        us, _, last = bytes.fromhex(value).decode("ascii").partition(" ")
+        return int(us), last
+
+    return Read(read, {"type": "string", "pattern": anchored(pattern)})
 
 
 TIME_SCHEMA: Final = {

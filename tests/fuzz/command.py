@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-AREAS: Final = ("market", "auth", "ops")
+AREAS: Final = ("market", "routing", "auth", "orders", "account", "ops")
 TOKEN: Final = "FUZZ_TOKEN"
 
 _FOLDER: Final = Path(__file__).parent
