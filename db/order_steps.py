@@ -71,12 +71,12 @@ UPDATE order_steps SET status = 'done'
 WHERE order_id = $1 AND step_id IN ('approve', 'order')
     AND status IN ('ready', 'blocked', 'submitted')
 """
-_RESERVED: Final = """
-SELECT s.order_id, (s.payload->>'nonce')::numeric AS nonce
-FROM order_steps s
-WHERE s.status IN ('ready', 'blocked') AND s.kind = 'evm_tx' AND s.order_id <> $3
-    AND s.payload->>'chain_id' = $1 AND lower(s.payload->>'from') = lower($2)
-ORDER BY nonce
+_OVERTAKEN: Final = """
+UPDATE order_steps s SET status = 'expired' FROM orders o
+WHERE o.id = s.order_id AND s.order_id <> $4 AND s.status IN ('ready', 'blocked')
+    AND s.kind = 'evm_tx' AND s.payload->>'chain_id' = $1
+    AND lower(s.payload->>'from') = lower($2) AND (s.payload->>'nonce')::numeric = $3
+RETURNING s.order_id, o.version
 """
 _HIGHEST: Final = """
 SELECT max((payload->>'nonce')::numeric) FROM order_steps
@@ -140,17 +140,13 @@ async def landed(connection: asyncpg.Connection, order_id: str) -> None:
     await connection.execute(_LANDED, order_id)
 
 
-class Reserved(NamedTuple):
-    order_id: str
-    nonce: int
-
-
-async def reserved(
-    connection: asyncpg.Connection, chain_id: int, sender: str, but_order: str
-) -> list[Reserved]:
-    """Nonces of what an address may still sign for other orders, ascending."""
-    rows = await connection.fetch(_RESERVED, str(chain_id), sender, but_order)
-    return [Reserved(str(row["order_id"]), int(row["nonce"])) for row in rows]
+async def overtaken(
+    connection: asyncpg.Connection, chain_id: int, sender: str, nonce: int, by_order: str
+) -> list[tuple[str, int]]:
+    """Orders, with their versions, of which something was to be signed with the nonce that another
+    one uses now; that is not to be signed any more."""
+    rows = await connection.fetch(_OVERTAKEN, str(chain_id), sender, nonce, by_order)
+    return sorted({(str(row["order_id"]), row["version"]) for row in rows})
 
 
 async def highest_nonce(connection: asyncpg.Connection, order_id: str) -> int | None:

@@ -14,6 +14,7 @@ from execution.rpc_values import (
     Block,
     CallResult,
     Receipt,
+    batch_of,
     block_of,
     body_of,
     bytes_of,
@@ -186,13 +187,17 @@ class Chain:
         return bool(same >= max(1, self.needed))
 
     async def probe(self) -> None:
-        """Learns the heads of all nodes."""
-        body = body_of("eth_getBlockByNumber", ["latest", False])
+        """Learns the heads of all nodes, and whether each is still of this chain."""
+        body = batch_of([("eth_chainId", []), ("eth_getBlockByNumber", ["latest", False])])
 
         async def look(node: int) -> None:
-            row = await self._ask(node, body)
-            block = block_of(row["result"])
-            self._scores[node].head, self._scores[node].head_time_s = block.number, block.time_s
+            rows = sorted(await self._ask(node, body), key=lambda row: int(row["id"]))
+            chain_id, block = (result_of(row) for row in rows)
+            if int(chain_id, 16) != self.chain_id:
+                self._is_of_another_chain(node, int(chain_id, 16))
+                return
+            head = block_of(block)
+            self._scores[node].head, self._scores[node].head_time_s = head.number, head.time_s
 
         asked = (look(node) for node in range(len(self._urls)))
         await asyncio.gather(*asked, return_exceptions=True)
@@ -209,12 +214,7 @@ class Chain:
         """Results in their order; ChainRejected in the place of one that was refused."""
         if not calls:
             return []
-        body = orjson.dumps(
-            [
-                {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
-                for number, (method, params) in enumerate(calls)
-            ]
-        )
+        body = batch_of(calls)
         answer = await self._first(body)
         if not isinstance(answer, list) or len(answer) != len(calls):
             raise ChainTransient("GARBAGE", "no answers to a batch")
@@ -290,11 +290,15 @@ class Chain:
         answer = await self._post(node, body_of("eth_chainId", []))
         found = int(answer["result"], 16)
         if found != self.chain_id:
-            self._scores[node].is_of_another_chain(mono_ns())
-            _log.error("rpc_wrong_chain", chain_id=self.chain_id, node=node, found=found)
+            self._is_of_another_chain(node, found)
             raise NodeFailed(f"a node is of chain {found}")
         self._scores[node].wrong_chain = False
         self._known.add(node)
+
+    def _is_of_another_chain(self, node: int, found: int) -> None:
+        self._known.discard(node)
+        self._scores[node].is_of_another_chain(mono_ns())
+        _log.error("rpc_wrong_chain", chain_id=self.chain_id, node=node, found=found)
 
     async def _post(self, node: int, body: bytes) -> Any:
         if self._client is None:

@@ -83,8 +83,8 @@ class Preparer:
         if isinstance(plan, Reason):
             return plan
         async with self._database.acquire() as connection, connection.transaction():
-            await order_changes.hold(connection, new.id, epoch)
             await self._store(connection, row, plan, now)
+            await order_changes.hold(connection, new.id, epoch)
         return None
 
     # Planning ---------------------------------------------------------------------------------
@@ -131,12 +131,11 @@ class Preparer:
     async def _store(
         self, connection: asyncpg.Connection, row: OrderRow, plan: Plan, now: datetime
     ) -> None:
-        """One at a time an address: no two steps that may be signed have a nonce in common."""
+        """What waits for a signature holds no nonce back: whoever signs one order and not another
+        would wait for ever. The first that is sent has it, and the others are prepared again."""
         await order_changes.lock_sender(connection, plan.chain_id, plan.sender)
         first = plan.nonce
         taken = await tx_attempts.used_nonces(connection, plan.chain_id, plan.sender, first)
-        reserved = await order_steps.reserved(connection, plan.chain_id, plan.sender, row.new.id)
-        taken |= {item.nonce for item in reserved}
         # A cancel does not wait for the deadline of what it cancels.
         ends = (step.id in ("cancel", "update") for step in plan.steps)
         sign_by = now + SIGN_WITHIN

@@ -40,6 +40,16 @@ def body_of(method: str, params: Sequence[Any]) -> bytes:
     return orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 
 
+def batch_of(calls: Sequence[tuple[str, Sequence[Any]]]) -> bytes:
+    """Numbered from 0 in their order."""
+    return orjson.dumps(
+        [
+            {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            for number, (method, params) in enumerate(calls)
+        ]
+    )
+
+
 def result_of(answer: Mapping[str, Any]) -> Any:
     """Raises ChainRejected."""
     error = answer.get("error")

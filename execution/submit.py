@@ -106,12 +106,17 @@ class Submitter:
     ) -> None:
         """Only the order itself makes the order submitted; approvals and cancels do not."""
         async with self._database.acquire() as connection, connection.transaction():
+            await order_changes.lock_sender(connection, attempt.chain_id, attempt.sender)
             if epoch is not None:
                 await order_changes.hold(connection, row.new.id, epoch)
             current = await orders.read(connection, row.new.id, lock=True)
             await order_steps.submitted(
                 connection, row.new.id, attempt.step_id, attempt.step_version
             )
+            for order_id, version in await order_steps.overtaken(
+                connection, attempt.chain_id, attempt.sender, attempt.nonce, row.new.id
+            ):
+                await order_changes.notify(connection, order_id, version, now)
             if attempt.step_id == "order" and current and current.state == "prepared":
                 await record(connection, row.new.id, [lifecycle.Step("submitted")], now, epoch)
 

@@ -153,6 +153,8 @@ class Desk:
         """Once it can be signed."""
 
         async def read() -> StepRow | None:
+            row = await self.read(new)
+            assert row.state not in ("rejected", "dead"), row.reason
             steps = await order_steps.current(self.connection, new.id)
             ready = [step for step in steps if step.new.status == "ready"]
             return next((step for step in ready if step.new.step_id == step_id), None)

@@ -169,7 +169,8 @@ async def test_a_reorganised_chain_takes_a_fill_back_and_brings_it_again(desk: D
     await desk.state(new, "filled")
     receipt = await desk.rpc(42161, "eth_getTransactionReceipt", tx_hash)
     head = int(await desk.rpc(42161, "eth_blockNumber"), 16)
-    await desk.rpc(42161, "anvil_reorg", head - int(receipt["blockNumber"], 16) + 1, [])
+    # With room for the blocks that come meanwhile.
+    await desk.rpc(42161, "anvil_reorg", head - int(receipt["blockNumber"], 16) + 3, [])
 
     async def undone() -> bool | None:
         history = await orders.history(desk.connection, new.id)
@@ -208,9 +209,34 @@ async def test_what_rests_is_cancelled_by_its_owner(desk: Desk) -> None:
 
 
 async def test_health_says_that_somebody_works(program: Program) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
-        answer = await client.get(f"{program.url}/health/executor")
-    assert answer.json()["data"]["status"] == "ok"
+    async def said() -> bool | None:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(f"{program.url}/health/executor")
+        return True if answer.json()["data"]["status"] == "ok" else None
+
+    await until(said, "an executor to be seen")
+
+
+async def test_of_two_orders_the_one_that_is_signed_first_goes_first(desk: Desk) -> None:
+    """Nobody has to sign the other one at all."""
+    one = await desk.accept(await desk.leg(*GAINS_POLYGON), life_s=120)
+    first = await desk.step(one, "approve")
+    two = await desk.accept(await desk.leg(*GAINS_POLYGON), life_s=120)
+    second = await desk.step(two, "approve")
+    assert first.new.payload["nonce"] == second.new.payload["nonce"]
+    await desk.submit(two, "approve")
+    await desk.submit(two, "order")
+    await desk.state(two, "filled")
+
+    async def again() -> bool | None:
+        steps = await order_steps.current(desk.connection, one.id)
+        fresh = [step for step in steps if step.version > 1 and step.new.status == "ready"]
+        return True if fresh else None
+
+    await until(again, "the other one to be prepared again")
+    await desk.submit(one, "approve")
+    await desk.submit(one, "order")
+    await desk.state(one, "filled")
 
 
 async def test_a_price_beyond_the_guard_is_cancelled_by_the_venue(desk: Desk) -> None:
@@ -222,10 +248,16 @@ async def test_a_price_beyond_the_guard_is_cancelled_by_the_venue(desk: Desk) ->
     await desk.control("/keeper", {"mode": "hold"})
     await desk.submit(new, "order")
     await desk.state(new, "working")
-    await desk.control("/prices", {"ETH-USD": str((price * Decimal("1.03")).quantize(Decimal(1)))})
+    higher = (price * Decimal("1.03")).quantize(Decimal(1))
+    await desk.control("/prices", {"ETH-USD": str(higher)})
+
+    async def moved() -> bool | None:
+        return True if await desk.price("ETH-USD") > price * Decimal("1.02") else None
+
+    await until(moved, "the price to move")
     await desk.control("/keeper", {"mode": "auto"})
     row = await desk.state(new, "cancelled", "filled")
-    assert row.state == "cancelled"
+    assert row.state == "cancelled", (price, new.leg.guard_price, row.facts)
     [told] = [fact for fact in row.facts if isinstance(fact, Cancelled)]
     assert told.reason.venue_code == "OrderNotFulfillableAtAcceptablePrice"
     assert step.new.payload["from"] == desk.owner

@@ -58,20 +58,29 @@ async def test_what_is_prepared_again_takes_the_place_of_what_was_not_sent(
     assert old == "expired"
 
 
-async def test_nonces_that_may_still_be_signed_are_reserved(
-    connection: asyncpg.Connection,
-) -> None:
+async def test_who_is_sent_first_has_the_nonce(connection: asyncpg.Connection) -> None:
     await connection.execute("UPDATE order_steps SET status = 'done'")
     one, two = await accepted(connection), await accepted(connection)
     await order_steps.replace(connection, one.id, [APPROVE, ORDER])
-    found = await order_steps.reserved(connection, 42161, ADDRESS.lower(), two.id)
-    assert [(item.order_id, item.nonce) for item in found] == [(one.id, 7), (one.id, 8)]
-    assert await order_steps.reserved(connection, 42161, ADDRESS, one.id) == []
-    assert await order_steps.reserved(connection, 137, ADDRESS, two.id) == []
+    assert await order_steps.highest_nonce(connection, one.id) == 8
+    assert await order_steps.highest_nonce(connection, two.id) is None
+    for chain_id, nonce, by in ((42161, 9, two), (137, 7, two), (42161, 7, one)):
+        assert await order_steps.overtaken(connection, chain_id, ADDRESS, nonce, by.id) == []
+    found = await order_steps.overtaken(connection, 42161, ADDRESS.lower(), 7, two.id)
+    assert found == [(one.id, 1)]
+    status = [row.new.status for row in await order_steps.current(connection, one.id)]
+    assert status == ["expired", "blocked"]
+    assert await order_steps.overtaken(connection, 42161, ADDRESS, 7, two.id) == []
+
+
+async def test_what_nobody_signed_in_time_is_overdue(connection: asyncpg.Connection) -> None:
+    await connection.execute("UPDATE order_steps SET status = 'done'")
+    new = await accepted(connection)
+    await order_steps.replace(connection, new.id, [APPROVE])
     assert await order_steps.overdue(connection, NOW, 10) == []
-    assert await order_steps.overdue(connection, FAR.replace(month=2), 10) == [one.id]
-    await order_steps.supersede(connection, one.id)
-    assert await order_steps.reserved(connection, 42161, ADDRESS, two.id) == []
+    assert await order_steps.overdue(connection, FAR.replace(month=2), 10) == [new.id]
+    await order_steps.supersede(connection, new.id)
+    assert await order_steps.overdue(connection, FAR.replace(month=2), 10) == []
 
 
 async def test_a_hash_is_kept_once_and_through_all_that_becomes_of_it(
