@@ -134,7 +134,7 @@ ENDPOINTS = (
         scope="trade",
         limit="order",
         status=202,
-        keyed="may",
+        keyed="must",
     ),
     Endpoint(
         "POST",
@@ -147,7 +147,7 @@ ENDPOINTS = (
         access="session",
         scope="trade",
         limit="order",
-        keyed="may",
+        keyed="must",
     ),
     Endpoint(
         "GET",
@@ -175,7 +175,7 @@ ENDPOINTS = (
         scope="trade",
         limit="order",
         status=202,
-        keyed="may",
+        keyed="must",
     ),
     Endpoint(
         "POST",
