@@ -101,8 +101,9 @@ class Step:
     """What we did ourselves. ``reason``: of what ends an order or loses it."""
 
     event: Literal[
-        "prepared", "rerouted", "submitted", "cancel_requested", "withdrawn", "expired",
-        "rejected", "lost", "failed", "replayed", "finalised",
+        "prepared", "rerouted", "submitted", "cancel_requested", "update_requested",
+        "update_refused", "amended", "withdrawn", "expired", "rejected", "lost", "failed",
+        "replayed", "finalised",
     ]  # fmt: skip
     reason: Reason | None = None
 
@@ -264,7 +265,7 @@ def _stepped(order: Order, step: Step) -> tuple[OrderEvent, Order | None, tuple[
         return name, asked, ()
     if name == "replayed":
         return name, replace(order, ending=None, reason=None), ()
-    if name == "rerouted":
+    if name in ("rerouted", "update_requested", "update_refused", "amended"):
         return name, order, ()
     return name, None if order.final else replace(order, final=True), ()
 
