@@ -21,8 +21,8 @@ AmendmentStatus: TypeAlias = Literal["asked", "superseded", "applied", "refused"
 
 
 class AmendmentRow(NamedTuple):
-    """``seq``: the version of the order that asked for it. ``step_version``: of its step
-    ``update``; None while there is none."""
+    """``seq``: the version of the order that asked for it. ``step_version``: of the
+    last step ``update`` that asks for it; None while there was none."""
 
     order_id: str
     seq: int
@@ -35,7 +35,7 @@ class AmendmentRow(NamedTuple):
 
 _COLUMNS: Final = """
 order_id, seq, limit_price, trigger_price, size_base, take_profit, stop_loss, status, asked_at,
-step_version, reason
+step_versions, reason
 """
 _BUMP: Final = """
 UPDATE orders SET version = version + 1, updated_at = $2 WHERE id = $1 RETURNING version
@@ -55,10 +55,11 @@ _ASKED: Final = f"""
 SELECT {_COLUMNS} FROM order_amendments WHERE order_id = $1 AND status = 'asked'
 """
 _OF_STEP: Final = f"""
-SELECT {_COLUMNS} FROM order_amendments WHERE order_id = $1 AND step_version = $2
+SELECT {_COLUMNS} FROM order_amendments WHERE order_id = $1 AND $2 = ANY(step_versions)
 """
 _HANDED: Final = """
-UPDATE order_amendments SET step_version = $3 WHERE order_id = $1 AND seq = $2
+UPDATE order_amendments SET step_versions = array_append(step_versions, $3)
+WHERE order_id = $1 AND seq = $2
 """
 _REFUSE: Final = """
 UPDATE order_amendments SET status = 'refused', reason = $3 WHERE order_id = $1 AND seq = $2
@@ -72,7 +73,7 @@ UPDATE orders SET intent = $2, leg = $3, size_base = $4 WHERE id = $1
 _TAKE_BACK: Final = """
 UPDATE order_amendments a SET status = 'asked', previous = NULL
 FROM order_amendments was
-WHERE a.order_id = $1 AND a.step_version = $2 AND a.status = 'applied'
+WHERE a.order_id = $1 AND $2 = ANY(a.step_versions) AND a.status = 'applied'
     AND was.order_id = a.order_id AND was.seq = a.seq
 RETURNING was.previous
 """
@@ -191,6 +192,6 @@ def _row(row: asyncpg.Record) -> AmendmentRow:
         change,
         values["status"],
         values["asked_at"],
-        values["step_version"],
+        (values["step_versions"] or [None])[-1],
         None if reason is None else codec.decode(Reason, orjson.loads(reason)),
     )

@@ -197,9 +197,11 @@ OrderEvent: TypeAlias = Literal[
     "rerouted",
     "submitted",
     "cancel_requested",
+    "cancel_refused",
     "update_requested",
     "update_refused",
     "amended",
+    "to_sign",
     "withdrawn",
     "expired",
     "rejected",
@@ -254,7 +256,13 @@ _ENDINGS: Final[Mapping[OrderEvent, _States]] = {
 def _changing(state: OrderState) -> Mapping[OrderEvent, _States]:
     """Its owner has other wishes, which do not change how far it is."""
     here = _one_of(state)
-    return {"update_requested": here, "update_refused": here, "amended": here}
+    return {
+        "cancel_refused": here,
+        "update_requested": here,
+        "update_refused": here,
+        "amended": here,
+        "to_sign": here,
+    }
 
 
 _BACK: Final = _one_of(

@@ -13,8 +13,8 @@ CREATE TABLE order_amendments (
     stop_loss     numeric     CHECK (stop_loss >= 0),
     status        text        NOT NULL DEFAULT 'asked' CHECK (status IN (
         'asked', 'superseded', 'applied', 'refused')),
-    -- Of the step ``update`` that asks the venue for it.
-    step_version  integer,
+    -- Of the step ``update``: those that ask the venue for it, the last one counts.
+    step_versions integer[]   NOT NULL DEFAULT '{}',
     reason        jsonb,
     -- What the order was before it was applied: a reorganised chain takes it back.
     previous      jsonb,
