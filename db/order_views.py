@@ -24,6 +24,7 @@ class StepView(NamedTuple):
     sign_by: datetime
     payload: Mapping[str, Any]
     simulation: Mapping[str, Any] | None
+    not_before: datetime | None = None
 
 
 class AttemptView(NamedTuple):
@@ -89,7 +90,7 @@ funding_usd, borrowing_usd, pnl_usd, tx_hash, log_index, at
 """
 _STEPS: Final = """
 SELECT DISTINCT ON (order_id, step_id) order_id, step_id, version, kind, status, blocked_by,
-    sign_by, payload, simulation
+    sign_by, payload, simulation, not_before
 FROM order_steps WHERE order_id = ANY($1) ORDER BY order_id, step_id, version DESC
 """
 _ATTEMPTS: Final = """

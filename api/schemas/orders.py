@@ -218,7 +218,8 @@ class SimulationRow(Told):
 
 
 class StepRow(Told):
-    """``tx``: of ``evm_tx``: chain_id, from, to, value, data, nonce, gas, type, max_fee_per_gas,
+    """``not_before``: blocked until then, because the venue takes it no earlier. ``tx``: of
+    ``evm_tx``: chain_id, from, to, value, data, nonce, gas, type, max_fee_per_gas,
     max_priority_fee_per_gas."""
 
     id: Literal["approve", "order", "cancel", "update"]
@@ -226,6 +227,7 @@ class StepRow(Told):
     version: int
     status: Literal["ready", "blocked", "submitted", "done", "expired", "failed"]
     blocked_by: str | None
+    not_before: Instant | None
     sign_by: Instant
     tx: dict[str, Any] | None = None
     cosmos: dict[str, Any] | None = None
