@@ -14,10 +14,11 @@ from connectors.base.orders import (
     Place,
     Step,
 )
-from db import order_changes, order_steps, tx_attempts
+from db import order_changes, order_steps, trading_limits, tx_attempts
 from db.order_steps import NewStep
 from db.orders import OrderRow
 from db.pool import Database
+from domain import risk
 from domain.errors import ChainTransient, InputError
 from domain.orders import Reason
 from execution import lifecycle
@@ -64,7 +65,7 @@ class Preparer:
         """
         new = row.new
         request = Place(new.tag, new.owner, new.intent, new.leg, new.approval)
-        plan = await self._planned(row, request)
+        plan = await self._stopped(row) or await self._planned(row, request)
         reach("P6")
         async with self._database.acquire() as connection, connection.transaction():
             if isinstance(plan, Reason):
@@ -86,6 +87,14 @@ class Preparer:
             await self._store(connection, row, plan, now)
             await order_changes.hold(connection, new.id, epoch)
         return None
+
+    async def _stopped(self, row: OrderRow) -> Reason | None:
+        """Why the operators do not want it now."""
+        if row.new.intent.reduces:
+            return None
+        async with self._database.acquire() as connection:
+            limits = await trading_limits.read(connection)
+        return risk.refusal(row.new.intent, row.new.leg, limits)
 
     # Planning ---------------------------------------------------------------------------------
 
