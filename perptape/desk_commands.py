@@ -1,5 +1,4 @@
-"""``perptape openings`` and ``perptape reconcile``: what operators say about the desk. Who, when and
-why stands in ``audit``."""
+"""``perptape openings`` and ``perptape reconcile``: what operators say, who, when and why."""
 
 import argparse
 import getpass
