@@ -1,5 +1,6 @@
 """What the operators say about openings, and who said it: every change has a row in ``audit``."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -91,7 +92,7 @@ async def audit(
     said: Said,
     action: str,
     subject: str,
-    data: dict[str, object],
+    data: Mapping[str, object],
     account_id: str | None = None,
 ) -> None:
     """In a transaction of the caller."""
