@@ -16,11 +16,20 @@ from api.orders.waiting import Versions
 from api.problems import Unavailable
 from api.quotes import QuoteReader
 from api.schemas.orders import OrderBody, SubmissionBody
-from db import guarded_quotes, heartbeats, order_requests, order_views, orders, wallets
+from db import (
+    guarded_quotes,
+    heartbeats,
+    order_requests,
+    order_views,
+    orders,
+    trading_limits,
+    wallets,
+)
 from db.guarded_quotes import GuardedQuote
 from db.order_views import FillFilter, FillView, OrderView, Place
 from db.orders import Answer, OrderFilter
 from db.pool import Database
+from domain import risk
 from domain.errors import InputError
 from domain.ids import VenueId
 from domain.orders import TERMINAL
@@ -75,6 +84,9 @@ class OrderDesk:
             new = placing.new_order(order_id, account, owned, quote, body, now, self.chains)
             if not new.intent.reduces and await order_requests.is_paused(connection, account.id):
                 raise InputError("OPENINGS_PAUSED", "the account opens nothing now")
+            stopped = risk.refusal(new.intent, new.leg, await trading_limits.read(connection))
+            if stopped is not None:
+                raise InputError(stopped.code, stopped.message)
             await orders.add(connection, new, now)
             shown = accepted_row(new, now)
             return Answer(202, orjson.dumps({"data": shown}), f"/v1/orders/{order_id}")
@@ -88,7 +100,11 @@ class OrderDesk:
         async def act(connection: asyncpg.Connection, now: datetime) -> Answer:
             view = await self._locked(connection, who, order_id)
             paused = await order_requests.is_paused(connection, who.account.id)
-            if await submission.take(connection, view, body, sent, now, paused=paused):
+            new, limits = view.row.new, await trading_limits.read(connection)
+            stopped = risk.refusal(new.intent, new.leg, limits)
+            if await submission.take(
+                connection, view, body, sent, now, paused=paused, stopped=stopped
+            ):
                 view = await self._locked(connection, who, order_id)
             return _shown(view)
 

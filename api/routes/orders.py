@@ -8,6 +8,7 @@ from api import query
 from api.endpoints import Asked, Endpoint
 from api.orders.answer import order_row
 from api.orders.once import Asker, asker
+from api.problems import STOPPED
 from api.schemas import orders as schemas
 from api.schemas.base import Data, Nothing, Rows
 from api.schemas.orders import (
@@ -115,6 +116,7 @@ ENDPOINTS = (
         body=OrderBody,
         errors=[
             "NOT_FOUND", "QUOTE_EXPIRED", "CLIENT_ORDER_ID_USED", "OPENINGS_PAUSED",
+            *STOPPED,
             "NOT_SUPPORTED",
         ],
         access="session",
@@ -217,7 +219,7 @@ ENDPOINTS = (
         errors=[
             "ORDER_TERMINAL", "STEP_SUPERSEDED", "STEP_BLOCKED", "SIGN_BY_PASSED",
             "TRANSACTION_MISMATCH", "SIGNATURE_INVALID", "TRANSACTION_KNOWN", "TOO_MANY_ATTEMPTS",
-            "OPENINGS_PAUSED", "NOT_SUPPORTED", "SEALING_OFF", "BUSY",
+            *STOPPED, "OPENINGS_PAUSED", "NOT_SUPPORTED", "SEALING_OFF", "BUSY",
         ],
         access="session",
         scope="trade",
