@@ -15,7 +15,7 @@ from db import order_changes, order_steps, orders
 from db.instants import instant
 from db.migrate import standing_version
 from db.pool import Database
-from domain.errors import ChainTransient
+from domain.errors import ChainTransient, VenueUnavailable
 from execution.desk import Desk
 from execution.intake import Delivery, Intake
 from execution.outbox import Relay
@@ -55,6 +55,7 @@ FINALITY_DEFAULT: Final = 20
 
 _AWAY: Final = (
     ChainTransient,
+    VenueUnavailable,
     RedisError,
     OSError,
     TimeoutError,
