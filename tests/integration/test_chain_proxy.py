@@ -68,9 +68,8 @@ class Sandbox:
         raw = Account.sign_transaction(transaction, ACCOUNTS[4].private_key).raw_transaction
         return "0x" + bytes(raw).hex()
 
-    async def nonce(self, endpoint: str = "a") -> int:
-        asked = ACCOUNTS[4].address, "pending"
-        return int(await self.ask("eth_getTransactionCount", *asked, endpoint=endpoint), 16)
+    async def nonce(self) -> int:
+        return int(await self.ask("eth_getTransactionCount", ACCOUNTS[4].address, "pending"), 16)
 
 
 @pytest.fixture(scope="module")
