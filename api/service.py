@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -40,6 +40,7 @@ from api.tape.reader import TapeReader
 from connectors import registry
 from db.pool import Database
 from domain.errors import InputError
+from domain.ids import VenueId
 from runtime.logs import get_logger
 from runtime.redis import guarded_client
 from runtime.sealing import Seal, seal_of
@@ -52,6 +53,7 @@ HEAD_BOUND: Final = 16 * 1024
 IDLE_S: Final = 10
 GOODBYE_S: Final = 1.0
 STOP_S: Final = 2
+SANDBOX_CHAINS: Final = registry.traded_chains(Settings.model_construct())
 AUTH_OFF: Final = Config(keys=None, public_url="http://127.0.0.1", rpc_urls={})
 _KEY_FILE: Final = "auth-keys"
 _REACHED_BY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -124,7 +126,7 @@ class Gateway:
         auth: Config = AUTH_OFF,
         rates: Rates = RATES,
         seal: Seal | None = None,
-        network: str = "sandbox",
+        chains: Mapping[VenueId, Sequence[int]] = SANDBOX_CHAINS,
     ) -> None:
         self._redis = guarded_client(redis_url)
         self._database = Database(database_url)
@@ -144,7 +146,7 @@ class Gateway:
             self._database,
             self._quotes,
             seal,
-            registry.traded_chains(network),
+            chains,
             self._board.require_market,
         )
         self._health = Health(self._redis, self._database, lambda: self._reader.beat_age_s)
@@ -281,7 +283,7 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         auth_config(settings),
         rates_of(settings),
         seal_of(settings.data_dir, settings.sealing_key),
-        settings.network,
+        registry.traded_chains(settings),
     )
     listener = listen(settings.http_host, settings.http_port, shared=settings.gateways > 1)
     _log.info("gateway_listens", host=settings.http_host, port=settings.http_port)

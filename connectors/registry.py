@@ -83,14 +83,15 @@ def build(settings: Settings) -> Sequence[VenueConnector]:
     ]
 
 
-def traded_chains(network: str) -> Mapping[VenueId, Sequence[int]]:
+def traded_chains(settings: Settings) -> Mapping[VenueId, Sequence[int]]:
     """Where orders are made for a venue; no chain: it is only looked at."""
-    gains_chains = _GAINS_CHAINS.get(network) or _GAINS_CHAINS["live"]
-    return {
+    gains_chains = _GAINS_CHAINS.get(settings.network) or _GAINS_CHAINS["live"]
+    known = {
         VenueId("dydx"): (),
-        VenueId("gmx"): (_GMX_CHAINS[network],),
+        VenueId("gmx"): (_GMX_CHAINS[settings.network],),
         VenueId("gains"): tuple(gains_chains),
     }
+    return {venue: tuple(filter(settings.trades_on, chains)) for venue, chains in known.items()}
 
 
 def histories(settings: Settings) -> Mapping[VenueId, VenueHistory]:
