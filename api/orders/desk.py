@@ -28,6 +28,7 @@ from domain.errors import InputError
 from domain.ids import VenueId
 from domain.orders import TERMINAL
 from runtime.clock import wall_us
+from runtime.failpoints import reach
 from runtime.sealing import Seal
 
 WAIT_S: Final = 20.0
@@ -96,11 +97,14 @@ class OrderDesk:
             new = placing.new_order(order_id, account, owned, quote, body, now, self.chains)
             if not new.intent.reduces and await order_requests.is_paused(connection, account.id):
                 raise InputError("OPENINGS_PAUSED", "the account opens nothing now")
+            reach("P1")
             await orders.add(connection, new, now)
             shown = accepted_row(new, now)
             return Answer(202, orjson.dumps({"data": shown}), f"/v1/orders/{order_id}")
 
-        return await self._once(who, act)
+        answer = await self._once(who, act)
+        reach("P2")
+        return answer
 
     async def submit(self, who: Asker, order_id: str, body: SubmissionBody) -> Answer:
         """Takes what was signed for a step. Raises as ``place``."""
