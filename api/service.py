@@ -41,6 +41,7 @@ from connectors import registry
 from db.pool import Database
 from domain.errors import InputError
 from domain.ids import VenueId
+from runtime import failpoints
 from runtime.logs import get_logger
 from runtime.redis import guarded_client
 from runtime.sealing import Seal, seal_of
@@ -274,6 +275,7 @@ def rates_of(settings: Settings) -> Rates:
 
 async def main(settings: Settings, stop: asyncio.Event) -> None:
     """Runs the gateway until ``stop``. Raises SettingsError for what no restart can mend."""
+    failpoints.arm(settings.failpoint, settings.data_dir)
     gateway = Gateway(
         settings.require_redis_url(),
         settings.require_database_url(),

@@ -152,7 +152,7 @@ class Executor:
 
     async def _relay_all(self) -> None:
         while await self._relay.relay():
-            reach("P3")
+            pass
 
     async def _sweep(self) -> None:
         await self._relay.sweep()

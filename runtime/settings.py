@@ -18,7 +18,7 @@ _PREFIX: Final = "PERP_"
 _PUBLIC_URL: Final = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", re.ASCII)
 _MARKET: Final = re.compile(r"[A-Z0-9.]+-[A-Z0-9]+")
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
-_FAILPOINT: Final = re.compile(r"P([3-9]|1[0-2]):(kill|stop)")
+_FAILPOINT: Final = re.compile(r"P([1-9]|1[0-2]):(kill|stop)(:[1-9]\d{0,3})?")
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,16}")
 
 # Names the published contract gives to parts that are not in this version. They are accepted, so
@@ -155,7 +155,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_failpoint(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and not _FAILPOINT.fullmatch(value):
-            raise ValueError("P3 to P12 and :kill or :stop expected, as P7:kill")
+            raise ValueError("P1 to P12 and :kill or :stop expected, as P7:kill or P7:kill:3")
         if value is not None and info.data.get("network") != "sandbox":
             raise ValueError("only the sandbox has failpoints")
         return value
