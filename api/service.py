@@ -17,6 +17,7 @@ from api.context import Context
 from api.executor_health import ExecutorHealth
 from api.health import Health
 from api.history import PriceHistory
+from api.http1 import Http1
 from api.ladders import LadderPricer
 from api.limits import RATES, Policy, RateLimiter, Rates
 from api.orders.desk import OrderDesk
@@ -47,7 +48,6 @@ from runtime.tasks import end_all
 
 BACKLOG: Final = 2048
 HTTP_CONNECTIONS: Final = 4096
-HEAD_BOUND: Final = 16 * 1024
 IDLE_S: Final = 10
 GOODBYE_S: Final = 1.0
 STOP_S: Final = 2
@@ -219,9 +219,7 @@ def http_config(app: Any, sockets: type[asyncio.Protocol]) -> uvicorn.Config:
     """``sockets``: what becomes of connections that ask to be WebSockets."""
     return uvicorn.Config(
         app,
-        # h11 bounds the head of a request; the faster parser does not.
-        http="h11",
-        h11_max_incomplete_event_size=HEAD_BOUND,
+        http=Http1,
         ws=sockets,
         lifespan="off",
         log_config=None,
