@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 
 import uvicorn
@@ -34,12 +35,15 @@ from api.realtime.subscriptions import Subscriptions
 from api.realtime.websocket import SEND_BUFFER
 from api.routing.desk import RoutingDesk
 from api.routing.router import Router
+from api.routing.screens import Screens
 from api.rpc_health import RpcHealth
 from api.tape.board import Board
 from api.tape.reader import TapeReader
 from connectors import registry
+from connectors.base.screens import Screen
 from db.pool import Database
 from domain.errors import InputError
+from domain.ids import VenueId
 from runtime.logs import get_logger
 from runtime.redis import guarded_client
 from runtime.sealing import Seal, seal_of
@@ -124,6 +128,7 @@ class Gateway:
         rates: Rates = RATES,
         seal: Seal | None = None,
         network: str = "sandbox",
+        screens: Mapping[VenueId, Screen] = MappingProxyType({}),
     ) -> None:
         self._redis = guarded_client(redis_url)
         self._database = Database(database_url)
@@ -142,6 +147,7 @@ class Gateway:
         self._orders = OrderDesk(
             self._database, self._quotes, seal, registry.traded_chains(network)
         )
+        self._screens = Screens(screens)
         self._health = Health(self._redis, self._database, lambda: self._reader.beat_age_s)
 
     async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
@@ -175,6 +181,7 @@ class Gateway:
         finally:
             await end_all([*loops, stopping, *serving])
             await self._orders.close()
+            await self._screens.close()
             await self._accounts.close()
             self._auth.close()
             await self._reader.close()
@@ -198,7 +205,7 @@ class Gateway:
             history,
             self._limits,
             RpcHealth(self._auth.config.rpc_urls),
-            RoutingDesk(self._board, quotes, router, self._database),
+            RoutingDesk(self._board, quotes, router, self._database, self._screens),
             self._orders,
             ExecutorHealth(self._redis),
         )
@@ -273,6 +280,7 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         rates_of(settings),
         seal_of(settings.data_dir, settings.sealing_key),
         settings.network,
+        registry.screens(settings),
     )
     listener = listen(settings.http_host, settings.http_port, shared=settings.gateways > 1)
     _log.info("gateway_listens", host=settings.http_host, port=settings.http_port)

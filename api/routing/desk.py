@@ -11,8 +11,9 @@ from api.quotes import QuoteReader
 from api.routing.answer import excluded_row, leg_row
 from api.routing.request import RouteRequest
 from api.routing.router import Answer, Leg, Router
+from api.routing.screens import Screens
 from api.tape.board import Board
-from db import guarded_quotes
+from db import guarded_quotes, wallets
 from db.guarded_quotes import GuardedQuote, QuotedLeg
 from db.instants import instant
 from db.pool import Database
@@ -28,6 +29,9 @@ QUOTE_LIFE: Final = timedelta(seconds=10)
 KEPT: Final = timedelta(hours=1)
 """Of expired ones, for whoever asks what they said."""
 
+_REASONS: Final = 5
+_UNKNOWN: Final[Mapping[str, str]] = {}
+
 
 def no_needs(leg: OrderLeg) -> Sequence[Mapping[str, Any]]:
     """Of a wallet that nothing is known of."""
@@ -37,21 +41,31 @@ def no_needs(leg: OrderLeg) -> Sequence[Mapping[str, Any]]:
 
 class RoutingDesk:
     def __init__(
-        self, board: Board, quotes: QuoteReader, router: Router, database: Database
+        self,
+        board: Board,
+        quotes: QuoteReader,
+        router: Router,
+        database: Database,
+        screens: Screens,
     ) -> None:
         self._board = board
         self._quotes = quotes
         self._router = router
         self._database = database
+        self._screens = screens
 
-    async def route(self, request: RouteRequest) -> Answer:
-        """Raises InputError ``UNKNOWN_MARKET``, StaleQuote, Unavailable."""
+    async def route(self, request: RouteRequest, addresses: Mapping[str, str] = _UNKNOWN) -> Answer:
+        """``addresses``: of the account, by venue. Raises InputError ``UNKNOWN_MARKET``,
+        StaleQuote, Unavailable."""
         market = request.intent.market
         row = self._board.require_market(market)
         [depth] = await self._quotes.read_keys([depth_key(market)])
         if depth is None:
             raise StaleQuote("QUOTE_STALE", f"{market} has no current depth")
-        return await self._router.route(request, depth, row["venues"], self._funding(market))
+        venues = row["venues"]
+        wanted = [name for name in venues if request.venues is None or name in request.venues]
+        barred = await self._screens.barred(wanted, addresses)
+        return await self._router.route(request, depth, venues, self._funding(market), barred)
 
     async def guard(
         self, request: RouteRequest, route_id: str | None, account_id: str
@@ -60,10 +74,12 @@ class RoutingDesk:
 
         Raises what ``route`` raises, and InputError ``ROUTE_GONE`` when there is no such route now.
         """
-        answer = await self.route(request)
+        async with transaction(self._database) as connection:
+            known = await wallets.of_account(connection, account_id)
+        answer = await self.route(request, {each.venue: each.address for each in known})
         legs = _chosen(answer, route_id)
         if not legs:
-            raise InputError("ROUTE_GONE", "this cannot be traded there now")
+            raise InputError("ROUTE_GONE", _why_gone(answer, route_id))
         now = instant(wall_us())
         quote = GuardedQuote(
             str(uuid.uuid4()),
@@ -93,6 +109,17 @@ class RoutingDesk:
             for venue, of_venue in rows.items()
             for told in of_venue["pools"] or [of_venue]
         ]
+
+
+def _why_gone(answer: Answer, route_id: str | None) -> str:
+    """What is said of the venue of that route, of all venues where none is named."""
+    venue = None if route_id is None else route_id.partition(":")[0]
+    found = {
+        f"{item.venue} {item.code}: {item.message}": None
+        for item in answer.excluded
+        if venue in (None, item.venue)
+    }
+    return "; ".join(["this cannot be traded there now", *found][:_REASONS])
 
 
 def _chosen(answer: Answer, route_id: str | None) -> Sequence[Leg]:
