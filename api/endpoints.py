@@ -291,11 +291,12 @@ def bearer(request: Request) -> str:
 
 def _token(request: Request) -> str:
     """Empty where there is none, or more than one."""
-    if b"authorization" not in request.scope["said"]:
+    said = request.scope["said"].get(b"authorization")
+    if said is None:
         return ""
-    given = [value for name, value in request.scope["headers"] if name == b"authorization"]
-    scheme, _, token = given[0].decode("latin-1").partition(" ") if len(given) == 1 else ("",) * 3
-    return token if scheme.lower() == "bearer" else ""
+    given = [name for name, _ in request.scope["headers"]].count(b"authorization")
+    scheme, _, token = said.decode("latin-1").partition(" ")
+    return token if scheme.lower() == "bearer" and given == 1 else ""
 
 
 def _params(endpoint: Endpoint, request: Request) -> BaseModel | None:
