@@ -9,7 +9,7 @@ WHOLE := $(wildcard $(addprefix tests/integration/test_, supervisor.py execution
 NGINX_TESTS := tests/integration/test_nginx.py
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
 
-.PHONY: run live stop test check bench load fuzz lock install install-dev install-load
+.PHONY: run live stop test check bench load fuzz sbom lock install install-dev install-load
 
 run: install
 	@$(BIN)/perptape run
@@ -68,6 +68,10 @@ load: install-load
 fuzz: install-dev
 	@$(BIN)/python -m tests.fuzz $(strip $(if $(URL),--url $(URL)) $(if $(AREA),--area $(AREA)) \
 		$(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(SEED),--seed $(SEED)))
+
+# What is installed, as a CycloneDX document.
+sbom:
+	@$(PYTHON) tools/sbom.py
 
 # After a change of the dependencies in pyproject.toml. Versions that still fit stay.
 lock: install
