@@ -22,6 +22,7 @@ from api.http1 import Http1
 from api.ladders import LadderPricer
 from api.limits import RATES, Policy, RateLimiter, Rates
 from api.orders.desk import OrderDesk
+from api.orders.flattening import FlattenDesk
 from api.peers import DIRECT, Peers
 from api.quotes import QuoteReader
 from api.realtime.accounts import Accounts
@@ -145,7 +146,11 @@ class Gateway:
         self._subscriptions = Subscriptions(self._server, self._hub, self._board, self._accounts)
         self._quotes = QuoteReader(self._redis)
         self._orders = OrderDesk(
-            self._database, self._quotes, seal, registry.traded_chains(network)
+            self._database,
+            self._quotes,
+            seal,
+            registry.traded_chains(network),
+            self._board.require_market,
         )
         self._screens = Screens(screens)
         self._health = Health(self._redis, self._database, lambda: self._reader.beat_age_s)
@@ -195,6 +200,7 @@ class Gateway:
         quotes, history = self._quotes, PriceHistory(self._database)
         ladders = LadderPricer(registry.ECONOMICS)
         router = Router(registry.ECONOMICS, registry.ROUTES)
+        routing = RoutingDesk(self._board, quotes, router, self._database, self._screens)
         context = Context(
             self._board,
             quotes,
@@ -205,8 +211,9 @@ class Gateway:
             history,
             self._limits,
             RpcHealth(self._auth.config.rpc_urls),
-            RoutingDesk(self._board, quotes, router, self._database, self._screens),
+            routing,
             self._orders,
+            FlattenDesk(self._database, self._orders, routing.route),
             ExecutorHealth(self._redis),
         )
         passing = Passing(self._siblings, engine.limits.max_sessions)

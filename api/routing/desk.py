@@ -13,14 +13,15 @@ from api.routing.request import RouteRequest
 from api.routing.router import Answer, Leg, Router
 from api.routing.screens import Screens
 from api.tape.board import Board
-from db import guarded_quotes, wallets
+from db import guarded_quotes, trading_limits, wallets
 from db.guarded_quotes import GuardedQuote, QuotedLeg
 from db.instants import instant
 from db.pool import Database
+from domain import risk
 from domain.errors import InputError, StaleQuote
 from domain.funding import Place
 from domain.ids import VenueId
-from domain.orders import OrderLeg
+from domain.orders import OrderIntent, OrderLeg
 from runtime.channels import depth_key
 from runtime.clock import wall_us
 
@@ -59,12 +60,13 @@ class RoutingDesk:
         StaleQuote, Unavailable."""
         market = request.intent.market
         row = self._board.require_market(market)
+        venues = row["venues"]
+        wanted = [name for name in venues if request.venues is None or name in request.venues]
+        # Before the depth is read, which is of that moment.
+        barred = await self._screens.barred(wanted, addresses)
         [depth] = await self._quotes.read_keys([depth_key(market)])
         if depth is None:
             raise StaleQuote("QUOTE_STALE", f"{market} has no current depth")
-        venues = row["venues"]
-        wanted = [name for name in venues if request.venues is None or name in request.venues]
-        barred = await self._screens.barred(wanted, addresses)
         return await self._router.route(request, depth, venues, self._funding(market), barred)
 
     async def guard(
@@ -72,7 +74,8 @@ class RoutingDesk:
     ) -> GuardedQuote:
         """Prices it anew and keeps it.
 
-        Raises what ``route`` raises, and InputError ``ROUTE_GONE`` when there is no such route now.
+        Raises what ``route`` raises, InputError ``ROUTE_GONE`` when there is no such route now, and
+        with the code of what the operators have stopped.
         """
         async with transaction(self._database) as connection:
             known = await wallets.of_account(connection, account_id)
@@ -81,6 +84,7 @@ class RoutingDesk:
         if not legs:
             raise InputError("ROUTE_GONE", _why_gone(answer, route_id))
         now = instant(wall_us())
+        await self._require_allowed(request.intent, legs)
         quote = GuardedQuote(
             str(uuid.uuid4()),
             account_id,
@@ -93,6 +97,15 @@ class RoutingDesk:
         async with transaction(self._database) as connection:
             await guarded_quotes.add(connection, quote, now - KEPT)
         return quote
+
+    async def _require_allowed(self, intent: OrderIntent, legs: Sequence[Leg]) -> None:
+        """Raises InputError with the code of what the operators have stopped."""
+        async with transaction(self._database) as connection:
+            limits = await trading_limits.read(connection)
+        for item in legs:
+            stopped = risk.refusal(intent, item.leg, limits)
+            if stopped is not None:
+                raise InputError(stopped.code, stopped.message)
 
     async def read(self, account_id: str, quote_id: str) -> GuardedQuote:
         """Raises InputError ``NOT_FOUND``, also for somebody else's."""
