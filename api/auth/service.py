@@ -170,7 +170,7 @@ class Auth:
         if is_api_key(token):
             return await self.api_keys.identify(token)
         claims = self.claims(token)
-        account = await self._live.account(claims.session_id, _now())
+        account = await self._live.account(claims.session_id)
         if account is None or account.id != claims.account_id:
             raise AuthError("SESSION_ENDED", "the session of this token has ended")
         return Identity(account, claims)
