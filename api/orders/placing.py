@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from api.problems import Invalid, Issue
-from api.schemas.orders import OrderBody, OwnerBody
+from api.schemas.orders import AmendBody, OrderBody, OwnerBody
 from connectors.base.order_tag import order_tag
 from db.accounts import EVERY_CHAIN, Account
 from db.guarded_quotes import GuardedQuote
@@ -13,6 +13,7 @@ from db.heartbeats import Heartbeat
 from db.instants import microseconds
 from db.orders import NewOrder
 from db.wallets import Wallet
+from domain.amendments import Amendment
 from domain.errors import InputError
 from domain.ids import VenueId
 from domain.orders import OrderLeg
@@ -59,6 +60,16 @@ def new_order(
         allow_reroute=body.allow_reroute,
         deadline=_deadline(body.deadline, now),
     )
+
+
+def amendment(body: AmendBody) -> Amendment:
+    """Raises Invalid."""
+    try:
+        return Amendment(
+            body.limit_price, body.trigger_price, body.size_base, body.take_profit, body.stop_loss
+        )
+    except InputError as error:
+        raise Invalid([Issue("body", error.code, error.message)]) from None
 
 
 def paused_row(since: datetime | None) -> Mapping[str, Any]:

@@ -122,7 +122,7 @@ def _require_open(view: OrderView, step: StepView, now: datetime, *, paused: boo
         raise InputError("STEP_SUPERSEDED", f"the step is {step.status}")
     if places and row.cancel_requested:
         raise InputError("STEP_SUPERSEDED", "the order is to be cancelled")
-    if places and paused and not row.new.intent.reduces:
+    if step.step_id != "cancel" and paused and not row.new.intent.reduces:
         raise InputError("OPENINGS_PAUSED", "the account opens nothing now")
 
 
