@@ -28,6 +28,9 @@ class Spec:
     retry_after_s: int | None = None
 
 
+STOPPED: Final = ("OPENINGS_STOPPED", "VENUE_STOPPED", "MAX_NOTIONAL")
+"""What operators have said about openings."""
+
 SPECS: Final[Mapping[str, Spec]] = {
     "NOT_FOUND": Spec(404, "There is nothing here", "docs/protocol.md lists the endpoints"),
     "METHOD_NOT_ALLOWED": Spec(405, "This method is not allowed here"),
@@ -58,6 +61,9 @@ SPECS: Final[Mapping[str, Spec]] = {
     "OPENINGS_PAUSED": Spec(
         409, "Nothing is opened now; exits work", "POST /v1/orders/pause with paused: false"
     ),
+    "OPENINGS_STOPPED": Spec(409, "Nothing is opened now; exits work", "ask the operators"),
+    "VENUE_STOPPED": Spec(409, "Nothing is opened at this venue now; exits work"),
+    "MAX_NOTIONAL": Spec(409, "The order is larger than one may be", "a smaller size"),
     "NOT_SUPPORTED": Spec(422, "This is not offered", "GET /v1/capabilities says what is"),
     "ORDER_TERMINAL": Spec(409, "The order has ended"),
     "CANCEL_REQUESTED": Spec(409, "The order is to be cancelled"),

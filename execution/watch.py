@@ -240,7 +240,7 @@ class Watcher:
             await self._take(first, last)
             reach("P10")
             async with self._database.acquire() as connection:
-                await chain_watch.move(connection, chain_id, last, instant(wall_us()))
+                await chain_watch.move(connection, chain_id, first, last, instant(wall_us()))
             first = last + 1
         self._read = head
 

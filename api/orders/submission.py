@@ -13,7 +13,7 @@ from db import order_changes, tx_attempts
 from db.order_views import OrderView, StepView
 from db.tx_attempts import Attempt
 from domain.errors import InputError
-from domain.orders import TERMINAL
+from domain.orders import TERMINAL, Reason
 from runtime.sealing import Seal
 
 MAX_ATTEMPTS: Final = 16
@@ -58,13 +58,14 @@ async def take(
     now: datetime,
     *,
     paused: bool,
+    stopped: Reason | None = None,
 ) -> bool:
     """Keeps it and tells the executor, in a transaction of the caller that holds the order. False
     where it was taken before: nothing is changed. Raises InputError."""
     if any(item.tx_hash == sent.tx_hash for item in view.attempts):
         return False
     step = _step(view, body)
-    _require_open(view, step, now, paused=paused)
+    _require_open(view, step, now, paused=paused, stopped=stopped)
     tx = step.payload
     if sent.signed is not None:
         signed = importlib.import_module(_MODULE)
@@ -108,9 +109,11 @@ def _step(view: OrderView, body: SubmissionBody) -> StepView:
     return step
 
 
-def _require_open(view: OrderView, step: StepView, now: datetime, *, paused: bool) -> None:
+def _require_open(
+    view: OrderView, step: StepView, now: datetime, *, paused: bool, stopped: Reason | None
+) -> None:
     """Raises InputError ``STEP_BLOCKED``, ``SIGN_BY_PASSED``, ``STEP_SUPERSEDED``,
-    ``OPENINGS_PAUSED``."""
+    ``OPENINGS_PAUSED``, and what the operators have stopped."""
     row = view.row
     if step.status == "blocked":
         raise InputError("STEP_BLOCKED", f"{step.blocked_by} has to be mined before")
@@ -124,6 +127,8 @@ def _require_open(view: OrderView, step: StepView, now: datetime, *, paused: boo
         raise InputError("STEP_SUPERSEDED", "the order is to be cancelled")
     if step.step_id != "cancel" and paused and not row.new.intent.reduces:
         raise InputError("OPENINGS_PAUSED", "the account opens nothing now")
+    if places and stopped is not None:
+        raise InputError(stopped.code, stopped.message)
 
 
 async def _in_thread(text: str) -> Any:

@@ -8,6 +8,7 @@ from api import query
 from api.endpoints import Asked, Endpoint
 from api.orders.answer import order_row
 from api.orders.once import Asker, asker
+from api.problems import STOPPED
 from api.schemas import orders as schemas
 from api.schemas.base import Data, Nothing, Rows
 from api.schemas.orders import (
@@ -121,6 +122,7 @@ ENDPOINTS = (
         body=OrderBody,
         errors=[
             "NOT_FOUND", "QUOTE_EXPIRED", "CLIENT_ORDER_ID_USED", "OPENINGS_PAUSED",
+            *STOPPED,
             "NOT_SUPPORTED",
         ],
         access="session",
@@ -205,7 +207,7 @@ ENDPOINTS = (
         Data[schemas.OrderRow],
         params=OrderPath,
         body=AmendBody,
-        errors=["ORDER_TERMINAL", "CANCEL_REQUESTED", "OPENINGS_PAUSED"],
+        errors=["ORDER_TERMINAL", "CANCEL_REQUESTED", "OPENINGS_PAUSED", *STOPPED],
         access="session",
         scope="trade",
         limit="order",
@@ -239,7 +241,7 @@ ENDPOINTS = (
         errors=[
             "ORDER_TERMINAL", "STEP_SUPERSEDED", "STEP_BLOCKED", "SIGN_BY_PASSED",
             "TRANSACTION_MISMATCH", "SIGNATURE_INVALID", "TRANSACTION_KNOWN", "TOO_MANY_ATTEMPTS",
-            "OPENINGS_PAUSED", "NOT_SUPPORTED", "SEALING_OFF", "BUSY",
+            *STOPPED, "OPENINGS_PAUSED", "NOT_SUPPORTED", "SEALING_OFF", "BUSY",
         ],
         access="session",
         scope="trade",

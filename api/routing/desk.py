@@ -12,14 +12,15 @@ from api.routing.answer import excluded_row, leg_row
 from api.routing.request import RouteRequest
 from api.routing.router import Answer, Leg, Router
 from api.tape.board import Board
-from db import guarded_quotes
+from db import guarded_quotes, trading_limits
 from db.guarded_quotes import GuardedQuote, QuotedLeg
 from db.instants import instant
 from db.pool import Database
+from domain import risk
 from domain.errors import InputError, StaleQuote
 from domain.funding import Place
 from domain.ids import VenueId
-from domain.orders import OrderLeg
+from domain.orders import OrderIntent, OrderLeg
 from runtime.channels import depth_key
 from runtime.clock import wall_us
 
@@ -58,13 +59,15 @@ class RoutingDesk:
     ) -> GuardedQuote:
         """Prices it anew and keeps it.
 
-        Raises what ``route`` raises, and InputError ``ROUTE_GONE`` when there is no such route now.
+        Raises what ``route`` raises, InputError ``ROUTE_GONE`` when there is no such route now, and
+        with the code of what the operators have stopped.
         """
         answer = await self.route(request)
         legs = _chosen(answer, route_id)
         if not legs:
             raise InputError("ROUTE_GONE", "this cannot be traded there now")
         now = instant(wall_us())
+        await self._require_allowed(request.intent, legs)
         quote = GuardedQuote(
             str(uuid.uuid4()),
             account_id,
@@ -77,6 +80,15 @@ class RoutingDesk:
         async with transaction(self._database) as connection:
             await guarded_quotes.add(connection, quote, now - KEPT)
         return quote
+
+    async def _require_allowed(self, intent: OrderIntent, legs: Sequence[Leg]) -> None:
+        """Raises InputError with the code of what the operators have stopped."""
+        async with transaction(self._database) as connection:
+            limits = await trading_limits.read(connection)
+        for item in legs:
+            stopped = risk.refusal(intent, item.leg, limits)
+            if stopped is not None:
+                raise InputError(stopped.code, stopped.message)
 
     async def read(self, account_id: str, quote_id: str) -> GuardedQuote:
         """Raises InputError ``NOT_FOUND``, also for somebody else's."""

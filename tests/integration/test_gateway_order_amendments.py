@@ -9,9 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from db import order_amendments
+from db import order_amendments, trading_limits
 from db.instants import instant
 from db.order_steps import NewStep
+from db.trading_limits import Said
 from domain.amendments import Amendment
 from domain.orders import Brackets
 from execution.lifecycle import Step
@@ -140,6 +141,21 @@ async def test_only_what_lives_and_is_ones_own_is_changed(me: Trader, rig: Rig, 
     await me.ask("DELETE", f"{PATH}/{made['id']}")
     check_problem(await amend(me, made, limit_price="1"), 409, "CANCEL_REQUESTED")
     assert await me.count("order_amendments", made["id"]) == 0
+
+
+async def test_what_operators_bound_is_bound_by_a_change_too(me: Trader) -> None:
+    made, exits = await me.order(LIMIT), await me.order(EXIT)
+    said = Said("ann", "a drill", instant(wall_us()))
+    async with me.connection() as connection:
+        await trading_limits.bound(connection, "gmx", Decimal(1_500), said)
+        check_problem(await amend(me, made, size_base="0.02"), 409, "MAX_NOTIONAL")
+        await changed(me, made, size_base="0.015")
+        await trading_limits.bound(connection, "gmx", None, said)
+        await trading_limits.stop(connection, "gmx", said)
+        check_problem(await amend(me, made, limit_price="96000"), 409, "VENUE_STOPPED")
+        await changed(me, exits, limit_price="98000")
+        await trading_limits.resume(connection, "gmx", said)
+    assert await me.count("order_amendments", made["id"]) == 1
 
 
 async def test_a_pause_holds_back_what_changes_an_opening_too(me: Trader) -> None:
