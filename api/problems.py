@@ -66,10 +66,16 @@ SPECS: Final[Mapping[str, Spec]] = {
     "MAX_NOTIONAL": Spec(409, "The order is larger than one may be", "a smaller size"),
     "NOT_SUPPORTED": Spec(422, "This is not offered", "GET /v1/capabilities says what is"),
     "ORDER_TERMINAL": Spec(409, "The order has ended"),
+    "CANCEL_REQUESTED": Spec(409, "The order is to be cancelled"),
     "STEP_SUPERSEDED": Spec(409, "Another step took its place", "read the order's steps again"),
     "STEP_BLOCKED": Spec(409, "Another step comes first", "blocked_by says which"),
     "SIGN_BY_PASSED": Spec(410, "It was signed too late"),
-    "TRANSACTION_KNOWN": Spec(409, "The transaction belongs to another order"),
+    "TRANSACTION_KNOWN": Spec(
+        409,
+        "The transaction was given for another order",
+        "where it is not that order's it gives way once it was looked at",
+        2,
+    ),
     "TOO_MANY_ATTEMPTS": Spec(409, "Too many transactions for one step"),
     "TRANSACTION_MISMATCH": Spec(
         422, "The transaction is not the step's", "issues name what differs"

@@ -131,7 +131,7 @@ def _require_open(
         raise InputError("STEP_SUPERSEDED", f"the step is {step.status}")
     if places and row.cancel_requested:
         raise InputError("STEP_SUPERSEDED", "the order is to be cancelled")
-    if places and paused and not row.new.intent.reduces:
+    if step.step_id != "cancel" and paused and not row.new.intent.reduces:
         raise InputError("OPENINGS_PAUSED", "the account opens nothing now")
     if places and stopped is not None:
         raise InputError(stopped.code, stopped.message)

@@ -12,6 +12,7 @@ from api.problems import STOPPED
 from api.schemas import orders as schemas
 from api.schemas.base import Data, Nothing, Rows
 from api.schemas.orders import (
+    AmendBody,
     CancelBody,
     FlattenBody,
     HeartbeatBody,
@@ -54,6 +55,11 @@ async def get_order(asked: Asked[OrderPath, WaitQuery, None]) -> Response:
         asked.identity.account.id, asked.path.id, asked.query.wait_version
     )
     return query.answer(order_row(view))
+
+
+async def amend(asked: Asked[OrderPath, Nothing, AmendBody]) -> Response:
+    answer = await asked.context.orders.amend(_asker(asked), asked.path.id, asked.body)
+    return _response(answer)
 
 
 async def cancel(asked: Asked[OrderPath, Nothing, Nothing]) -> Response:
@@ -191,6 +197,22 @@ ENDPOINTS = (
         errors=["BUSY"],
         access="session",
         scope="read",
+    ),
+    Endpoint(
+        "PATCH",
+        "/v1/orders/{id}",
+        "Change an order that lives",
+        "orders",
+        amend,
+        Data[schemas.OrderRow],
+        params=OrderPath,
+        body=AmendBody,
+        errors=["ORDER_TERMINAL", "CANCEL_REQUESTED", "OPENINGS_PAUSED", *STOPPED],
+        access="session",
+        scope="trade",
+        limit="order",
+        status=202,
+        keyed="must",
     ),
     Endpoint(
         "DELETE",

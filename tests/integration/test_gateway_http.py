@@ -79,12 +79,13 @@ async def test_capabilities_are_what_builders_make(rig: Rig) -> None:
     data = (await rig.http.get("/v1/capabilities")).json()["data"]
     assert set(data) == {"dydx", "gmx", "gains"}
     for row in data.values():
-        assert not any(row[name] for name in ("post_only", "amend", "delegation"))
+        assert not any(row[name] for name in ("post_only", "delegation"))
     dydx = data.pop("dydx")
     assert dydx["order_types"] == dydx["chain_ids"] == dydx["time_in_force"] == []
+    assert not dydx["amend"]
     for row in data.values():
         assert row["order_types"] == ["market", "limit", "stop", "take_profit"]
-        assert (row["reduce_only"], row["brackets"]) == (True, True)
+        assert (row["reduce_only"], row["brackets"], row["amend"]) == (True, True, True)
     assert data["gmx"]["chain_ids"] == [42161]
     assert set(data["gains"]["chain_ids"]) == {42161, 137, 8453}
 
