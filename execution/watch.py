@@ -279,11 +279,7 @@ class Watcher:
             return mine
         match = known(candidates, outcome)
         if match is None:
-            sent = await self._chain.transaction(outcome.place.tx_hash)
-            if sent is None:
-                # Its log was just told: the range is read again rather than passed over.
-                raise ChainTransient("BEHIND", f"no node has {outcome.place.tx_hash}")
-            match = tagged(candidates, outcome, sent.data)
+            match = tagged(candidates, outcome, await self._calldata(outcome))
         if match is None:
             return mine
         changed = match.order
@@ -291,6 +287,14 @@ class Watcher:
         with apart(changed.id):
             changed = await self._record(builder, match, outcome, landed)
         return [changed if order.id == changed.id else order for order in mine]
+
+    async def _calldata(self, outcome: VenueOutcome) -> bytes:
+        """Of a transaction whose log was just told. Raises ChainTransient where nodes hide it: the
+        range is read again then rather than passed over."""
+        sent = await self._chain.transaction(outcome.place.tx_hash)
+        if sent is None:
+            raise ChainTransient("BEHIND", f"no node has {outcome.place.tx_hash}")
+        return sent.data
 
     async def _landed(self, order_id: str, outcome: VenueOutcome) -> StepRow | None:
         """The step whose transaction this comes from, whatever hash that landed under."""
@@ -300,10 +304,7 @@ class Watcher:
             handed_out = await order_steps.changing(connection, order_id)
         if not handed_out:
             return None
-        sent = await self._chain.transaction(outcome.place.tx_hash)
-        if sent is None:
-            return None
-        data = sent.data.hex()
+        data = (await self._calldata(outcome)).hex()
         return next((step for step in handed_out if step.new.payload["data"][2:] in data), None)
 
     async def _record(
