@@ -12,6 +12,7 @@ from api.history import PriceHistory
 from api.ladders import LadderPricer
 from api.limits import RateLimiter
 from api.orders.desk import OrderDesk
+from api.orders.flattening import FlattenDesk
 from api.quotes import QuoteReader
 from api.routing.desk import RoutingDesk
 from api.rpc_health import RpcHealth
@@ -33,6 +34,7 @@ class Context:
     rpc: RpcHealth
     routing: RoutingDesk
     orders: OrderDesk
+    flattening: FlattenDesk
     executor: ExecutorHealth
 
 

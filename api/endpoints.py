@@ -33,7 +33,8 @@ LimitClass = Literal["none", "read", "login", "order"]
 """``read``: of the account whose token comes along, else of the address; ``login``: of the address,
 and of the account that signs in; ``order``: as ``read``, and of the account itself."""
 Keyed = Literal["no", "may", "must"]
-"""Whether a request has an ``Idempotency-Key``."""
+"""Whether a request has an ``Idempotency-Key``. ``must``: it changes orders, and without one it is
+refused; ``may``: it changes nothing when it is repeated, and with one its answer is kept too."""
 
 Path = TypeVar("Path")
 Query = TypeVar("Query")

@@ -20,6 +20,7 @@ from api.history import PriceHistory
 from api.ladders import LadderPricer
 from api.limits import RATES, Policy, RateLimiter, Rates
 from api.orders.desk import OrderDesk
+from api.orders.flattening import FlattenDesk
 from api.peers import DIRECT, Peers
 from api.quotes import QuoteReader
 from api.realtime.accounts import Accounts
@@ -140,7 +141,11 @@ class Gateway:
         self._subscriptions = Subscriptions(self._server, self._hub, self._board, self._accounts)
         self._quotes = QuoteReader(self._redis)
         self._orders = OrderDesk(
-            self._database, self._quotes, seal, registry.traded_chains(network)
+            self._database,
+            self._quotes,
+            seal,
+            registry.traded_chains(network),
+            self._board.require_market,
         )
         self._health = Health(self._redis, self._database, lambda: self._reader.beat_age_s)
 
@@ -188,6 +193,7 @@ class Gateway:
         quotes, history = self._quotes, PriceHistory(self._database)
         ladders = LadderPricer(registry.ECONOMICS)
         router = Router(registry.ECONOMICS, registry.ROUTES)
+        routing = RoutingDesk(self._board, quotes, router, self._database)
         context = Context(
             self._board,
             quotes,
@@ -198,8 +204,9 @@ class Gateway:
             history,
             self._limits,
             RpcHealth(self._auth.config.rpc_urls),
-            RoutingDesk(self._board, quotes, router, self._database),
+            routing,
             self._orders,
+            FlattenDesk(self._database, self._orders, routing.route),
             ExecutorHealth(self._redis),
         )
         passing = Passing(self._siblings, engine.limits.max_sessions)

@@ -1,13 +1,15 @@
 """Answers to requests that must not be carried out twice, by the key that the client gave them."""
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import asyncpg
 
 from db.orders import Answer, Request
 from domain.errors import InputError
+
+KEPT: Final = timedelta(days=7)
 
 _LOCK: Final = "SELECT pg_try_advisory_xact_lock($1)"
 _READ: Final = """
@@ -16,6 +18,12 @@ SELECT sha256, status, body, location FROM idempotency WHERE account_id = $1 AND
 _KEEP: Final = """
 INSERT INTO idempotency (account_id, key, sha256, status, body, location, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+_FORGET: Final = """
+DELETE FROM idempotency WHERE (account_id, key) IN (
+    SELECT account_id, key FROM idempotency WHERE created_at < $1
+    ORDER BY created_at LIMIT 100 FOR UPDATE SKIP LOCKED
+)
 """
 
 
@@ -44,5 +52,6 @@ async def keep(
     answer: Answer,
     now: datetime,
 ) -> None:
-    """In the transaction of ``begin``, with what it answers."""
+    """In the transaction of ``begin``, with what it answers. What is older than ``KEPT`` goes."""
     await connection.execute(_KEEP, account_id, request.key, request.sha256, *answer, now)
+    await connection.execute(_FORGET, now - KEPT)

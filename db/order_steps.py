@@ -20,7 +20,8 @@ StepStatus: TypeAlias = Literal["ready", "blocked", "submitted", "done", "expire
 class NewStep(NamedTuple):
     """``payload``: of an ``evm_tx`` the ``tx`` of the published API, numbers as decimal strings.
     ``simulation``: ``{"ok", "block_number"}``, None where it could not be done yet.
-    ``blocked_by``: the step that has to be mined before. ``sign_by``: after it it is not taken."""
+    ``blocked_by``: the step that has to be mined before; ``not_before``: blocked until then because
+    the venue takes it no earlier. ``sign_by``: after it it is not taken."""
 
     step_id: StepId
     status: StepStatus
@@ -29,6 +30,7 @@ class NewStep(NamedTuple):
     simulation: Mapping[str, Any] | None = None
     blocked_by: StepId | None = None
     kind: StepKind = "evm_tx"
+    not_before: datetime | None = None
 
 
 class StepRow(NamedTuple):
@@ -38,7 +40,7 @@ class StepRow(NamedTuple):
 
 
 _COLUMNS: Final = (
-    "order_id, step_id, version, kind, status, sign_by, payload, simulation, blocked_by"
+    "order_id, step_id, version, kind, status, sign_by, payload, simulation, blocked_by, not_before"
 )
 _CURRENT: Final = f"""
 SELECT DISTINCT ON (step_id) {_COLUMNS} FROM order_steps WHERE order_id = $1
@@ -54,10 +56,11 @@ WHERE order_id = $1 AND status IN ('ready', 'blocked')
 """
 _INSERT: Final = """
 INSERT INTO order_steps (order_id, step_id, version, kind, status, sign_by, payload, simulation,
-    blocked_by)
+    blocked_by, not_before)
 VALUES ($1, $2, 1 + coalesce((
     SELECT max(version) FROM order_steps WHERE order_id = $1 AND step_id = $2), 0),
-    $3, $4, $5, $6, $7, $8)
+    $3, $4, $5, $6, $7, $8, $9)
+RETURNING version
 """
 _MARK: Final = """
 UPDATE order_steps SET status = $4 WHERE order_id = $1 AND step_id = $2 AND version = $3
@@ -82,17 +85,38 @@ _HIGHEST: Final = """
 SELECT max((payload->>'nonce')::numeric) FROM order_steps
 WHERE order_id = $1 AND kind = 'evm_tx'
 """
+# Steps that nobody signed in time, those whose time has come, and what owners asked for that no
+# step is there for.
 _OVERDUE: Final = """
-SELECT DISTINCT order_id FROM order_steps
-WHERE status IN ('ready', 'blocked') AND sign_by < $1 LIMIT $2
+SELECT order_id FROM order_steps
+WHERE status IN ('ready', 'blocked') AND sign_by < $1
+UNION
+SELECT order_id FROM order_steps WHERE status = 'blocked' AND not_before < $1
+UNION
+SELECT o.id FROM orders o
+WHERE NOT o.final AND o.state IN ('working', 'partially_filled')
+    AND (o.cancel_requested OR EXISTS (
+        SELECT FROM order_amendments a WHERE a.order_id = o.id AND a.status = 'asked'))
+    AND NOT EXISTS (
+        SELECT FROM order_steps s WHERE s.order_id = o.id
+            AND s.status IN ('ready', 'blocked', 'submitted'))
+LIMIT $2
+"""
+_SENT_AS: Final = f"""
+SELECT {_COLUMNS} FROM order_steps
+WHERE order_id = $1 AND step_id IN ('cancel', 'update')
+    AND status IN ('ready', 'submitted', 'expired')
 """
 
 
-async def replace(connection: asyncpg.Connection, order_id: str, steps: Sequence[NewStep]) -> None:
-    """In place of all that were not submitted. Within a transaction that holds the order."""
+async def replace(
+    connection: asyncpg.Connection, order_id: str, steps: Sequence[NewStep]
+) -> list[int]:
+    """In place of all that were not submitted: their versions. Within a transaction that holds the
+    order."""
     await connection.execute(_SUPERSEDE, order_id)
-    for step in steps:
-        await connection.execute(
+    return [
+        await connection.fetchval(
             _INSERT,
             order_id,
             step.step_id,
@@ -102,7 +126,10 @@ async def replace(connection: asyncpg.Connection, order_id: str, steps: Sequence
             as_json(step.payload),
             None if step.simulation is None else as_json(step.simulation),
             step.blocked_by,
+            step.not_before,
         )
+        for step in steps
+    ]
 
 
 async def current(connection: asyncpg.Connection, order_id: str) -> list[StepRow]:
@@ -155,8 +182,13 @@ async def highest_nonce(connection: asyncpg.Connection, order_id: str) -> int | 
     return None if found is None else int(found)
 
 
+async def changing(connection: asyncpg.Connection, order_id: str) -> list[StepRow]:
+    """What was handed out to change or cancel an order and was not seen to land: all versions."""
+    return [_row(row) for row in await connection.fetch(_SENT_AS, order_id)]
+
+
 async def overdue(connection: asyncpg.Connection, now: datetime, count: int) -> list[str]:
-    """Orders with steps that nobody signed in time."""
+    """Orders that have to be looked at because of the time."""
     return [str(row["order_id"]) for row in await connection.fetch(_OVERDUE, now, count)]
 
 
@@ -176,5 +208,6 @@ def _row(row: asyncpg.Record) -> StepRow:
             None if simulation is None else orjson.loads(simulation),
             row["blocked_by"],
             row["kind"],
+            row["not_before"],
         ),
     )

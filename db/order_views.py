@@ -10,7 +10,7 @@ import asyncpg
 import orjson
 
 from db import orders
-from db.orders import OrderRow, Told
+from db.orders import OrderFilter, OrderRow, Told
 
 
 class StepView(NamedTuple):
@@ -24,6 +24,7 @@ class StepView(NamedTuple):
     sign_by: datetime
     payload: Mapping[str, Any]
     simulation: Mapping[str, Any] | None
+    not_before: datetime | None = None
 
 
 class AttemptView(NamedTuple):
@@ -57,6 +58,14 @@ class FillView(NamedTuple):
     at: datetime
 
 
+class FillFilter(NamedTuple):
+    """Which fills; None: whatever it is."""
+
+    market: str | None = None
+    venue: str | None = None
+    order_id: str | None = None
+
+
 class OrderView(NamedTuple):
     """``fills``: the oldest first."""
 
@@ -81,7 +90,7 @@ funding_usd, borrowing_usd, pnl_usd, tx_hash, log_index, at
 """
 _STEPS: Final = """
 SELECT DISTINCT ON (order_id, step_id) order_id, step_id, version, kind, status, blocked_by,
-    sign_by, payload, simulation
+    sign_by, payload, simulation, not_before
 FROM order_steps WHERE order_id = ANY($1) ORDER BY order_id, step_id, version DESC
 """
 _ATTEMPTS: Final = """
@@ -95,10 +104,11 @@ WHERE order_id = ANY($1) ORDER BY order_id, seq
 """
 _FILL_PAGE: Final = f"""
 SELECT {_FILL} FROM fills
-WHERE account_id = $1 AND ($2::text IS NULL OR market = $2)
-    AND ($3::timestamptz IS NULL
-        OR (at <= $3 AND (at < $3 OR ({_FILL_ID}) COLLATE "C" > $4)))
-ORDER BY at DESC, ({_FILL_ID}) COLLATE "C" LIMIT $5
+WHERE account_id = $1 AND ($2::timestamptz IS NULL
+        OR (at <= $2 AND (at < $2 OR ({_FILL_ID}) COLLATE "C" > $3)))
+    AND ($5::text IS NULL OR market = $5) AND ($6::text IS NULL OR venue = $6)
+    AND ($7::uuid IS NULL OR order_id = $7)
+ORDER BY at DESC, ({_FILL_ID}) COLLATE "C" LIMIT $4
 """
 _TURN: Final = ("approve", "order", "update", "cancel")
 
@@ -117,25 +127,25 @@ async def read(
 async def page(
     connection: asyncpg.Connection,
     account_id: str,
-    client_order_id: str | None,
+    wanted: OrderFilter,
     after: Place | None,
     limit: int,
 ) -> Sequence[OrderView]:
     """Of an account, the newest first."""
-    rows = await orders.page(connection, account_id, client_order_id, after, limit)
+    rows = await orders.page(connection, account_id, wanted, after, limit)
     return await _views(connection, rows)
 
 
 async def fill_page(
     connection: asyncpg.Connection,
     account_id: str,
-    market: str | None,
+    wanted: FillFilter,
     after: Place | None,
     limit: int,
 ) -> Sequence[FillView]:
     """Of an account, the newest first."""
     at, last = after or (None, None)
-    rows = await connection.fetch(_FILL_PAGE, account_id, market, at, last, limit)
+    rows = await connection.fetch(_FILL_PAGE, account_id, at, last, limit, *wanted)
     return [_fill(row) for row in rows]
 
 

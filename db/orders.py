@@ -9,7 +9,7 @@ import orjson
 
 from domain import codec
 from domain.errors import InputError
-from domain.orders import Approval, OrderIntent, OrderLeg, OrderState, Reason
+from domain.orders import TERMINAL, Approval, OrderIntent, OrderLeg, OrderState, Reason
 from domain.outcomes import Outcome
 
 
@@ -63,6 +63,16 @@ class OrderRow(NamedTuple):
     created_at: datetime
     updated_at: datetime
     facts: frozenset[Outcome]
+
+
+class OrderFilter(NamedTuple):
+    """Which orders; None: whatever it is. ``terminal``: those that have ended, or the others."""
+
+    client_order_id: str | None = None
+    market: str | None = None
+    venue: str | None = None
+    state: OrderState | None = None
+    terminal: bool | None = None
 
 
 class Told(NamedTuple):
@@ -145,11 +155,16 @@ _HISTORY: Final = """
 SELECT seq, at, type, from_state, to_state FROM order_events WHERE order_id = $1 ORDER BY seq
 """
 _OF_CLIENT: Final = "SELECT id FROM orders WHERE account_id = $1 AND client_order_id = $2"
-_PAGE: Final = """
+_HAS_TRADED: Final = "SELECT EXISTS (SELECT 1 FROM orders WHERE account_id = $1 AND market = $2)"
+_ENDED: Final = ", ".join(f"'{state}'" for state in sorted(TERMINAL))
+_PAGE: Final = f"""
 SELECT * FROM orders
-WHERE account_id = $1 AND ($2::text IS NULL OR client_order_id = $2)
-    AND ($3::timestamptz IS NULL OR (created_at <= $3 AND (created_at < $3 OR id > $4)))
-ORDER BY created_at DESC, id LIMIT $5
+WHERE account_id = $1 AND ($2::timestamptz IS NULL
+        OR (created_at <= $2 AND (created_at < $2 OR id > $3)))
+    AND ($5::text IS NULL OR client_order_id = $5) AND ($6::text IS NULL OR market = $6)
+    AND ($7::text IS NULL OR venue = $7) AND ($8::text IS NULL OR state = $8)
+    AND ($9::boolean IS NULL OR (state IN ({_ENDED})) = $9)
+ORDER BY created_at DESC, id LIMIT $4
 """
 _FACTS_OF: Final = """
 SELECT order_id, kind, data FROM chain_events WHERE order_id = ANY($1) AND undone_at IS NULL
@@ -171,14 +186,14 @@ async def read(
 async def page(
     connection: asyncpg.Connection,
     account_id: str,
-    client_order_id: str | None,
+    wanted: OrderFilter,
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> list[OrderRow]:
     """Of an account, the newest first. ``after``: when the last one of the page before was made,
     and its id."""
     created_at, last = after or (None, None)
-    rows = await connection.fetch(_PAGE, account_id, client_order_id, created_at, last, limit)
+    rows = await connection.fetch(_PAGE, account_id, created_at, last, limit, *wanted)
     facts: dict[Any, list[asyncpg.Record]] = {row["id"]: [] for row in rows}
     for fact in await connection.fetch(_FACTS_OF, list(facts)):
         facts[fact["order_id"]].append(fact)
@@ -195,6 +210,11 @@ async def find(connection: asyncpg.Connection, account_id: str, client_order_id:
     """The id of an account's order."""
     found = await connection.fetchval(_OF_CLIENT, account_id, client_order_id)
     return None if found is None else str(found)
+
+
+async def has_traded(connection: asyncpg.Connection, account_id: str, market: str) -> bool:
+    """Whether the account ever had an order there."""
+    return bool(await connection.fetchval(_HAS_TRADED, account_id, market))
 
 
 async def history(connection: asyncpg.Connection, order_id: str) -> list[Told]:

@@ -197,6 +197,11 @@ OrderEvent: TypeAlias = Literal[
     "rerouted",
     "submitted",
     "cancel_requested",
+    "cancel_refused",
+    "update_requested",
+    "update_refused",
+    "amended",
+    "to_sign",
     "withdrawn",
     "expired",
     "rejected",
@@ -246,6 +251,20 @@ _ENDINGS: Final[Mapping[OrderEvent, _States]] = {
     "expired": _one_of("expired"),
     "rejected": _one_of("rejected"),
 }
+
+
+def _changing(state: OrderState) -> Mapping[OrderEvent, _States]:
+    """Its owner has other wishes, which do not change how far it is."""
+    here = _one_of(state)
+    return {
+        "cancel_refused": here,
+        "update_requested": here,
+        "update_refused": here,
+        "amended": here,
+        "to_sign": here,
+    }
+
+
 _BACK: Final = _one_of(
     "prepared",
     "submitted",
@@ -263,14 +282,22 @@ _BACK: Final = _one_of(
 
 def _waiting(state: OrderState, own: Mapping[OrderEvent, _States]) -> Mapping[OrderEvent, _States]:
     """A state that evidence may end."""
-    return {**_EVIDENCE, "undone": _BACK, "cancel_requested": _one_of(state), **own}
+    asked = _changing(state)
+    return {**_EVIDENCE, "undone": _BACK, "cancel_requested": _one_of(state), **asked, **own}
 
 
 def _ended(
     state: OrderState, own: Mapping[OrderEvent, _States] | None = None
 ) -> Mapping[OrderEvent, _States]:
-    """A state in which nothing is done any more, and which evidence may still prove wrong."""
-    return {**_EVIDENCE, "undone": _BACK, "finalised": _one_of(state), **(own or {})}
+    """A state in which nothing is done any more, and which evidence may still prove wrong. What was
+    asked for before may be told now."""
+    here = _one_of(state)
+    told: Mapping[OrderEvent, _States] = {
+        "finalised": here,
+        "update_refused": here,
+        "amended": here,
+    }
+    return {**_EVIDENCE, "undone": _BACK, **told, **(own or {})}
 
 
 TRANSITIONS: Final[Mapping[OrderState, Mapping[OrderEvent, _States]]] = {
@@ -278,6 +305,7 @@ TRANSITIONS: Final[Mapping[OrderState, Mapping[OrderEvent, _States]]] = {
         "prepared": _one_of("prepared"),
         "rerouted": _one_of("accepted"),
         "cancel_requested": _one_of("accepted"),
+        **_changing("accepted"),
         "failed": _one_of("dead"),
         **_ENDINGS,
     },

@@ -98,10 +98,12 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What we did ourselves. ``reason``: of what ends an order or loses it."""
+    """What we did ourselves. ``reason``: of what ends an order, loses it, or cannot be done now.
+    ``to_sign``: there is a step to cancel or to change what waits at the venue."""
 
     event: Literal[
-        "prepared", "rerouted", "submitted", "cancel_requested", "withdrawn", "expired",
+        "prepared", "rerouted", "submitted", "cancel_requested", "cancel_refused",
+        "update_requested", "update_refused", "amended", "to_sign", "withdrawn", "expired",
         "rejected", "lost", "failed", "replayed", "finalised",
     ]  # fmt: skip
     reason: Reason | None = None
@@ -264,7 +266,11 @@ def _stepped(order: Order, step: Step) -> tuple[OrderEvent, Order | None, tuple[
         return name, asked, ()
     if name == "replayed":
         return name, replace(order, ending=None, reason=None), ()
-    if name == "rerouted":
+    if name in ("cancel_refused", "update_refused", "to_sign"):
+        # Of what has ended the reason is why it did.
+        told = order.reason if is_terminal(order) else step.reason
+        return name, replace(order, reason=told), ()
+    if name in ("rerouted", "update_requested", "amended"):
         return name, order, ()
     return name, None if order.final else replace(order, final=True), ()
 

@@ -12,12 +12,17 @@ from connectors.base.orders import (
     ChainFacts,
     OrderRequest,
     Place,
+    Refusal,
     Step,
+    Update,
 )
-from db import order_changes, order_steps, tx_attempts
+from db import order_amendments, order_changes, order_steps, tx_attempts
+from db.instants import instant
+from db.order_amendments import AmendmentRow
 from db.order_steps import NewStep
 from db.orders import OrderRow
 from db.pool import Database
+from domain.amendments import amended
 from domain.errors import ChainTransient, InputError
 from domain.orders import Reason
 from execution import lifecycle
@@ -39,7 +44,8 @@ GAS_CAP: Final = 2
 @dataclass(frozen=True, slots=True)
 class Plan:
     """``nonce``: the next one of ``sender``. ``gas``: of each step; ``ok``: whether it was
-    simulated, None where that cannot be done yet."""
+    simulated, None where that cannot be done yet. ``not_before``: the venue takes it no earlier.
+    """
 
     chain_id: int
     sender: str
@@ -49,6 +55,7 @@ class Plan:
     steps: tuple[Step, ...]
     gas: tuple[int, ...]
     ok: tuple[bool | None, ...]
+    not_before: datetime | None = None
 
 
 class Preparer:
@@ -75,17 +82,56 @@ class Preparer:
                 event = lifecycle.Step("prepared")
             await record(connection, new.id, [event], now, epoch)
 
-    async def prepare_cancel(self, row: OrderRow, epoch: int, now: datetime) -> Reason | None:
-        """The step that takes back what rests; why there is none now. Raises as ``prepare``."""
+    async def prepare_cancel(self, row: OrderRow, epoch: int, now: datetime) -> None:
+        """The step that takes back what rests, blocked while it is too early; or why there is none
+        now. Raises as ``prepare``."""
         new = row.new
         request = Cancel(new.tag, new.owner, new.intent, new.leg, row.venue_refs)
         plan = await self._planned(row, request)
+        event = lifecycle.Step("to_sign")
         if isinstance(plan, Reason):
-            return plan
+            if row.reason is not None and row.reason.code == plan.code:
+                return
+            event = lifecycle.Step("cancel_refused", plan)
         async with self._database.acquire() as connection, connection.transaction():
-            await self._store(connection, row, plan, now)
+            if isinstance(plan, Plan):
+                await self._store(connection, row, plan, now)
+            await record(connection, new.id, [event], now, epoch)
+
+    async def prepare_update(
+        self, row: OrderRow, change: AmendmentRow, epoch: int, now: datetime
+    ) -> None:
+        """The step that tells the venue of a change, or the change's refusal. Raises as
+        ``prepare``."""
+        new = row.new
+        plan = await self._updating(row, change)
+        async with self._database.acquire() as connection, connection.transaction():
+            # Whoever gives out nonces locks the sender before the order.
+            if isinstance(plan, Plan):
+                await order_changes.lock_sender(connection, plan.chain_id, plan.sender)
             await order_changes.hold(connection, new.id, epoch)
-        return None
+            if await order_amendments.asked(connection, new.id) != change:
+                # Another one came meanwhile, of which the executor is told by itself.
+                return
+            event = lifecycle.Step("to_sign")
+            if isinstance(plan, Reason):
+                await order_amendments.refuse(connection, change, plan)
+                event = lifecycle.Step("update_refused", plan)
+            else:
+                [version] = await self._store(connection, row, plan, now)
+                await order_amendments.handed_out(connection, change, version)
+            await record(connection, new.id, [event], now, epoch)
+
+    async def _updating(self, row: OrderRow, change: AmendmentRow) -> Plan | Reason:
+        new = row.new
+        builder = self._venues.builder(new.leg.venue)
+        try:
+            intent, leg = amended(
+                new.intent, new.leg, change.change, posted=True, resizable=builder.resizes
+            )
+        except InputError as error:
+            return Reason(error.code, error.message)
+        return await self._planned(row, Update(new.tag, new.owner, intent, leg, row.venue_refs))
 
     # Planning ---------------------------------------------------------------------------------
 
@@ -114,23 +160,24 @@ class Preparer:
         )
         with self._venues.priced(pools):
             refusals = builder.check(request, facts)
-            if refusals:
+            not_before = _not_before(refusals) if isinstance(request, Cancel) else None
+            if refusals and not_before is None:
                 told = "; ".join(refusal.message for refusal in refusals)
                 return Reason(refusals[0].code, told[:500])
             steps = tuple(builder.build(request, facts))
-        results = await _simulated(chain, owner, steps, block)
+        results = [] if not_before else await _simulated(chain, owner, steps, block)
         for result in results:
             if not result.ok:
                 return builder.reason(result.data)
         nonce = await chain.nonce(owner)
         gas, ok = _gas(steps, results)
-        return Plan(chain.chain_id, owner, nonce, block, fees, steps, gas, ok)
+        return Plan(chain.chain_id, owner, nonce, block, fees, steps, gas, ok, not_before)
 
     # Storing ----------------------------------------------------------------------------------
 
     async def _store(
         self, connection: asyncpg.Connection, row: OrderRow, plan: Plan, now: datetime
-    ) -> None:
+    ) -> list[int]:
         """What waits for a signature holds no nonce back: whoever signs one order and not another
         would wait for ever. The first that is sent has it, and the others are prepared again."""
         await order_changes.lock_sender(connection, plan.chain_id, plan.sender)
@@ -138,12 +185,12 @@ class Preparer:
         taken = await tx_attempts.used_nonces(connection, plan.chain_id, plan.sender, first)
         # A cancel does not wait for the deadline of what it cancels.
         ends = (step.id in ("cancel", "update") for step in plan.steps)
-        sign_by = now + SIGN_WITHIN
+        sign_by = (plan.not_before or now) + SIGN_WITHIN
         if not any(ends):
             sign_by = min(sign_by, row.new.deadline)
         nonces = free_nonces(first, taken, len(plan.steps))
         rows = [_row(plan, number, nonce, sign_by) for number, nonce in enumerate(nonces)]
-        await order_steps.replace(connection, row.new.id, rows)
+        return await order_steps.replace(connection, row.new.id, rows)
 
 
 def free_nonces(first: int, taken: set[int], count: int) -> list[int]:
@@ -155,6 +202,13 @@ def free_nonces(first: int, taken: set[int], count: int) -> list[int]:
             found.append(nonce)
         nonce += 1
     return found
+
+
+def _not_before(refusals: Sequence[Refusal]) -> datetime | None:
+    """When none of them speaks against it any more; None where that is not known."""
+    times = [refusal.from_s for refusal in refusals]
+    known = [at_s for at_s in times if at_s is not None]
+    return instant(max(known) * 1_000_000) if known and len(known) == len(times) else None
 
 
 async def _simulated(
@@ -192,7 +246,7 @@ def _call(step: Step) -> Mapping[str, str]:
 
 def _row(plan: Plan, number: int, nonce: int, sign_by: datetime) -> NewStep:
     step, ok = plan.steps[number], plan.ok[number]
-    blocked = number > 0
+    blocked = number > 0 or plan.not_before is not None
     transaction: dict[str, Any] = {
         "chain_id": str(plan.chain_id),
         "from": plan.sender,
@@ -212,5 +266,6 @@ def _row(plan: Plan, number: int, nonce: int, sign_by: datetime) -> NewStep:
         sign_by,
         transaction,
         simulation,
-        "approve" if blocked else None,
+        "approve" if number > 0 else None,
+        not_before=plan.not_before,
     )

@@ -17,6 +17,7 @@ from db.migrate import standing_version
 from db.pool import Database
 from domain.errors import ChainTransient
 from execution.desk import Desk
+from execution.heartbeats import lapse_all
 from execution.intake import Delivery, Intake
 from execution.outbox import Relay
 from execution.prepare import Preparer
@@ -35,7 +36,7 @@ from runtime.sealing import seal_of
 from runtime.settings import Settings, comma_urls
 from runtime.tasks import Backoff, end_all, sleep_or_stop, supervise
 
-SCHEMA: Final = 6
+SCHEMA: Final = 8
 """What this needs of the database."""
 AT_ONCE: Final = 8
 """Orders that are worked on at once."""
@@ -46,6 +47,7 @@ WATCH_S: Final = 0.25
 SWEEP_S: Final = 5.0
 CLAIM_S: Final = 2.0
 OVERDUE_S: Final = 1.0
+HEARTBEATS_S: Final = 1.0
 REMIND_NS: Final = 15_000_000_000
 RELOAD_S: Final = 60.0
 RELOAD_AGAIN_S: Final = 1.0
@@ -103,6 +105,9 @@ class Executor:
             "sweep": partial(_every, "sweep", SWEEP_S, self._sweep),
             "tell": partial(_every, "tell", TELL_S, self._tell_all),
             "overdue": partial(_every, "overdue", OVERDUE_S, self._remind),
+            "heartbeats": partial(
+                _every, "heartbeats", HEARTBEATS_S, partial(lapse_all, self._database)
+            ),
             "markets": self._reload,
             "claim": partial(_every, "claim", CLAIM_S, self._claim),
             "work": partial(_every, "work", 0.0, self._work),

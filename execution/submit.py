@@ -132,6 +132,8 @@ class Submitter:
             if attempt.step_id in ("order", "approve"):
                 event = lifecycle.Step("rejected", reason)
                 await record(connection, row.new.id, [event], now, epoch)
+            else:
+                await order_changes.notify(connection, row.new.id, row.version, now)
 
     async def _look_up(
         self, row: OrderRow, attempt: Attempt, now: datetime, epoch: int | None

@@ -2,16 +2,32 @@
 back. Facts are recorded as they are found; only the depth makes them final."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
+
+import asyncpg
 
 from connectors.base.orders import ChainLog, OrderBuilder
 from db import chain_watch, order_changes, order_steps, orders, tx_attempts
+from db.chain_watch import PlacedFact
 from db.instants import instant
+from db.order_steps import StepRow
+from db.orders import OrderRow
 from db.pool import Database
 from db.tx_attempts import Attempt
 from domain.errors import VenueProtocolError
 from domain.orders import OpenOrder, Reason
-from domain.outcomes import EventPlace, Mined, Outcome, Reverted, VenueOutcome
+from domain.outcomes import (
+    Cancelled,
+    EventPlace,
+    Mined,
+    Outcome,
+    Resting,
+    Reverted,
+    Updated,
+    VenueOutcome,
+)
+from execution import amend
 from execution.chain import Chain
 from execution.lifecycle import Seen, Undone
 from execution.matching import MAIN, Match, concerned, known, tagged, with_refs
@@ -127,6 +143,8 @@ class Watcher:
                 attempt.step_version,
                 "done" if receipt.succeeded else "failed",
             )
+            if attempt.step_id == "update":
+                await self._updated(connection, row, attempt.step_version, fact, now)
             if attempt.step_id == "order" and not row.final:
                 await record(connection, attempt.order_id, [Seen(fact)], now)
             elif attempt.step_id != "order":
@@ -134,6 +152,20 @@ class Watcher:
                 await order_changes.notify(connection, attempt.order_id, row.version, now)
         self._submitter.forget(attempt.tx_hash)
         _log.info("included", order_id=attempt.order_id, tx_hash=attempt.tx_hash, status=status)
+
+    async def _updated(
+        self,
+        connection: asyncpg.Connection,
+        row: OrderRow,
+        step_version: int,
+        fact: Outcome,
+        now: datetime,
+    ) -> None:
+        if isinstance(fact, Reverted):
+            await amend.has_reverted(connection, row, step_version, fact.reason, now)
+        else:
+            builder = self._venues.builder(row.new.leg.venue)
+            await amend.has_landed(connection, builder, row, step_version, now)
 
     async def _why(self, attempt: Attempt, receipt: Receipt) -> Reason:
         """On the state before its block, which is nearly always what it met."""
@@ -165,8 +197,8 @@ class Watcher:
 
         for item in sent:
             if gone(item.place):
-                async with self._database.acquire() as connection:
-                    await tx_attempts.mark(connection, chain_id, item.place.tx_hash, "sent")
+                async with self._database.acquire() as connection, connection.transaction():
+                    await self._not_included(connection, item, now)
         for item in facts:
             if gone(item.place):
                 _log.warning(
@@ -176,6 +208,20 @@ class Watcher:
                 with apart(item.order_id):
                     async with self._database.acquire() as connection:
                         await record(connection, item.order_id, [Undone(item.place)], now)
+
+    async def _not_included(
+        self, connection: asyncpg.Connection, item: PlacedFact, now: datetime
+    ) -> None:
+        chain_id, tx_hash = self._chain.chain_id, item.place.tx_hash
+        row = await orders.read(connection, item.order_id, lock=True)
+        attempt = await tx_attempts.read(connection, chain_id, tx_hash)
+        await tx_attempts.mark(connection, chain_id, tx_hash, "sent")
+        if row is None or attempt is None or attempt.step_id not in ("update", "cancel"):
+            return
+        step_id, version = attempt.step_id, attempt.step_version
+        await order_steps.mark(connection, item.order_id, step_id, version, "submitted")
+        if step_id == "update":
+            await amend.has_gone(connection, row, version, now)
 
     # Logs -------------------------------------------------------------------------------------
 
@@ -234,12 +280,31 @@ class Watcher:
         if match is None:
             return mine
         changed = match.order
+        landed = await self._landed(changed.id, outcome)
         with apart(changed.id):
-            changed = await self._record(builder, match, outcome)
+            changed = await self._record(builder, match, outcome, landed)
         return [changed if order.id == changed.id else order for order in mine]
 
+    async def _landed(self, order_id: str, outcome: VenueOutcome) -> StepRow | None:
+        """The step whose transaction this comes from, whatever hash that landed under."""
+        if not isinstance(outcome, Updated | Resting | Cancelled):
+            return None
+        async with self._database.acquire() as connection:
+            handed_out = await order_steps.changing(connection, order_id)
+        if not handed_out:
+            return None
+        sent = await self._chain.transaction(outcome.place.tx_hash)
+        if sent is None:
+            return None
+        data = sent.data.hex()
+        return next((step for step in handed_out if step.new.payload["data"][2:] in data), None)
+
     async def _record(
-        self, builder: OrderBuilder, match: Match, outcome: VenueOutcome
+        self,
+        builder: OrderBuilder,
+        match: Match,
+        outcome: VenueOutcome,
+        landed: StepRow | None,
     ) -> OpenOrder:
         refs = dict(builder.refs_of(outcome))
         if match.first:
@@ -253,6 +318,12 @@ class Watcher:
                 await order_changes.add_refs(connection, order.id, refs)
             if match.first:
                 await order_steps.landed(connection, order.id)
+            if landed is not None:
+                name, version = landed.new.step_id, landed.version
+                await order_steps.mark(connection, order.id, name, version, "done")
+                if name == "update":
+                    await amend.has_landed(connection, builder, row, version, now)
+                    await order_changes.notify(connection, order.id, row.version, now)
             if match.is_main:
                 await record(connection, order.id, [Seen(outcome)], now)
         reach("P11")

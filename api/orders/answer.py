@@ -89,6 +89,7 @@ def _step(step: StepView) -> dict[str, Any]:
         "version": step.version,
         "status": step.status,
         "blocked_by": step.blocked_by,
+        "not_before": None if step.not_before is None else _time(step.not_before),
         "sign_by": _time(step.sign_by),
         "simulation": step.simulation,
     }

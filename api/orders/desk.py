@@ -1,62 +1,39 @@
 """Orders of accounts: accepted, shown, asked to go. Postgres is the truth of all of it."""
 
-import hashlib
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import asyncpg
 import orjson
-from pydantic import BaseModel
 
 from api.auth.postgres import transaction
 from api.orders import placing, submission
 from api.orders.answer import accepted_row, order_row
+from api.orders.once import Asker, Once
 from api.orders.waiting import Versions
 from api.problems import Unavailable
 from api.quotes import QuoteReader
 from api.schemas.orders import OrderBody, SubmissionBody
-from db import guarded_quotes, idempotency, order_requests, order_views, orders, wallets
-from db.accounts import Account
+from db import guarded_quotes, heartbeats, order_requests, order_views, orders, wallets
 from db.guarded_quotes import GuardedQuote
-from db.instants import instant
-from db.order_views import FillView, OrderView, Place
-from db.orders import Answer, Request
+from db.order_views import FillFilter, FillView, OrderView, Place
+from db.orders import Answer, OrderFilter
 from db.pool import Database
 from domain.errors import InputError
 from domain.ids import VenueId
 from domain.orders import TERMINAL
-from runtime.clock import wall_us
 from runtime.sealing import Seal
 
 WAIT_S: Final = 20.0
 """So long a reader waits for the next version of an order at most."""
 
-Act = Callable[[asyncpg.Connection, datetime], Awaitable[Answer]]
-
-
-class Asker(NamedTuple):
-    """Who asks for what. ``key``: what the client calls the request by, None where it does not."""
-
-    account: Account
-    key: str | None
-    sha256: bytes
-
-    @property
-    def request(self) -> Request | None:
-        return None if self.key is None else Request(self.key, self.sha256)
-
-
-def asker(account: Account, key: str | None, what: str, body: BaseModel) -> Asker:
-    """``what``: the method and the path."""
-    said = f"{what}\n{body.model_dump_json()}".encode()
-    return Asker(account, key, hashlib.sha256(said).digest())
-
 
 class OrderDesk:
     """``chains``: by venue, where orders are made. ``seal``: None where signed transactions cannot
-    be kept."""
+    be kept. ``known``: raises InputError for a market that there is not, or while nobody can tell.
+    """
 
     def __init__(
         self,
@@ -64,13 +41,15 @@ class OrderDesk:
         quotes: QuoteReader,
         seal: Seal | None,
         chains: Mapping[VenueId, Sequence[int]],
+        known: Callable[[str], object],
     ) -> None:
         self.chains = chains
+        self._known = known
         self._database = database
         self._quotes = quotes
         self._seal = seal
         self._versions = Versions(database)
-        self._running: set[tuple[str, str]] = set()
+        self.once = Once(database)
 
     async def close(self) -> None:
         await self._versions.close()
@@ -100,7 +79,7 @@ class OrderDesk:
             shown = accepted_row(new, now)
             return Answer(202, orjson.dumps({"data": shown}), f"/v1/orders/{order_id}")
 
-        return await self._once(who, act)
+        return await self.once.run(who, act)
 
     async def submit(self, who: Asker, order_id: str, body: SubmissionBody) -> Answer:
         """Takes what was signed for a step. Raises as ``place``."""
@@ -113,7 +92,7 @@ class OrderDesk:
                 view = await self._locked(connection, who, order_id)
             return _shown(view)
 
-        return await self._once(who, act)
+        return await self.once.run(who, act)
 
     async def cancel(self, who: Asker, order_id: str) -> Answer:
         """Raises InputError ``NOT_FOUND`` and ``ORDER_TERMINAL``, else as ``place``."""
@@ -126,18 +105,20 @@ class OrderDesk:
                 view = await self._locked(connection, who, order_id)
             return _shown(view)
 
-        return await self._once(who, act)
+        return await self.once.run(who, act)
 
     async def cancel_all(self, who: Asker, market: str | None, venue: str | None) -> Answer:
-        """Raises as ``place``."""
+        """Raises as ``place``, and InputError for a market that there is not."""
 
         async def act(connection: asyncpg.Connection, now: datetime) -> Answer:
             ids = await order_requests.cancel(
                 connection, who.account.id, now, market=market, venue=venue
             )
+            if market is not None and not ids:
+                await self.require_known(connection, who.account.id, market)
             return Answer(202, orjson.dumps({"data": {"order_ids": ids}}), None)
 
-        return await self._once(who, act)
+        return await self.once.run(who, act)
 
     async def pause(self, who: Asker, *, paused: bool) -> Answer:
         """Raises as ``place``."""
@@ -147,7 +128,29 @@ class OrderDesk:
             since = await order_requests.pause(connection, who.account.id, wanted)
             return Answer(200, orjson.dumps({"data": placing.paused_row(since)}), None)
 
-        return await self._once(who, act)
+        return await self.once.run(who, act)
+
+    async def beat(self, who: Asker, timeout_s: int) -> Answer:
+        """Raises Unavailable."""
+
+        async def act(connection: asyncpg.Connection, now: datetime) -> Answer:
+            account_id = who.account.id
+            # One that comes too late finds what it missed done, whoever should have seen to it.
+            await heartbeats.lapse(connection, now, account_id)
+            timeout = timedelta(seconds=timeout_s) if timeout_s else None
+            shown = placing.heartbeat_row(
+                timeout_s, await heartbeats.beat(connection, account_id, timeout)
+            )
+            return Answer(200, orjson.dumps({"data": shown}), None)
+
+        return await self.once.run(who, act)
+
+    async def require_known(
+        self, connection: asyncpg.Connection, account_id: str, market: str
+    ) -> None:
+        """Where the account has traded it, it is one, whatever the feed says now."""
+        if not await orders.has_traded(connection, account_id, market):
+            self._known(market)
 
     # Reading --------------------------------------------------------------------------------
 
@@ -155,24 +158,25 @@ class OrderDesk:
         """``wait_version``: waits for it, ``WAIT_S`` at most. Raises InputError ``NOT_FOUND``, also
         for somebody else's, and Unavailable."""
         view = await self._read(account_id, order_id)
-        if wait_version is not None and view.row.version < wait_version:
+        row = view.row
+        if wait_version is not None and row.version < wait_version and not row.final:
             await self._versions.wait(order_id, wait_version, WAIT_S)
             view = await self._read(account_id, order_id)
         return view
 
     async def page(
-        self, account_id: str, client_order_id: str | None, after: Place | None, limit: int
+        self, account_id: str, wanted: OrderFilter, after: Place | None, limit: int
     ) -> Sequence[OrderView]:
         """Raises Unavailable."""
         async with transaction(self._database) as connection:
-            return await order_views.page(connection, account_id, client_order_id, after, limit)
+            return await order_views.page(connection, account_id, wanted, after, limit)
 
     async def fills(
-        self, account_id: str, market: str | None, after: Place | None, limit: int
+        self, account_id: str, wanted: FillFilter, after: Place | None, limit: int
     ) -> Sequence[FillView]:
         """Raises Unavailable."""
         async with transaction(self._database) as connection:
-            return await order_views.fill_page(connection, account_id, market, after, limit)
+            return await order_views.fill_page(connection, account_id, wanted, after, limit)
 
     async def _read(self, account_id: str, order_id: str) -> OrderView:
         async with transaction(self._database) as connection:
@@ -180,29 +184,6 @@ class OrderDesk:
 
     async def _locked(self, connection: asyncpg.Connection, who: Asker, order_id: str) -> OrderView:
         return _found(await order_views.read(connection, who.account.id, order_id, lock=True))
-
-    async def _once(self, who: Asker, act: Act) -> Answer:
-        """The answer of ``act``, kept under the key; with a key that has one, that."""
-        request = who.request
-        if request is None:
-            async with transaction(self._database) as connection:
-                return await act(connection, instant(wall_us()))
-        running = who.account.id, request.key
-        if running in self._running:
-            # So that they do not take the connections of all others.
-            raise InputError("IDEMPOTENCY_IN_PROGRESS", "a request with this key has not ended")
-        self._running.add(running)
-        try:
-            async with transaction(self._database) as connection:
-                known = await idempotency.begin(connection, who.account.id, request)
-                if known is not None:
-                    return known
-                now = instant(wall_us())
-                answer = await act(connection, now)
-                await idempotency.keep(connection, who.account.id, request, answer, now)
-                return answer
-        finally:
-            self._running.discard(running)
 
     async def _require_current(self, quote: GuardedQuote, now: datetime) -> None:
         """Of what only reduces an expired one is enough while no other can be had: nobody is locked

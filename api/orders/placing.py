@@ -9,6 +9,7 @@ from api.schemas.orders import OrderBody, OwnerBody
 from connectors.base.order_tag import order_tag
 from db.accounts import EVERY_CHAIN, Account
 from db.guarded_quotes import GuardedQuote
+from db.heartbeats import Heartbeat
 from db.instants import microseconds
 from db.orders import NewOrder
 from db.wallets import Wallet
@@ -61,8 +62,19 @@ def new_order(
 
 
 def paused_row(since: datetime | None) -> Mapping[str, Any]:
-    told = None if since is None else iso_ms(microseconds(since))
-    return {"paused": since is not None, "since": told}
+    return {"paused": since is not None, "since": _time(since)}
+
+
+def heartbeat_row(timeout_s: int, found: Heartbeat) -> Mapping[str, Any]:
+    return {
+        "timeout_s": timeout_s,
+        "expires_at": _time(found.due_at),
+        "lapsed_at": _time(found.lapsed_at),
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else iso_ms(microseconds(at))
 
 
 def _owner(account: Account, owned: Sequence[Wallet], leg: OrderLeg, said: OwnerBody | None) -> str:

@@ -3,7 +3,8 @@
 A room at one rate is a lane. A lane writes one shared frame through a cached list of bound writes;
 nothing else happens per socket. Who cannot be written to now (a full socket, a client that polls)
 is owed: of a state room only that it changed, of a stream the packets themselves, to a bound. What
-a client in several rooms gets is gathered for a moment, see ``windows``.
+a client in several rooms gets is gathered for a moment, see ``windows``. What may wait a little
+rides along with the next frame, see ``Ride``.
 """
 
 from collections.abc import Callable, Iterator
@@ -45,12 +46,37 @@ class Windows(Protocol):
         """Something was gathered for it for the first time since its last window ended."""
 
 
+class Ride:
+    """What each of many is sent once a round: in one write with whatever else is sent to it first.
+    ``frame``: its newest form, from the beginning of a round to the end."""
+
+    __slots__ = ("frame", "is_open", "round")
+
+    def __init__(self) -> None:
+        self.frame = b""
+        self.round = 0
+        self.is_open = False
+
+    def begin(self) -> None:
+        self.round += 1
+        self.is_open = True
+
+    def end(self) -> None:
+        """Who comes from now on waits for the next round."""
+        self.is_open = False
+
+
+_NO_RIDE: Final = Ride()
+
+
 class Recipient:
     """Who can be a member of lanes. ``write`` takes frames and is None while packets are owed."""
 
     __slots__ = (
         "_gathered",
         "_owed",
+        "_ridden",
+        "_ride",
         "_socket",
         "_stream",
         "_windows",
@@ -64,6 +90,8 @@ class Recipient:
         self.write: Write | None = None
         self.in_window = False
         self._socket: Write | None = None
+        self._ride = _NO_RIDE
+        self._ridden = _NO_RIDE.round
         self._windows: Windows | None = None
         self._gathered: list[bytes] = []
         self._owed: dict[Channel, None] = {}
@@ -131,8 +159,26 @@ class Recipient:
             return False
         frames = b"".join(gathered)
         gathered.clear()
-        self._socket(frames)
+        self._write_through(frames)
         return True
+
+    def ride(self, ride: Ride) -> None:
+        self._ride, self._ridden = ride, ride.round - ride.is_open
+
+    def ends_round(self) -> bool:
+        """Whether this round brought the recipient nothing yet. It is not to ride any more."""
+        if self._ridden == self._ride.round:
+            return False
+        self._ridden = self._ride.round
+        return True
+
+    def _write_through(self, frame: bytes) -> None:
+        ride = self._ride
+        if self._ridden != ride.round:
+            self._ridden = ride.round
+            frame = ride.frame + frame
+        if self._socket is not None:
+            self._socket(frame)
 
     def _gather(self, frame: bytes) -> None:
         gathered = self._gathered
@@ -141,7 +187,9 @@ class Recipient:
         gathered.append(frame)
 
     def _choose_write(self) -> None:
-        write = self._socket
+        write: Write | None = None
+        if self._socket is not None:
+            write = self._write_through
         if write is not None and self._windows is not None and len(self.lanes) >= GATHERED_FROM:
             write = self._gather
         else:
@@ -289,3 +337,25 @@ class Lane:
             else:
                 self._writes.append(recipient.write)
                 self._fast.append(recipient)
+
+
+class PulseLane(Lane):
+    """Members of one pulse of the heartbeat. ``send`` is for those of whom the round found nothing
+    else to ride with."""
+
+    __slots__ = ("_ride",)
+
+    def __init__(self, channel: Channel, sent: int, ride: Ride) -> None:
+        super().__init__(channel, sent)
+        self._ride = ride
+
+    def add(self, recipient: Recipient, version: int) -> None:
+        recipient.ride(self._ride)
+        super().add(recipient, version)
+
+    def send(self, packet: Packet) -> Iterator[None]:
+        for number, recipient in enumerate(list(self._members)):
+            if number and not number % WRITES_PER_STEP:
+                yield
+            if recipient in self._members and recipient.ends_round():
+                self.send_to(recipient, packet)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final, Literal, Protocol
 
 from api.realtime import packets
-from api.realtime.delivery import Channel, Lane, Recipient
+from api.realtime.delivery import Channel, Lane, PulseLane, Recipient, Ride
 from api.realtime.packets import Packet
 from api.realtime.windows import WINDOW_S, GatheringWindows
 from runtime.channels import room_kind
@@ -39,11 +39,13 @@ class Source(Protocol):
 
 
 class RoomChannel:
-    """The subscribers of one room, in a lane for each rate they asked for."""
+    """The subscribers of one room, in a lane for each rate they asked for. ``ride``: what they are
+    sent may come before its turn, with another room's frame."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, ride: Ride | None) -> None:
         self.stream = source.stream
         self._source = source
+        self._ride = ride
         self._event = room_kind(source.name)
         self._lanes: dict[Rate, Lane] = {}
         self._newest: tuple[int, Packet] | None = None
@@ -54,7 +56,10 @@ class RoomChannel:
 
     def lane(self, rate: Rate) -> Lane:
         if rate not in self._lanes:
-            self._lanes[rate] = Lane(self, self._source.version)
+            version, ride = self._source.version, self._ride
+            self._lanes[rate] = (
+                Lane(self, version) if ride is None else PulseLane(self, version, ride)
+            )
         return self._lanes[rate]
 
     def newest(self) -> Packet:
@@ -107,12 +112,14 @@ class Hub:
         self._scheduled = False
         self._round: Iterator[None] | None = None
 
-    def join(self, recipient: Recipient, source: Source, rate: Rate | None) -> None:
+    def join(
+        self, recipient: Recipient, source: Source, rate: Rate | None, ride: Ride | None = None
+    ) -> None:
         """From now on the recipient gets what changes after the present version of ``source``.
         ``rate``: None is the one it has, else full."""
         channel = self._channels.get(source.name)
         if channel is None:
-            channel = self._channels[source.name] = RoomChannel(source)
+            channel = self._channels[source.name] = RoomChannel(source, ride)
         lane = recipient.lanes.get(channel) if rate is None else None
         if lane is None:
             lane = channel.lane(rate or "max")

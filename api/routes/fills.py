@@ -8,13 +8,16 @@ from api.orders.answer import fill_row
 from api.routes.orders import cursor_of, place_of
 from api.schemas.base import Rows
 from api.schemas.orders import FillRow, FillsQuery
-from db.order_views import Place
+from db.order_views import FillFilter, Place
 
 
 async def list_fills(asked: Asked[None, FillsQuery, None]) -> Response:
     wanted = asked.query
     found = await asked.context.orders.fills(
-        asked.identity.account.id, wanted.market, place_of(wanted.cursor), wanted.limit + 1
+        asked.identity.account.id,
+        FillFilter(wanted.market, wanted.venue, wanted.order_id),
+        place_of(wanted.cursor),
+        wanted.limit + 1,
     )
     shown = found[: wanted.limit]
     more = len(found) > wanted.limit

@@ -7,11 +7,13 @@ from starlette.responses import Response
 from api import query
 from api.endpoints import Asked, Endpoint
 from api.orders.answer import order_row
-from api.orders.desk import Asker, asker
+from api.orders.once import Asker, asker
 from api.schemas import orders as schemas
 from api.schemas.base import Data, Nothing, Rows
 from api.schemas.orders import (
     CancelBody,
+    FlattenBody,
+    HeartbeatBody,
     OrderBody,
     OrderPath,
     OrdersQuery,
@@ -22,7 +24,7 @@ from api.schemas.orders import (
 from api.schemas.paging import encode_cursor
 from db.instants import instant, microseconds
 from db.order_views import OrderView, Place
-from db.orders import Answer
+from db.orders import Answer, OrderFilter
 
 
 async def place(asked: Asked[None, Nothing, OrderBody]) -> Response:
@@ -33,7 +35,9 @@ async def list_orders(asked: Asked[None, OrdersQuery, None]) -> Response:
     wanted = asked.query
     found = await asked.context.orders.page(
         asked.identity.account.id,
-        wanted.client_order_id,
+        OrderFilter(
+            wanted.client_order_id, wanted.market, wanted.venue, wanted.state, wanted.terminal
+        ),
         place_of(wanted.cursor),
         wanted.limit + 1,
     )
@@ -66,6 +70,14 @@ async def cancel_all(asked: Asked[None, Nothing, CancelBody]) -> Response:
 
 async def pause(asked: Asked[None, Nothing, PauseBody]) -> Response:
     return _response(await asked.context.orders.pause(_asker(asked), paused=asked.body.paused))
+
+
+async def flatten(asked: Asked[None, Nothing, FlattenBody]) -> Response:
+    return _response(await asked.context.flattening.flatten(_asker(asked), asked.body))
+
+
+async def beat(asked: Asked[None, Nothing, HeartbeatBody]) -> Response:
+    return _response(await asked.context.orders.beat(_asker(asked), asked.body.timeout_s))
 
 
 def place_of(cursor: tuple[int, str] | None) -> Place | None:
@@ -130,11 +142,27 @@ ENDPOINTS = (
         cancel_all,
         Data[schemas.CancelRequested],
         body=CancelBody,
+        errors=["UNKNOWN_MARKET", "FEED_UNAVAILABLE"],
         access="session",
         scope="trade",
         limit="order",
         status=202,
-        keyed="may",
+        keyed="must",
+    ),
+    Endpoint(
+        "POST",
+        "/v1/orders/flatten",
+        "Close what the account holds, as its own fills tell",
+        "orders",
+        flatten,
+        Data[schemas.Flattened],
+        body=FlattenBody,
+        errors=["UNKNOWN_MARKET", "FEED_UNAVAILABLE"],
+        access="session",
+        scope="trade",
+        limit="order",
+        status=202,
+        keyed="must",
     ),
     Endpoint(
         "POST",
@@ -147,7 +175,7 @@ ENDPOINTS = (
         access="session",
         scope="trade",
         limit="order",
-        keyed="may",
+        keyed="must",
     ),
     Endpoint(
         "GET",
@@ -175,7 +203,7 @@ ENDPOINTS = (
         scope="trade",
         limit="order",
         status=202,
-        keyed="may",
+        keyed="must",
     ),
     Endpoint(
         "POST",
@@ -196,5 +224,17 @@ ENDPOINTS = (
         limit="order",
         status=202,
         keyed="may",
+    ),
+    Endpoint(
+        "PUT",
+        "/v1/heartbeat",
+        "Unless heard again in time, all orders are asked to go",
+        "orders",
+        beat,
+        Data[schemas.HeartbeatState],
+        body=HeartbeatBody,
+        access="session",
+        scope="trade",
+        limit="order",
     ),
 )  # fmt: skip

@@ -2,16 +2,19 @@
 
 import re
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field
 
 from api.schemas.base import (
+    AMOUNT,
     DecimalText,
     Instant,
     Read,
     Said,
     Told,
+    amount,
     anchored,
     matching,
     one_of,
@@ -20,13 +23,15 @@ from api.schemas.base import (
 )
 from api.schemas.paging import TIME_SCHEMA, Limited, place_cursor, time_us
 from api.schemas.routing import Flag, Name, whole
+from connectors import registry
 from db.instants import instant
-from domain.orders import Approval, OrderState
+from domain.orders import MAX_SLIPPAGE_BPS, Approval, OrderState
 
 MAX_LEG: Final = 15
 MAX_SUBACCOUNT: Final = 128_000
 MAX_RAW_BYTES: Final = 16_384
 MAX_VERSION: Final = 1_000_000
+MAX_TIMEOUT_S: Final = 86_400
 _UUID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 RAW: Final = r"(0x([0-9A-Fa-f]{2})+|[A-Za-z0-9+/]+={0,2})"
 _RAW: Final = re.compile(RAW, re.ASCII)
@@ -51,6 +56,20 @@ def _wait_version(value: Any) -> int:
     return int(value)
 
 
+def _slippage(value: Any) -> Decimal:
+    found = amount(value, "BAD_AMOUNT", "a plain decimal")
+    if found >= MAX_SLIPPAGE_BPS:
+        raise refused("OUT_OF_RANGE", f"less than {MAX_SLIPPAGE_BPS}")
+    return found
+
+
+def _boolean(value: Any) -> bool:
+    if text(value) not in ("true", "false"):
+        raise refused("WRONG_TYPE", "true or false")
+    return bool(value == "true")
+
+
+_BOOLEAN: Final = {"type": "string", "enum": ["true", "false"]}
 _HEX: Final = r"(3\d|6[1-6])"
 _UUID_CURSOR: Final = rf"{_HEX}{{8}}(2d{_HEX}{{4}}){{3}}2d{_HEX}{{12}}"
 _TEXT_CURSOR: Final = r"([2-7][0-9a-f]){1,160}"
@@ -73,6 +92,11 @@ RawTransaction = Annotated[
             "examples": ["0x02f8"],
         },
     ),
+]
+Venue = Annotated[str, one_of(tuple(registry.VENUES), "UNKNOWN_VENUE")]
+Slippage = Annotated[
+    Decimal,
+    Read(_slippage, {"type": "string", "pattern": anchored(AMOUNT), "examples": ["50"]}),
 ]
 Deadline = Annotated[datetime, Read(_deadline, TIME_SCHEMA)]
 _MOST_VERSION: Final = {"type": "integer", "minimum": 1, "maximum": MAX_VERSION}
@@ -123,11 +147,32 @@ class CancelBody(Said):
     """Nothing: every order that lives."""
 
     market: Name | None = Field(default=None, examples=["BTC-USD"])
-    venue: Name | None = Field(default=None, examples=["gmx"])
+    venue: Venue | None = None
+
+
+class FlattenBody(Said):
+    """Nothing: every position."""
+
+    market: Name | None = Field(default=None, examples=["BTC-USD"])
+    venue: Venue | None = None
+    slippage_bps: Slippage = Field(default=Decimal(50), description="from the price of now")
+    any_price: Flag = Field(
+        default=False, description="also what has no price now, and then at any price"
+    )
 
 
 class PauseBody(Said):
     paused: Flag = True
+
+
+class HeartbeatBody(Said):
+    timeout_s: Annotated[
+        int,
+        Read(
+            whole(0, MAX_TIMEOUT_S),
+            {"type": "integer", "minimum": 0, "maximum": MAX_TIMEOUT_S},
+        ),
+    ] = Field(description="heard again within it, or all orders are asked to go; 0: off")
 
 
 class OrderPath(Said):
@@ -137,11 +182,19 @@ class OrderPath(Said):
 class OrdersQuery(Limited):
     cursor: OrderCursor = Field(default=None, description="next_cursor of the page before")
     client_order_id: ClientOrderId | None = Field(default=None, description="of one order")
+    market: Name | None = Field(default=None, description="of one market")
+    venue: Venue | None = Field(default=None, description="of one venue")
+    state: Annotated[OrderState | None, one_of(get_args(OrderState), "UNKNOWN_STATE")] = None
+    terminal: Annotated[bool | None, Read(_boolean, _BOOLEAN)] = Field(
+        default=None, description="false: those that live; true: those that have ended"
+    )
 
 
 class FillsQuery(Limited):
     cursor: FillCursor = Field(default=None, description="next_cursor of the page before")
     market: Name | None = Field(default=None, description="of one market")
+    venue: Venue | None = Field(default=None, description="of one venue")
+    order_id: Uuid | None = Field(default=None, description="of one order")
 
 
 class WaitQuery(Said):
@@ -165,7 +218,8 @@ class SimulationRow(Told):
 
 
 class StepRow(Told):
-    """``tx``: of ``evm_tx``: chain_id, from, to, value, data, nonce, gas, type, max_fee_per_gas,
+    """``not_before``: blocked until then, because the venue takes it no earlier. ``tx``: of
+    ``evm_tx``: chain_id, from, to, value, data, nonce, gas, type, max_fee_per_gas,
     max_priority_fee_per_gas."""
 
     id: Literal["approve", "order", "cancel", "update"]
@@ -173,6 +227,7 @@ class StepRow(Told):
     version: int
     status: Literal["ready", "blocked", "submitted", "done", "expired", "failed"]
     blocked_by: str | None
+    not_before: Instant | None
     sign_by: Instant
     tx: dict[str, Any] | None = None
     cosmos: dict[str, Any] | None = None
@@ -261,6 +316,30 @@ class CancelRequested(Told):
     order_ids: list[str] = Field(description="at most 1000; ask again while there are any")
 
 
+class SkippedRow(Told):
+    """A position that got no order."""
+
+    market: str
+    venue: str
+    chain_id: int | str
+    pool: str | None
+    side: Literal["LONG", "SHORT"]
+    size_base: DecimalText
+    code: str = Field(description="CLOSING, AGAIN, or why it has no price now")
+    message: str
+
+
+class Flattened(Told):
+    orders: list[OrderRow]
+    skipped: list[SkippedRow]
+
+
 class Paused(Told):
     paused: bool
     since: Instant | None
+
+
+class HeartbeatState(Told):
+    timeout_s: int
+    expires_at: Instant | None = Field(description="when it lapses; null: it is off")
+    lapsed_at: Instant | None = Field(description="when it last did; null: never")

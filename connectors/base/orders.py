@@ -109,10 +109,13 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why nothing is to be signed. ``code``: ours (``BALANCE``, ``MIN_SIZE``, ...)."""
+    """Why nothing is to be signed. ``code``: ours (``BALANCE``, ``MIN_SIZE``, ...). ``from_s``:
+    Unix time from which on this does not speak against it any more; None where that is not known.
+    """
 
     code: str
     message: str
+    from_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +148,15 @@ class OrderBuilder(Protocol):
     venue's and cannot be read raises VenueProtocolError. ``refs_of``: what to keep of an outcome to
     cancel, update or find the order again.
 
+    ``resizes``: whether the size of an order that waits can be changed.
+
     ``log_addresses`` and ``log_topics``: what to ask the nodes of a chain for; ``log_topic_place``:
     which of a log's topics that is, from 0. ``reason``: why a call reverted, by what it returned.
     """
 
     venue: VenueId
     log_topic_place: int
+    resizes: bool
 
     def reads(self, request: OrderRequest) -> Sequence[Call]: ...
     def check(self, request: OrderRequest, facts: ChainFacts) -> Sequence[Refusal]: ...

@@ -206,6 +206,18 @@ async def test_lists_come_in_pages_the_newest_first(me: Trader) -> None:
     assert rest["next_cursor"] is None
     found = (await me.ask("GET", f"{PATH}?client_order_id=c1")).json()["data"]
     assert found == [made[1]]
+    await me.ask("DELETE", f"{PATH}/{made[0]['id']}")
+    async with me.connection() as connection:
+        await record(connection, made[0]["id"], [Step("withdrawn")], instant(wall_us()))
+    for wanted, expected in (
+        ("market=BTC-USD", (2, 1, 0)), ("market=ETH-USD", ()), ("venue=gmx", (2, 1, 0)),
+        ("venue=gains", ()), ("terminal=true", (0,)), ("terminal=false&limit=1", (2,)),
+        ("state=cancelled", (0,)), ("state=accepted&client_order_id=c1", (1,)),
+    ):  # fmt: skip
+        rows = (await me.ask("GET", f"{PATH}?{wanted}")).json()["data"]
+        assert [row["id"] for row in rows] == [made[number]["id"] for number in expected], wanted
+    for bad in ("venue=x", "state=open", "terminal=1", "terminal=True", "market=a%00"):
+        check_problem(await me.ask("GET", f"{PATH}?{bad}"), 422, "INVALID_REQUEST")
     for cursor in ("00", "2020", "39" * 30, "312078"):
         answer = await me.ask("GET", f"{PATH}?cursor={cursor}")
         check_problem(answer, 422, "INVALID_REQUEST")
@@ -227,6 +239,22 @@ async def test_a_reader_waits_for_the_next_version(me: Trader) -> None:
         check_problem(refused, 422, "INVALID_REQUEST")
 
 
+async def test_for_a_version_that_never_comes_nobody_waits(
+    me: Trader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await me.order()
+
+    async def wait(*asked: object) -> None:
+        raise AssertionError(asked)
+
+    monkeypatch.setattr("api.orders.waiting.Versions.wait", wait)
+    async with me.connection() as connection:
+        ends = [Step("withdrawn"), Step("finalised")]
+        await record(connection, made["id"], ends, instant(wall_us()))
+    shown = await me.read(made["id"], wait_version=9)
+    assert (shown["version"], shown["final"]) == (3, True)
+
+
 async def test_fills_and_what_the_venue_said_are_shown(me: Trader, rig: Rig, url: str) -> None:
     made = await me.order()
     fill = executed()
@@ -243,7 +271,12 @@ async def test_fills_and_what_the_venue_said_are_shown(me: Trader, rig: Rig, url
     [listed] = (await me.ask("GET", "/v1/fills")).json()["data"]
     assert row.items() <= listed.items()
     assert listed["order_id"] == made["id"]
-    assert (await me.ask("GET", "/v1/fills?market=ETH-USD")).json()["data"] == []
+    for query, found in (
+        ("market=ETH-USD", []), ("venue=gains", []), ("venue=gmx", [listed]),
+        (f"order_id={made['id']}", [listed]), (f"order_id={uuid.uuid4()}", []),
+    ):  # fmt: skip
+        assert (await me.ask("GET", f"/v1/fills?{query}")).json()["data"] == found, query
+    check_problem(await me.ask("GET", "/v1/fills?order_id=x"), 422, "INVALID_REQUEST")
     other = await trader(rig, url)
     assert (await other.ask("GET", "/v1/fills")).json()["data"] == []
     check_problem(await me.ask("DELETE", f"{PATH}/{made['id']}"), 409, "ORDER_TERMINAL")

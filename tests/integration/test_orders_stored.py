@@ -3,13 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
 
 import asyncpg
 import pytest
 
-from db import order_changes, orders
+from db import order_amendments, order_changes, orders
 from db.order_changes import LeaseLost
 from db.orders import Answer, Request
+from domain.amendments import Amendment, amended
 from domain.errors import InputError, InvariantViolation
 from domain.orders import Reason
 from domain.outcomes import Reverted
@@ -17,6 +21,7 @@ from execution.lifecycle import CancelAtVenue, Seen, SendAgain, Step, Undone
 from execution.store import order_of, record
 from tests.integration.orders_kit import (
     ANSWER,
+    INTENT,
     LONG,
     NOW,
     SHORT,
@@ -32,6 +37,7 @@ from tests.integration.orders_kit import (
 )
 
 KEY = Request("key", b"\x01" * 32)
+WAITS = replace(INTENT, type="limit", limit_price=Decimal(95_000))
 
 
 @pytest.fixture(scope="module")
@@ -229,3 +235,53 @@ async def test_an_illegal_event_changes_nothing(connection: asyncpg.Connection) 
     with pytest.raises(InvariantViolation) as caught:
         await record(connection, new.group_id, [Step("prepared")], NOW)
     assert caught.value.code == "NO_SUCH_ORDER"
+
+
+async def test_a_change_is_asked_for_applied_and_taken_back(connection: asyncpg.Connection) -> None:
+    new = await accepted(connection, intent=WAITS)
+    ask = partial(order_amendments.ask, connection, new.account_id, new.id)
+    async with connection.transaction():
+        assert await ask(Amendment(limit_price=Decimal(90_000)), NOW) == 2
+        assert await ask(Amendment(stop_loss=Decimal(80_000)), NOW) == 3
+    assert await count(connection, "outbox", new.id) == 3
+    [first, found] = (await order_amendments.of_orders(connection, [new.id]))[new.id]
+    assert (first.status, found.status) == ("superseded", "asked")
+    assert found.change == Amendment(limit_price=Decimal(90_000), stop_loss=Decimal(80_000))
+    assert found == await order_amendments.asked(connection, new.id)
+    row = await orders.read(connection, new.id)
+    assert row is not None
+    terms = amended(row.new.intent, row.new.leg, found.change, posted=False)
+    await order_amendments.handed_out(connection, found, 1)
+    await order_amendments.apply(connection, found, row, *terms)
+    changed = await orders.read(connection, new.id)
+    assert changed is not None
+    assert (changed.new.intent, changed.new.leg) == terms
+    assert await order_amendments.asked(connection, new.id) is None
+    assert await order_amendments.take_back(connection, new.id, 1)
+    assert not await order_amendments.take_back(connection, new.id, 1)
+    assert await orders.read(connection, new.id) == row
+    asked = await order_amendments.of_step(connection, new.id, 1)
+    assert asked is not None
+    assert asked.status == "asked"
+    await order_amendments.refuse(connection, asked, Reason("TRIGGER_SIDE", "passed"))
+    asked = await order_amendments.of_step(connection, new.id, 1)
+    assert asked is not None
+    assert (asked.status, asked.reason) == ("refused", Reason("TRIGGER_SIDE", "passed"))
+
+
+async def test_what_has_ended_or_is_another_s_is_not_changed(
+    connection: asyncpg.Connection,
+) -> None:
+    change = Amendment(limit_price=Decimal(90_000))
+    new = await accepted(connection, intent=WAITS)
+    other = await account(connection, chain_id=137)
+    assert await order_amendments.ask(connection, other, new.id, change, NOW) is None
+    with pytest.raises(InputError, match="no trigger_price"):
+        await order_amendments.ask(
+            connection, new.account_id, new.id, Amendment(trigger_price=Decimal(1)), NOW
+        )
+    await record(connection, new.id, [Step("cancel_requested")], NOW)
+    assert await order_amendments.ask(connection, new.account_id, new.id, change, NOW) is None
+    await record(connection, new.id, [Step("withdrawn", Reason("CANCELLED", ""))], NOW)
+    assert await order_amendments.ask(connection, new.account_id, new.id, change, NOW) is None
+    assert (await order_amendments.of_orders(connection, [new.id]))[new.id] == []

@@ -61,14 +61,15 @@ class Trader:
         return quote.id
 
     async def ask(
-        self, method: str, path: str, body: Any = None, key: str | None = None
+        self, method: str, path: str, body: Any = None, key: str | None = ""
     ) -> httpx.Response:
-        headers = self.headers | ({} if key is None else {"Idempotency-Key": key})
+        """With a key of its own where none is named; None: without one."""
+        wanted = str(uuid.uuid4()) if key == "" else key
+        headers = self.headers | ({} if wanted is None else {"Idempotency-Key": wanted})
         return await self.http.request(method, path, json=body, headers=headers)
 
     async def post(self, quote_id: str, key: str | None = "", **more: Any) -> httpx.Response:
-        wanted = str(uuid.uuid4()) if key == "" else key
-        return await self.ask("POST", PATH, {"quote_id": quote_id} | more, wanted)
+        return await self.ask("POST", PATH, {"quote_id": quote_id} | more, key)
 
     async def order(self, intent: OrderIntent = INTENT, **more: Any) -> dict[str, Any]:
         answer = await self.post(await self.quote(intent), **more)
@@ -124,4 +125,4 @@ async def submit(me: Trader, order_id: str, raw: str | None, **more: Any) -> htt
     body: dict[str, Any] = {"step_id": "order", "step_version": 1} | more
     if raw is not None:
         body["raw_transaction"] = raw
-    return await me.ask("POST", f"{PATH}/{order_id}/submission", body)
+    return await me.ask("POST", f"{PATH}/{order_id}/submission", body, None)

@@ -62,6 +62,7 @@ class GainsOrders:
 
     venue = VENUE
     log_topic_place = 0
+    resizes = False
 
     def __init__(self, tables: Tables, depth: Depth) -> None:
         self._tables = tables
@@ -282,9 +283,7 @@ class GainsOrders:
         kind, index = reads.reference(request.refs)
         if kind == REQUEST:
             blocks = answers.value("timeout")
-            yield from checks.request_cancel(
-                answers.request(), activated, facts.block_number, blocks
-            )
+            yield from checks.request_cancel(answers.request(), activated, facts, blocks)
         elif kind == ORDER:
             yield from checks.resting_cancel(answers.trade(), activated)
         else:

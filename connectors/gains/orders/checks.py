@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from connectors.base.markets import AssetClass
-from connectors.base.orders import Refusal
+from connectors.base.orders import ChainFacts, Refusal
+from connectors.gains.constants import BLOCK_MS
 from connectors.gains.economics import hours
 from connectors.gains.economics.closing import Market, slipped
 from connectors.gains.economics.fees import FeeShares, min_fee
@@ -38,6 +39,7 @@ from connectors.gains.orders.calls import (
 from connectors.gains.orders.events import OrderType
 from connectors.gains.orders.reads import PAUSED, StoredRequest, StoredTrade
 from connectors.gains.orders.refusals import code_of, message_of
+from domain.exact import ceil_div
 
 UNKNOWN_DEPTH: Final = "UNKNOWN_DEPTH"
 _NO_SHARES: Final = FeeShares(0, 0, 0, 0, 0)
@@ -270,13 +272,16 @@ def resting_cancel(order: StoredTrade | None, activated: int) -> Iterator[Refusa
 
 
 def request_cancel(
-    request: StoredRequest | None, activated: int, block: int, timeout_blocks: int
+    request: StoredRequest | None, activated: int, facts: ChainFacts, timeout_blocks: int
 ) -> Iterator[Refusal]:
-    """``block``: of the chain's own count, on Arbitrum that of its node."""
+    """Blocks are of the chain's own count, on Arbitrum that of its node."""
     if activated == PAUSED:
         yield refusal("Paused")
     if request is None:
         yield refusal("NoOrder")
-    elif block < request.created_block + timeout_blocks:
-        missing = request.created_block + timeout_blocks - block
-        yield Refusal("TOO_EARLY", f"{message_of('WaitTimeout')}: {missing} more blocks")
+        return
+    missing = request.created_block + timeout_blocks - facts.block_number
+    if missing > 0:
+        from_s = facts.block_time_s + ceil_div(missing * BLOCK_MS[facts.chain_id], 1000)
+        told = f"{message_of('WaitTimeout')}: {missing} more blocks"
+        yield Refusal("TOO_EARLY", told, from_s)

@@ -26,7 +26,7 @@ from connectors.gmx.economics.model import Position, PriceRange
 from connectors.gmx.economics.pricing import GmxInputs
 from connectors.gmx.economics.refusal import Refused
 from connectors.gmx.orders import calls as router
-from connectors.gmx.orders import checks, intents, outcomes, reads, verify
+from connectors.gmx.orders import changes, checks, intents, outcomes, reads, verify
 from connectors.gmx.orders.calls import CreateOrder
 from connectors.gmx.orders.keeper_fee import CANCEL_GAS, execution_fee_wei
 from connectors.gmx.orders.prices import tightened, trigger_at_most
@@ -43,6 +43,12 @@ CREATE_GAS: Final = 3_000_000
 """For each order; creating one took 0.9 to 2.2 M."""
 UPDATE_GAS: Final = 2_000_000
 
+_GAS: Final[Mapping[type[router.Call], int]] = {
+    router.CreateOrder: CREATE_GAS,
+    router.UpdateOrder: UPDATE_GAS,
+    router.CancelOrder: CANCEL_GAS,
+}
+
 Depth = Callable[[str], GmxInputs | None]
 """What a pool can be priced with now, by its checksummed market token; None where unknown."""
 
@@ -53,6 +59,7 @@ class GmxOrders:
     venue = VENUE
     log_topic_place = 1
     """The first says no more than which kind of event it is."""
+    resizes = True
 
     def __init__(self, tables: Tables, depth: Depth) -> None:
         self._tables = tables
@@ -156,7 +163,9 @@ class GmxOrders:
             self._tables.pool(request.leg.pool), request.leg.collateral_symbol
         )
 
-    def _orders(self, request: Place, facts: ChainFacts, answers: Answers) -> Sequence[CreateOrder]:
+    def _orders(
+        self, request: Place | Update, facts: ChainFacts, answers: Answers
+    ) -> Sequence[CreateOrder]:
         """The order and its exits, each with its keeper's fee."""
         config, price = answers.gas(), facts.fee_per_gas_wei
         return [
@@ -164,7 +173,7 @@ class GmxOrders:
             for order in self._planned(request, answers)
         ]
 
-    def _planned(self, request: Place, answers: Answers) -> Sequence[CreateOrder]:
+    def _planned(self, request: Place | Update, answers: Answers) -> Sequence[CreateOrder]:
         intent, leg = request.intent, request.leg
         order = self._wanted(request, answers)
         if intent.reduces:
@@ -223,34 +232,21 @@ class GmxOrders:
         return waiting
 
     def _update(self, request: Update, facts: ChainFacts, answers: Answers) -> Step:
-        stored = self._updatable(request, answers)
-        wanted = self._wanted(request, answers)
-        config, price = answers.gas(), facts.fee_per_gas_wei
-        # A frozen order has nothing left of its fee, and gas may cost more than it did.
-        missing = max(0, execution_fee_wei(config, wanted, price) - stored.execution_fee_wei)
+        waiting = self._updatable(request, answers)
         vault = self._tables.contracts["ORDER_VAULT"].lower()
-        sent: list[router.Call] = [router.SendWnt(vault, missing)] if missing else []
-        sent.append(
-            router.UpdateOrder(
-                bytes.fromhex(stored.key[2:]),
-                wanted.size_usd_e30,
-                wanted.acceptable_usd_e30,
-                wanted.trigger_usd_e30,
-                stored.min_output,
-                stored.valid_from_s,
-                stored.auto_cancel,
-            )
-        )
+        sent = changes.calls(waiting, self._orders(request, facts, answers), vault)
+        changed = [call for call in sent if not isinstance(call, router.SendWnt)]
         return Step(
             "update",
             self._tables.contracts["EXCHANGE_ROUTER"],
-            missing,
+            sum(call.amount_wei for call in sent if isinstance(call, router.SendWnt)),
             with_tag(router.encode_all(self._tables.version, sent), request.tag),
-            UPDATE_GAS,
+            sum(_GAS[type(call)] for call in changed),
             self.guard(request.intent, request.leg),
         )
 
-    def _updatable(self, request: Update, answers: Answers) -> StoredOrder:
+    def _updatable(self, request: Update, answers: Answers) -> Sequence[StoredOrder]:
+        """The order and its exits that wait."""
         kind = intents.order_type(request.intent)
         pool = self._tables.pool(request.leg.pool)
         waiting = self._waiting(request, answers)
@@ -261,7 +257,7 @@ class GmxOrders:
             raise InputError("NOT_UPDATABLE", f"no {kind.name} waits that could be changed")
         if stored.market != pool.market or stored.is_long != intents.is_long(request.intent):
             raise InputError("NOT_UPDATABLE", "an order stays in its pool and on its side")
-        return stored
+        return waiting
 
     # Checking ---------------------------------------------------------------------------------
 
@@ -273,10 +269,10 @@ class GmxOrders:
         elif isinstance(request, Place):
             yield from self._place_refusals(request, answers)
         else:
-            wanted = self._wanted(request, answers)
-            pool = self._depth(address(wanted.market))
+            orders = self._planned(request, answers)
+            pool = self._depth(address(orders[0].market))
             if pool is not None:
-                yield from _trigger_refusals(request.intent, [wanted], pool.prices.index)
+                yield from _trigger_refusals(request.intent, orders, pool.prices.index)
         yield from _unpaid(facts, self.build(request, facts))
 
     def _too_early(self, request: Cancel, facts: ChainFacts, answers: Answers) -> Iterator[Refusal]:
@@ -285,7 +281,8 @@ class GmxOrders:
         for order in self._waiting(request, answers):
             from_s = order.updated_at_s + expiry_s
             if order.order_type in MARKET_TYPES and facts.block_time_s < from_s:
-                yield Refusal("TOO_EARLY", f"a market order can be cancelled from {from_s} on")
+                told = f"a market order can be cancelled from {from_s} on"
+                yield Refusal("TOO_EARLY", told, from_s)
 
     def _place_refusals(self, request: Place, answers: Answers) -> Iterator[Refusal]:
         for name in ("IS_MARKET_DISABLED", "CREATE_ORDER_FEATURE_DISABLED"):

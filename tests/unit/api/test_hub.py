@@ -11,61 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.realtime.delivery import STREAM_BOUND, WRITES_PER_STEP, Recipient
+from api.realtime.delivery import STREAM_BOUND, WRITES_PER_STEP
 from api.realtime.frames import TEXT, frame
 from api.realtime.hub import Hub, Rate
 from api.tape.board import Board
-from api.tape.rooms import Room
-from runtime.wire import Envelope, encode_envelope
+from tests.unit.api.hub_kit import Note, publish, turn
 
 WINDOW_S = 0.02
-
-
-class Note(Recipient):
-    """Takes frames while it is not stalled."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written: list[bytes] = []
-        self.woken = 0
-        self.cut = False
-        self.set_write(self.written.append)
-
-    def wake(self) -> None:
-        self.woken += 1
-
-    def cut_off(self) -> None:
-        self.cut = True
-        self.leave_all()
-
-    def stall(self) -> None:
-        self.set_write(None)
-
-    def resume(self) -> None:
-        while (packet := self.next_owed()) is not None:
-            self.written.append(packet.frame)
-        self.set_write(self.written.append)
-
-    @property
-    def frames(self) -> list[bytes]:
-        return [frame for piece in self.written for frame in split(piece)]
-
-    def said(self) -> list[tuple[str, int]]:
-        bodies = [orjson.loads(frame[frame.index(b"{") : -1]) for frame in self.frames]
-        return [(body["room"], body["seq"]) for body in bodies]
-
-    def seqs(self) -> list[int]:
-        return [seq for _, seq in self.said()]
-
-
-def split(piece: bytes) -> list[bytes]:
-    """WebSocket frames of less than 64 KiB."""
-    frames = []
-    while piece:
-        size = piece[1] + 2 if piece[1] < 126 else int.from_bytes(piece[2:4], "big") + 4
-        frames.append(piece[:size])
-        piece = piece[size:]
-    return frames
 
 
 @pytest.fixture
@@ -78,11 +30,6 @@ def board() -> Board:
 @pytest.fixture
 def hub() -> Hub:
     return Hub(WINDOW_S)
-
-
-async def turn() -> None:
-    """Lets the hub do what is marked."""
-    await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -99,15 +46,6 @@ def end_windows(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
     monkeypatch.setattr(asyncio.BaseEventLoop, "call_later", call_later)
     return end
-
-
-def publish(hub: Hub, board: Board, room: str, seq: int) -> Room:
-    data = [{"id": seq}] if room.startswith("trades") else {"bid": str(seq)}
-    body = encode_envelope("update", room, seq, 1, "frame", 1, 1, data)
-    changed = board.accept(Envelope(room, seq, body))
-    assert changed is not None
-    hub.mark(room)
-    return changed
 
 
 async def test_one_frame_serves_all_members(hub: Hub, board: Board) -> None:

@@ -75,6 +75,17 @@ def test_every_endpoint_is_described_as_it_is(endpoint: Endpoint) -> None:
     assert codes == endpoint.codes
 
 
+def test_what_changes_orders_has_to_have_a_key() -> None:
+    changes = {
+        endpoint.path: endpoint.keyed
+        for endpoint in ENDPOINTS
+        if endpoint.area == "orders" and endpoint.method != "GET"
+    }
+    # Neither is worse for being repeated, and of the second every one counts.
+    free = {"/v1/orders/{id}/submission": "may", "/v1/heartbeat": "no"}
+    assert {path: keyed for path, keyed in changes.items() if keyed != "must"} == free
+
+
 def test_every_code_can_be_answered_by_an_endpoint() -> None:
     """But for those of requests that reach none."""
     documented = {code for endpoint in ENDPOINTS for code in endpoint.codes}

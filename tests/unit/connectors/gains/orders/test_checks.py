@@ -291,6 +291,10 @@ def test_a_request_is_taken_back_when_its_time_is_up() -> None:
     assert DESK.codes(request, block=1_200) == []
     (early,) = DESK.refusals(request, block=1_199)
     assert (early.code, "1 more blocks" in early.message) == ("TOO_EARLY", True)
+    # A quarter of a second, rounded up.
+    [far] = DESK.refusals(request, block=1_191)
+    assert early.from_s is not None
+    assert far.from_s == early.from_s + 2
     answered = Desk(request=ANSWERS["request"] | {"isOpen": False})
     assert answered.codes(request, block=1_200) == ["ORDER_GONE"]
     assert Desk(activated=2).codes(request, block=1_200) == ["MARKET_CLOSED"]

@@ -144,6 +144,7 @@ def test_a_market_order_is_cancelled_after_its_time() -> None:
     (refusal,) = k.builder().check(request, early)
     assert refusal.code == "TOO_EARLY"
     assert "from 1795000301 on" in refusal.message
+    assert refusal.from_s == 1_795_000_301
     assert codes(request, order_key=k.order(2, updated_at_s=1_795_000_000)) == []
     assert codes(request, order_key=k.order(3, updated_at_s=1_795_000_299)) == []
 
