@@ -2,7 +2,7 @@
 // transactions are handed to perptape, or, with RPC_URL, sent to that node by us and told by hash, as a
 // wallet in a browser does it.
 //
-//     PRIVATE_KEY=0x.. [RPC_URL=..] node trade.mjs [URL [MARKET [VENUE [CHAIN [USD]]]]]
+//     PRIVATE_KEY=0x.. [RPC_URL=..] node trade.mjs [URL [MARKET [VENUE [CHAIN [USD [POOL]]]]]]
 import { randomUUID } from "node:crypto";
 import { createWalletClient, http } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
@@ -12,6 +12,7 @@ import { Client, Problem } from "./client.mjs";
 const defaults = ["http://127.0.0.1:8000", "ETH-USD", "gmx", "42161", "1000"];
 const said = process.argv.slice(2);
 const [url, market, venue, chain, notional_usd] = defaults.map((usual, at) => said[at] ?? usual);
+const pool = said[defaults.length]; // Without one: the cheapest.
 const key = process.env.PRIVATE_KEY;
 if (!key) throw new Error("PRIVATE_KEY is the key of the account that trades");
 const account = privateKeyToAccount(key);
@@ -39,7 +40,8 @@ async function quoted(wanted) {
   if (routes.length === 0) {
     throw new Error(`no route: ${excluded.map((row) => `${row.venue} ${row.code}`).join(", ")}`);
   }
-  const [best] = routes;
+  const best = routes.find((row) => !pool || row.pool === pool);
+  if (!best) throw new Error(`no route through ${pool}`);
   console.log("route", best.route_id, "at", best.expected_price, "all in", best.all_in_bps, "bps");
   return patiently(() => client.guardedQuote(wanted, best.route_id));
 }

@@ -1,6 +1,6 @@
 """Opens a position and closes it again, signing with a key (that of PRIVATE_KEY).
 
-PRIVATE_KEY=0x.. python trade.py [URL [MARKET [VENUE [CHAIN [USD]]]]]
+PRIVATE_KEY=0x.. python trade.py [URL [MARKET [VENUE [CHAIN [USD [POOL]]]]]]
 """
 
 import asyncio
@@ -31,11 +31,13 @@ async def patiently(ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, A
     return await ask()
 
 
-async def quoted(client: Client, wanted: Mapping[str, Any]) -> dict[str, Any]:
+async def quoted(client: Client, wanted: Mapping[str, Any], pool: str) -> dict[str, Any]:
+    """``pool``: empty for the cheapest."""
     found = await patiently(lambda: client.routes(wanted))
-    if not found["routes"]:
+    routes = [row for row in found["routes"] if pool in ("", row["pool"])]
+    if not routes:
         sys.exit(f"no route: {[(row['venue'], row['code']) for row in found['excluded']]}")
-    best = found["routes"][0]
+    best = routes[0]
     print("route", best["route_id"], "at", best["expected_price"], "all in", best["all_in_bps"])
     return await patiently(lambda: client.guarded_quote(wanted, best["route_id"]))
 
@@ -77,7 +79,7 @@ async def carried_out(client: Client, order: dict[str, Any]) -> None:
         print("filled", fill["size_base"], "at", fill["price"])
 
 
-async def main(url: str, market: str, venue: str, chain: str, usd: str) -> None:
+async def main(url: str, market: str, venue: str, chain: str, usd: str, pool: str) -> None:
     async with Client(url) as client:
         await client.login(key, int(chain))
         print("signed in as", account.address)
@@ -93,7 +95,7 @@ async def main(url: str, market: str, venue: str, chain: str, usd: str) -> None:
             "venues": [venue],
             "chain_ids": [int(chain)],
         }
-        quote = await quoted(client, wanted)
+        quote = await quoted(client, wanted, pool)
         owner = {"address": account.address}
         await carried_out(client, await client.place(quote["quote_id"], owner=owner))
         closing = await client.flatten(market, venue, str(uuid.uuid4()))
@@ -104,6 +106,6 @@ async def main(url: str, market: str, venue: str, chain: str, usd: str) -> None:
         print("closed")
 
 
-defaults = ("http://127.0.0.1:8000", "ETH-USD", "gmx", "42161", "1000")
+defaults = ("http://127.0.0.1:8000", "ETH-USD", "gmx", "42161", "1000", "")
 said = sys.argv[1:]
 asyncio.run(main(*said, *defaults[len(said) :]))

@@ -3,6 +3,7 @@
 import re
 
 import httpx
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import Complaints, NewPage
@@ -10,8 +11,15 @@ from tests.e2e.kit import Program, open_market, until
 from tests.e2e.wallet import Wallet
 
 MARKET = "ETH-USD"
-GMX = '[data-route^="gmx:42161:"]'
+# The pool of ETH and USDC.
+GMX = '[data-route^="gmx:42161:0x70d95587d40A2caf56bd97485aB3Eec10Bee6336"]'
 SLOW_MS = 60_000
+
+
+@pytest.fixture(autouse=True)
+def _prices_may_go(complaints: Complaints) -> None:
+    """For a moment, on a busy machine: the page asks again, and the console tells of it."""
+    complaints.network_may_fail = True
 
 
 def _open(program: Program, new_page: NewPage, wallet: Wallet, **options: object) -> Page:
@@ -74,12 +82,12 @@ def test_trades_on_gmx_and_shows_it_after_a_reload(program: Program, new_page: N
     expect(again).to_have_attribute("data-state", "filled")
     expect(page.locator('[data-joined="true"]')).to_be_visible()
     assert not {"personal_sign", "eth_requestAccounts"} & set(wallet.asked)
+    page.get_by_role("button", name=f"Close {MARKET} at GMX").click()
+    closing = page.locator("[data-order]").filter(has_text="Close long")
+    expect(closing).to_have_attribute("data-state", "filled", timeout=SLOW_MS)
 
 
-def test_refusals_are_shown_plainly(
-    program: Program, new_page: NewPage, complaints: Complaints
-) -> None:
-    complaints.network_may_fail = True
+def test_refusals_are_shown_plainly(program: Program, new_page: NewPage) -> None:
     wallet = Wallet(program, usdc="0")
     page = _open(program, new_page, wallet)
     wallet.decline = True

@@ -13,14 +13,16 @@ from tests.protocol.javascript_client import SHARE, find_node
 
 EXAMPLES: Final = ROOT / "examples"
 WITHIN_S: Final = 200.0
+# Of ETH and USDC.
+GMX_POOL: Final = "0x70d95587d40A2caf56bd97485aB3Eec10Bee6336"
 
 
 def _begun(
-    words: list[str], program: Program, venue: str, chain_id: int, **more: str
+    words: list[str], program: Program, venue: str, chain_id: int, pool: str, **more: str
 ) -> "subprocess.Popen[str]":
     environment = {"PATH": os.environ["PATH"], "PRIVATE_KEY": funded(program, chain_id), **more}
     return subprocess.Popen(
-        [*words, program.url, "ETH-USD", venue, str(chain_id)],
+        [*words, program.url, "ETH-USD", venue, str(chain_id), "1000", pool],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -45,9 +47,9 @@ def test_open_and_close(program: Program, tmp_path: Path) -> None:
     python = [sys.executable, str(EXAMPLES / "python" / "trade.py")]
     node_url = next(u for u in program.runtime["rpc_urls"][str(POLYGON)] if u.startswith("http"))
     begun = [
-        _begun(javascript, program, "gmx", ARBITRUM),
-        _begun(javascript, program, "gains", POLYGON, RPC_URL=node_url),
-        _begun(python, program, "gmx", ARBITRUM),
+        _begun(javascript, program, "gmx", ARBITRUM, GMX_POOL),
+        _begun(javascript, program, "gains", POLYGON, "137:USDC", RPC_URL=node_url),
+        _begun(python, program, "gmx", ARBITRUM, GMX_POOL),
     ]
     try:
         for process in begun:

@@ -99,8 +99,8 @@ describe('what is said of routes', () => {
     expect(dollars('1234.567')).toBe('$1,234.57');
     expect(dollars('-0.00123')).toBe('−$0.0012');
     expect(needWords({ code: 'ALLOWANCE' })).toBe('approval first');
-    const lacks = { code: 'BALANCE', missing: '12.5', symbol: 'USDC' };
-    expect(needWords(lacks)).toBe('not enough balance: 12.5 USDC missing');
+    const lacks = { code: 'BALANCE', symbol: 'USDC', needed: '400.5', available: '12' };
+    expect(needWords(lacks)).toBe('not enough balance: 400.5 USDC needed, 12 there');
   });
 });
 

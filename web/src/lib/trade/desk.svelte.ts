@@ -2,10 +2,13 @@
 
 import { toUs } from '../format';
 import { live } from '../live.svelte';
-import { asProblem, type Problem } from './api';
+import { asProblem, Problem } from './api';
 import { orders } from './orders.svelte';
 import { session } from './session.svelte';
 import type { GuardedQuote, Order, RouteRow, Routes } from './wire';
+
+const TRIES = 10;
+const AGAIN_MS = 700;
 
 export type Busy = 'routes' | 'quote' | 'order' | null;
 
@@ -61,13 +64,26 @@ export class Desk {
     });
   }
 
+  /** Prices go for a moment, and a server may be busy: that is asked again before it is told. */
+  async #patiently<T>(asked: number, ask: () => Promise<T>): Promise<T> {
+    for (let left = TRIES; ; left -= 1) {
+      try {
+        return await ask();
+      } catch (error) {
+        const again = error instanceof Problem && error.retryable && error.status === 503;
+        if (!again || left <= 1 || asked !== this.#asked) throw error;
+      }
+      await new Promise((resolve) => window.setTimeout(resolve, AGAIN_MS));
+    }
+  }
+
   /** What comes after `clear` is not taken any more, but for an order that was made. */
   async #do<T>(busy: Exclude<Busy, null>, ask: () => Promise<T>, take: (found: T) => void) {
     const asked = ++this.#asked;
     this.busy = busy;
     this.problem = null;
     try {
-      const found = await ask();
+      const found = await this.#patiently(asked, ask);
       if (asked === this.#asked || busy === 'order') take(found);
     } catch (error) {
       if (asked === this.#asked) this.problem = asProblem(error);

@@ -155,10 +155,8 @@ const NEEDS: Readonly<Record<string, string>> = {
 
 export function needWords(need: Need): string {
   const words = NEEDS[need.code] ?? need.code.toLowerCase().replaceAll('_', ' ');
-  const { symbol, short, missing } = need;
-  const amount = [missing, short].find((value) => typeof value === 'string');
-  if (typeof amount !== 'string') return words;
-  return `${words}: ${cut(amount)}${typeof symbol === 'string' ? ` ${symbol}` : ''} missing`;
+  if (need.code === 'ALLOWANCE' || need.needed == null || need.available == null) return words;
+  return `${words}: ${cut(need.needed, 6)} ${need.symbol ?? ''} needed, ${cut(need.available, 6)} there`;
 }
 
 /** Blocks the order; an approval is asked for on the way. */

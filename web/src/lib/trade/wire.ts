@@ -12,7 +12,13 @@ export interface CostLine {
   refundable_usd: string;
 }
 
-export type Need = Readonly<Record<string, unknown>> & { code: string };
+/** What the wallet lacks; amounts in units of `symbol`. */
+export interface Need {
+  code: string;
+  symbol?: string | null;
+  needed?: string | null;
+  available?: string | null;
+}
 
 export interface RouteRow {
   route_id: string;
