@@ -36,7 +36,7 @@ ChainId = Annotated[
 
 
 class NonceBody(Said):
-    address: EvmAddress = Field(description="with its checksum (EIP-55)")
+    address: EvmAddress = Field(description="with its checksum (EIP-55), or all in lower case")
     chain_id: ChainId
 
 
