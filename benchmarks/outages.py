@@ -227,7 +227,7 @@ class Drill:
         self._asked.clear()
         began, kills = time.monotonic(), 0
         while time.monotonic() - began < seconds:
-            with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            with contextlib.suppress(KeyError, psutil.NoSuchProcess, ProcessLookupError):
                 parent, *_ = self._processes(server)
                 os.kill(parent.pid, signal.SIGKILL)
                 kills += 1

@@ -14,6 +14,9 @@ from tests.integration.gateway_kit import Rig, running_gateway
 from tests.integration.history_kit import database, opened
 from tests.integration.test_gateway_ladders import CHEAP, depth, funded, pool
 
+# Every endpoint there is, beside whatever else runs.
+pytestmark = pytest.mark.timeout(180)
+
 EXAMPLES = 8
 SEED = 7
 ROW = {

@@ -17,14 +17,17 @@ DEAD = "http://127.0.0.1:1"
 
 
 @asynccontextmanager
-async def refusing() -> AsyncIterator[tuple[str, list[None]]]:
-    """A host that answers 500, and how often it did."""
+async def refusing(
+    head: bytes = b"500 No\r\n", body: bytes = b""
+) -> AsyncIterator[tuple[str, list[None]]]:
+    """A host that answers 500, or ``head``, and how often it did."""
     asked: list[None] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         asked.append(None)
-        writer.write(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        length = b"Content-Length: %d\r\n" % len(body)
+        writer.write(b"HTTP/1.1 " + head + length + b"Connection: close\r\n\r\n" + body)
         await writer.drain()
         writer.close()
 
@@ -54,6 +57,28 @@ async def test_a_venue_that_refuses_is_there() -> None:
         found = await failures(RestClient(url, per_second=1000), 7)
     assert {error.code for error in found} == {"HTTP_500"}
     assert len(asked) == 7
+
+
+async def test_nobody_is_sent_elsewhere() -> None:
+    async with refusing(b"302 Found\r\nLocation: /elsewhere\r\n") as (url, asked):
+        found = await failures(RestClient(url, per_second=1000), 2)
+        nodes = Nodes([url])
+        with pytest.raises(VenueUnavailable):
+            await nodes.post("{}")
+        await nodes.close()
+    assert {error.code for error in found} == {"HTTP_302"}
+    assert len(asked) == 3
+
+
+async def test_a_refusal_that_is_known_is_no_ban() -> None:
+    said = b'{"errors":[{"code":"GEOBLOCKED","msg":"not here"}]}'
+    async with refusing(b"403 Forbidden\r\n", said) as (url, asked):
+        knows = RestClient(url, per_second=1000, refusals=frozenset({"GEOBLOCKED"}))
+        assert {error.code for error in await failures(knows, 2)} == {"GEOBLOCKED"}
+        assert len(asked) == 2
+        banned = await failures(RestClient(url, per_second=1000), 2)
+    assert {error.code for error in banned} == {"RATE_LIMITED"}
+    assert len(asked) == 3
 
 
 async def test_nodes_that_are_gone_are_passed_over() -> None:
