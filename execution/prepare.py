@@ -175,9 +175,9 @@ class Preparer:
                 return builder.reason(result.data)
         nonce = await chain.nonce(owner)
         gas, ok = _gas(steps, results)
-        needed = sum(gas) * fees.max_fee_wei + sum(step.value_wei for step in steps)
-        if balance < needed:
-            missing = needed - balance
+        owed_wei = sum(gas) * fees.max_fee_wei + sum(step.value_wei for step in steps)
+        if balance < owed_wei:
+            missing = owed_wei - balance
             return Reason("GAS", f"{missing} wei are missing of the native coin for gas and fees")
         return Plan(chain.chain_id, owner, nonce, block, fees, steps, gas, ok, not_before)
 
