@@ -15,11 +15,17 @@ class PlacedFact(NamedTuple):
     place: EventPlace
 
 
-_CURSOR: Final = "SELECT block_number FROM chain_cursors WHERE chain_id = $1"
+_CURSOR: Final = """
+SELECT least(block_number, again_from - 1) FROM chain_cursors WHERE chain_id = $1
+"""
 _MOVE: Final = """
 INSERT INTO chain_cursors (chain_id, block_number, updated_at) VALUES ($1, $2, $3)
 ON CONFLICT (chain_id) DO UPDATE
-SET block_number = excluded.block_number, updated_at = excluded.updated_at
+SET block_number = excluded.block_number, updated_at = excluded.updated_at, again_from =
+    CASE WHEN chain_cursors.again_from >= $4 THEN NULL ELSE chain_cursors.again_from END
+"""
+_AGAIN: Final = """
+UPDATE chain_cursors SET again_from = least(again_from, $2) WHERE chain_id = $1
 """
 _OPEN: Final = """
 SELECT id, venue, lower(owner) AS owner, tag, state, venue_refs
@@ -53,13 +59,21 @@ WHERE NOT o.final AND o.state = 'unknown' AND o.chain_id = $1
 
 
 async def cursor(connection: asyncpg.Connection, chain_id: int) -> int | None:
-    """The last block that was read; None: none was."""
+    """The last block that was read and need not be read again; None: none was."""
     found: int | None = await connection.fetchval(_CURSOR, str(chain_id))
     return found
 
 
-async def move(connection: asyncpg.Connection, chain_id: int, block: int, now: datetime) -> None:
-    await connection.execute(_MOVE, str(chain_id), block, now)
+async def move(
+    connection: asyncpg.Connection, chain_id: int, first: int, last: int, now: datetime
+) -> None:
+    """Those blocks were read, after all before them."""
+    await connection.execute(_MOVE, str(chain_id), last, now, first)
+
+
+async def read_again(connection: asyncpg.Connection, chain_id: int, block: int) -> None:
+    """The logs from this block on, with the next block that comes: told twice a fact is one."""
+    await connection.execute(_AGAIN, str(chain_id), block)
 
 
 async def open_orders(connection: asyncpg.Connection, chain_id: int) -> list[OpenOrder]:

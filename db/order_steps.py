@@ -89,6 +89,9 @@ WHERE o.id = s.order_id AND s.order_id <> $4 AND s.status IN ('ready', 'blocked'
     AND lower(s.payload->>'from') = lower($2) AND (s.payload->>'nonce')::numeric = $3
 RETURNING s.order_id, o.version
 """
+_FIRST_BLOCK: Final = """
+SELECT min((simulation->>'block_number')::bigint) FROM order_steps WHERE order_id = $1
+"""
 _HIGHEST: Final = """
 SELECT max((payload->>'nonce')::numeric) FROM order_steps
 WHERE order_id = $1 AND kind = 'evm_tx'
@@ -205,6 +208,12 @@ async def highest_nonce(connection: asyncpg.Connection, order_id: str) -> int | 
 async def handed_out(connection: asyncpg.Connection, order_id: str) -> list[StepRow]:
     """All versions of all steps, the newest first."""
     return [_row(row) for row in await connection.fetch(_HANDED_OUT, order_id)]
+
+
+async def first_block(connection: asyncpg.Connection, order_id: str) -> int | None:
+    """What its first step was simulated on; None where none was."""
+    found = await connection.fetchval(_FIRST_BLOCK, order_id)
+    return None if found is None else int(found)
 
 
 async def overdue(connection: asyncpg.Connection, now: datetime, count: int) -> list[str]:

@@ -16,12 +16,13 @@ from connectors.base.orders import (
     Step,
     Update,
 )
-from db import order_amendments, order_changes, order_steps, tx_attempts
+from db import order_amendments, order_changes, order_steps, trading_limits, tx_attempts
 from db.instants import instant
 from db.order_amendments import AmendmentRow
 from db.order_steps import NewStep
 from db.orders import OrderRow
 from db.pool import Database
+from domain import risk
 from domain.amendments import amended
 from domain.errors import ChainTransient, InputError
 from domain.orders import TERMINAL, Reason
@@ -71,7 +72,7 @@ class Preparer:
         """
         new = row.new
         request = Place(new.tag, new.owner, new.intent, new.leg, new.approval)
-        plan = await self._planned(row, request)
+        plan = await self._stopped(row) or await self._planned(row, request)
         reach("P6")
         async with self._database.acquire() as connection, connection.transaction():
             if isinstance(plan, Reason):
@@ -137,6 +138,14 @@ class Preparer:
             return Reason(error.code, error.message)
         return await self._planned(row, Update(new.tag, new.owner, intent, leg, row.venue_refs))
 
+    async def _stopped(self, row: OrderRow) -> Reason | None:
+        """Why the operators do not want it now."""
+        if row.new.intent.reduces:
+            return None
+        async with self._database.acquire() as connection:
+            limits = await trading_limits.read(connection)
+        return risk.refusal(row.new.intent, row.new.leg, limits)
+
     # Planning ---------------------------------------------------------------------------------
 
     async def _planned(self, row: OrderRow, request: OrderRequest) -> Plan | Reason:
@@ -175,9 +184,9 @@ class Preparer:
                 return builder.reason(result.data)
         nonce = await chain.nonce(owner)
         gas, ok = _gas(steps, results)
-        owed_wei = sum(gas) * fees.max_fee_wei + sum(step.value_wei for step in steps)
-        if balance < owed_wei:
-            missing = owed_wei - balance
+        most = sum(gas) * fees.max_fee_wei + sum(step.value_wei for step in steps)
+        if balance < most:
+            missing = most - balance
             return Reason("GAS", f"{missing} wei are missing of the native coin for gas and fees")
         return Plan(chain.chain_id, owner, nonce, block, fees, steps, gas, ok, not_before)
 

@@ -103,8 +103,7 @@ class Settler:
             return
         next_nonce = await self._next_nonce(order.owner, head)
         if all(attempt.nonce < next_nonce for attempt in sent):
-            receipts = await self._chain.receipts([attempt.tx_hash for attempt in sent])
-            if receipts:
+            if not await self._chain.absent([attempt.tx_hash for attempt in sent]):
                 return
             async with self._database.acquire() as connection:
                 for attempt in sent:
@@ -144,7 +143,7 @@ class Settler:
                 await order_changes.notify(connection, attempt.order_id, row.version, now)
 
     async def _next_nonce(self, owner: str, head: Block) -> int:
-        return await self._chain.nonce(owner, max(head.number - self._depth, 0))
+        return await self._chain.least_nonce(owner, max(head.number - self._depth, 0))
 
     async def _tell(self, order_id: str, event: Event, now: datetime) -> None:
         async with self._database.acquire() as connection:

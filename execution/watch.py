@@ -14,7 +14,7 @@ from db.instants import instant
 from db.orders import OrderRow
 from db.pool import Database
 from db.tx_attempts import Attempt
-from domain.errors import VenueProtocolError
+from domain.errors import ChainTransient, VenueProtocolError, VenueUnavailable
 from domain.orders import OpenOrder, Reason
 from domain.outcomes import (
     Cancelled,
@@ -96,7 +96,8 @@ class Watcher:
                 connection, self._chain.chain_id, ("stored", "sent"), OPEN_BOUND
             )
         sent = [attempt for attempt in waiting if attempt.status == "sent"]
-        receipts = await self._chain.receipts([attempt.tx_hash for attempt in sent])
+        told = await self._chain.receipts([attempt.tx_hash for attempt in sent])
+        receipts = await self._chain.undisputed(told)
         for attempt in sent:
             receipt = receipts.get(attempt.tx_hash)
             if receipt is not None and receipt.block_number <= head.number:
@@ -183,7 +184,10 @@ class Watcher:
             row = await orders.read(connection, attempt.order_id)
         if row is None or not data:
             return Reason("REVERTED", "the transaction reverted")
-        return self._venues.builder(row.new.leg.venue).reason(data)
+        try:
+            return self._venues.builder(row.new.leg.venue).reason(data)
+        except VenueUnavailable:
+            return Reason("REVERTED", "the transaction reverted")
 
     # Reorganisations --------------------------------------------------------------------------
 
@@ -247,7 +251,7 @@ class Watcher:
             await self._take(first, last)
             reach("P10")
             async with self._database.acquire() as connection:
-                await chain_watch.move(connection, chain_id, last, instant(wall_us()))
+                await chain_watch.move(connection, chain_id, first, last, instant(wall_us()))
             first = last + 1
         self._read = head
 
@@ -290,6 +294,9 @@ class Watcher:
         sent = None
         if isinstance(outcome, Resting | Updated | Cancelled):
             sent = await self._chain.transaction(outcome.place.tx_hash)
+            if sent is None:
+                # Its log was just told: the range is read again rather than passed over.
+                raise ChainTransient("BEHIND", f"no node has {outcome.place.tx_hash}")
         match = None if sent is None else tagged(candidates, outcome, sent.data)
         match = match or known(candidates, outcome)
         if match is None:

@@ -13,7 +13,7 @@ from db import order_changes, tx_attempts
 from db.order_views import OrderView, StepView
 from db.tx_attempts import Attempt
 from domain.errors import InputError
-from domain.orders import TERMINAL
+from domain.orders import TERMINAL, Reason
 from runtime.sealing import Seal
 
 MAX_ATTEMPTS: Final = 16
@@ -58,6 +58,7 @@ async def take(
     now: datetime,
     *,
     paused: bool,
+    stopped: Reason | None = None,
 ) -> bool:
     """Keeps it and tells the executor, in a transaction of the caller that holds the order. False
     where it was taken before: nothing is changed. Raises InputError."""
@@ -66,7 +67,7 @@ async def take(
     if any(item.tx_hash == sent.tx_hash for item in standing):
         return False
     step = _step(view, body)
-    _require_open(view, step, now, paused=paused)
+    _require_open(view, step, now, paused=paused, stopped=stopped)
     tx = step.payload
     if sent.signed is not None:
         signed = importlib.import_module(_MODULE)
@@ -111,9 +112,11 @@ def _step(view: OrderView, body: SubmissionBody) -> StepView:
     return step
 
 
-def _require_open(view: OrderView, step: StepView, now: datetime, *, paused: bool) -> None:
+def _require_open(
+    view: OrderView, step: StepView, now: datetime, *, paused: bool, stopped: Reason | None
+) -> None:
     """Raises InputError ``STEP_BLOCKED``, ``SIGN_BY_PASSED``, ``STEP_SUPERSEDED``,
-    ``OPENINGS_PAUSED``."""
+    ``OPENINGS_PAUSED``, and what the operators have stopped."""
     row = view.row
     if step.status == "blocked":
         why = f"{step.blocked_by} has to be mined before"
@@ -128,8 +131,10 @@ def _require_open(view: OrderView, step: StepView, now: datetime, *, paused: boo
         raise InputError("STEP_SUPERSEDED", f"the step is {step.status}")
     if places and row.cancel_requested:
         raise InputError("STEP_SUPERSEDED", "the order is to be cancelled")
-    if places and paused and not row.new.intent.reduces:
+    if step.step_id != "cancel" and paused and not row.new.intent.reduces:
         raise InputError("OPENINGS_PAUSED", "the account opens nothing now")
+    if places and stopped is not None:
+        raise InputError(stopped.code, stopped.message)
 
 
 async def _in_thread(text: str) -> Any:
