@@ -66,6 +66,7 @@ def open_market(request: Request, terms: Terms, at: At) -> Settlement:
     said = (
         logs.order_closed(order),
         logs.trade_stored(trade, info),
+        logs.fees_processed(trade, request.order_type, fee),
         logs.market_executed(
             order,
             trade,
@@ -110,7 +111,16 @@ def open_resting(request: Request, terms: Terms, at: At) -> list[Settlement]:
         request, CLOSE, old, (first, logs.trade_closed(old, wins=False)), info=request_info(request)
     )
     stored = _settled(
-        request, ADD, trade, (logs.trade_stored(trade, info), executed), info=info, fees_delta=fee
+        request,
+        ADD,
+        trade,
+        (
+            logs.trade_stored(trade, info),
+            logs.fees_processed(trade, request.order_type, fee),
+            executed,
+        ),
+        info=info,
+        fees_delta=fee,
     )
     return [closed, replace(stored, version=request.version + 1)]
 
@@ -130,6 +140,7 @@ def close_market(request: Request, holding: Holding, terms: Terms, at: At) -> Se
     said = (
         logs.order_closed(order),
         logs.trade_closed(trade, wins=percent > 0),
+        logs.fees_processed(trade, request.order_type, fee),
         logs.market_executed(
             order,
             trade,
@@ -179,6 +190,7 @@ def close_triggered(
     said = (
         first,
         logs.trade_closed(trade, wins=percent > 0),
+        logs.fees_processed(trade, kind, fee),
         logs.limit_executed(
             order,
             trade,

@@ -132,6 +132,18 @@ def limit_executed(
     )
 
 
+def fees_processed(trade: Trade, order_type: int, fee: int) -> Log:
+    """Stands before the event of the fill that it is of."""
+    return _log(
+        "FeesProcessed",
+        ("uint8", trade.collateral_index, True),
+        ("address", trade.user, True),
+        ("uint256", trade.size, False),
+        ("uint8", order_type, False),
+        ("uint256", fee, False),
+    )
+
+
 def open_cancelled(order: Id, trade: Trade, reason: int, returned: int) -> Log:
     return _log(
         "MarketOpenCanceled",

@@ -174,7 +174,7 @@ class Desk:
                 "gas": int(tx["gas"]),
                 "type": 2,
                 "maxFeePerGas": int(tx["max_fee_per_gas"]) * fee_times,
-                "maxPriorityFeePerGas": int(tx["max_priority_fee_per_gas"]) * fee_times,
+                "maxPriorityFeePerGas": int(tx["max_priority_fee_per_gas"]),
                 **more,
             },
             self.wallet["private_key"],

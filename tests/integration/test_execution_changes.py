@@ -9,7 +9,6 @@ from typing import Any
 
 import asyncpg
 import pytest
-from eth_account import Account
 
 from db import order_requests, tx_attempts
 from domain import order_facts
@@ -25,6 +24,7 @@ from tests.integration.changes_kit import (
     attempts_are,
     balance,
     changes,
+    fresh_wallet,
     resting,
     steps_of,
     stranger_to,
@@ -62,7 +62,9 @@ async def desk(program: Program) -> AsyncIterator[Desk]:
     content = program.runtime
     connection = await asyncpg.connect(content["database_url"])
     redis = fast_client(content["redis_url"])
-    yield Desk(content, connection, redis, seal_of(program.data_dir))
+    found = Desk(content, connection, redis, seal_of(program.data_dir))
+    await fresh_wallet(found)
+    yield found
     await redis.aclose()
     await connection.close()
 
@@ -199,11 +201,13 @@ async def test_a_stranger_s_hash_and_an_altered_transaction_are_nobody_s(desk: D
     mine, raw = desk.signed(step)
     stranger = await stranger_to(desk)
     nonce = await stranger.rpc(42161, "eth_getTransactionCount", stranger.owner, "pending")
+    # What the step says, from another account, and so their own approval.
     theirs, sent = stranger.signed(step, nonce=int(nonce, 16))
     await desk.rpc(42161, "eth_sendRawTransaction", f"0x{sent.hex()}")
     await desk.store(new, step, theirs, None)
     await attempts_are(desk, new, "dropped")
     # Somebody else names ours for an order of their own.
+    stranger = await stranger_to(desk)
     other = await stranger.accept(await stranger.leg(*GMX), life_s=120)
     await desk.rpc(42161, "eth_sendRawTransaction", f"0x{raw.hex()}")
     await stranger.store(other, await stranger.step(other, "approve"), mine, None)
@@ -354,10 +358,7 @@ async def test_exits_of_an_entry_that_the_venue_cancelled_are_taken_back(desk: D
 async def test_low_gas_is_told_before_anything_is_signed(
     desk: Desk, where: tuple[str, int, str]
 ) -> None:
-    fresh = Account.create()
-    desk.wallet = {"address": fresh.address, "private_key": fresh.key.hex()}
-    poor = {"address": fresh.address, "chain_id": where[1], "eth": "0.0000001", "usdc": "1000"}
-    await desk.control("/fund", poor)
+    await fresh_wallet(desk, eth="0.0000001")
     new = await desk.accept(await desk.leg(*where))
     row = await desk.state(new, "rejected", "prepared")
     assert row.reason is not None
