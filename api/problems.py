@@ -196,10 +196,14 @@ def problem(
     return Response(orjson.dumps(body), spec.status, sent, MEDIA_TYPE)
 
 
-async def on_perp_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, PerpError)
-    if error.code not in SPECS:
-        return crashed(request, error)
+def of_error(request: Request, error: Exception) -> Response:
+    """What is answered where an endpoint, or who serves a path beside them, raised this."""
+    if isinstance(error, HTTPException):
+        code = _OF_STATUS.get(error.status_code, "INTERNAL")
+        detail = HTTPStatus(error.status_code).description or error.detail
+        return problem(request, code, detail, headers=error.headers)
+    if not isinstance(error, PerpError) or error.code not in SPECS:
+        return _crashed(request, error)
     return problem(
         request,
         error.code,
@@ -210,14 +214,7 @@ async def on_perp_error(request: Request, error: Exception) -> Response:
     )
 
 
-async def on_http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    code = _OF_STATUS.get(error.status_code, "INTERNAL")
-    detail = HTTPStatus(error.status_code).description or error.detail
-    return problem(request, code, detail, headers=error.headers)
-
-
-def crashed(request: Request, error: Exception) -> Response:
+def _crashed(request: Request, error: Exception) -> Response:
     _log.error(
         "request_failed",
         request_id=request.scope["request_id"],

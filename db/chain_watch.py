@@ -43,6 +43,21 @@ WHERE NOT o.final AND o.chain_id = $1 AND t.chain_id = $1 AND t.status IN ('mine
 """
 
 
+_UNKNOWN: Final = """
+SELECT min(greatest(e.block_number, t.block_number))
+FROM orders o
+LEFT JOIN LATERAL (
+    SELECT max(block_number) AS block_number FROM chain_events
+    WHERE order_id = o.id AND undone_at IS NULL
+) e ON true
+LEFT JOIN LATERAL (
+    SELECT max(block_number) AS block_number FROM tx_attempts
+    WHERE order_id = o.id AND status IN ('mined', 'reverted')
+) t ON true
+WHERE NOT o.final AND o.state = 'unknown' AND o.chain_id = $1
+"""
+
+
 async def cursor(connection: asyncpg.Connection, chain_id: int) -> int | None:
     """The last block that was read and need not be read again; None: none was."""
     found: int | None = await connection.fetchval(_CURSOR, str(chain_id))
@@ -83,6 +98,13 @@ async def facts(connection: asyncpg.Connection, chain_id: int) -> list[PlacedFac
 async def included(connection: asyncpg.Connection, chain_id: int) -> list[PlacedFact]:
     """Transactions of open orders that are in a block."""
     return _places(chain_id, await connection.fetch(_INCLUDED, str(chain_id)))
+
+
+async def unknown_since(connection: asyncpg.Connection, chain_id: int) -> int | None:
+    """The lowest block with the last thing known of an order that is ``unknown``; None where
+    nothing is known of any, or all are known."""
+    found: int | None = await connection.fetchval(_UNKNOWN, str(chain_id))
+    return found
 
 
 def _places(chain_id: int, rows: list[asyncpg.Record]) -> list[PlacedFact]:

@@ -25,7 +25,7 @@ from db.pool import Database
 from domain import risk
 from domain.amendments import amended
 from domain.errors import ChainTransient, InputError
-from domain.orders import Reason
+from domain.orders import TERMINAL, Reason
 from execution import lifecycle
 from execution.chain import Chain
 from execution.gas import Fees, first_fees, rules_of
@@ -85,19 +85,23 @@ class Preparer:
 
     async def prepare_cancel(self, row: OrderRow, epoch: int, now: datetime) -> None:
         """The step that takes back what rests, blocked while it is too early; or why there is none
-        now. Raises as ``prepare``."""
+        now. Of an order that has ended: of its exits, where they still wait. Raises as ``prepare``.
+        """
         new = row.new
         request = Cancel(new.tag, new.owner, new.intent, new.leg, row.venue_refs)
         plan = await self._planned(row, request)
         event = lifecycle.Step("to_sign")
         if isinstance(plan, Reason):
-            if row.reason is not None and row.reason.code == plan.code:
+            told = row.reason is not None and row.reason.code == plan.code
+            if told or row.state in TERMINAL:
                 return
             event = lifecycle.Step("cancel_refused", plan)
         async with self._database.acquire() as connection, connection.transaction():
             if isinstance(plan, Plan):
                 await self._store(connection, row, plan, now)
-            await record(connection, new.id, [event], now, epoch)
+            await order_changes.hold(connection, new.id, epoch)
+            if not row.final:
+                await record(connection, new.id, [event], now, epoch)
 
     async def prepare_update(
         self, row: OrderRow, change: AmendmentRow, epoch: int, now: datetime
@@ -180,6 +184,10 @@ class Preparer:
                 return builder.reason(result.data)
         nonce = await chain.nonce(owner)
         gas, ok = _gas(steps, results)
+        most = sum(gas) * fees.max_fee_wei + sum(step.value_wei for step in steps)
+        if balance < most:
+            missing = most - balance
+            return Reason("GAS", f"{missing} wei are missing of the native coin for gas and fees")
         return Plan(chain.chain_id, owner, nonce, block, fees, steps, gas, ok, not_before)
 
     # Storing ----------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ from domain import risk
 from domain.errors import InputError
 from domain.ids import VenueId
 from domain.orders import TERMINAL
+from runtime.failpoints import reach
 from runtime.sealing import Seal
 
 WAIT_S: Final = 20.0
@@ -88,11 +89,14 @@ class OrderDesk:
             stopped = risk.refusal(new.intent, new.leg, await trading_limits.read(connection))
             if stopped is not None:
                 raise InputError(stopped.code, stopped.message)
+            reach("P1")
             await orders.add(connection, new, now)
             shown = accepted_row(new, now)
             return Answer(202, orjson.dumps({"data": shown}), f"/v1/orders/{order_id}")
 
-        return await self.once.run(who, act)
+        answer = await self.once.run(who, act)
+        reach("P2")
+        return answer
 
     async def submit(self, who: Asker, order_id: str, body: SubmissionBody) -> Answer:
         """Takes what was signed for a step. Raises as ``place``."""

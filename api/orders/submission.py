@@ -62,7 +62,9 @@ async def take(
 ) -> bool:
     """Keeps it and tells the executor, in a transaction of the caller that holds the order. False
     where it was taken before: nothing is changed. Raises InputError."""
-    if any(item.tx_hash == sent.tx_hash for item in view.attempts):
+    # What was found not to be the step may be another one.
+    standing = (item for item in view.attempts if item.status != "dropped")
+    if any(item.tx_hash == sent.tx_hash for item in standing):
         return False
     step = _step(view, body)
     _require_open(view, step, now, paused=paused, stopped=stopped)
@@ -95,7 +97,8 @@ async def take(
 def _step(view: OrderView, body: SubmissionBody) -> StepView:
     """Raises InputError ``ORDER_TERMINAL``, ``STEP_SUPERSEDED``, ``NOT_SUPPORTED``, and Invalid for
     a step that never was."""
-    if view.row.state in TERMINAL:
+    # Exits that were left at the venue are cancelled after the order they belong to.
+    if view.row.state in TERMINAL and body.step_id != "cancel":
         raise InputError("ORDER_TERMINAL", f"the order is {view.row.state}")
     step = next((item for item in view.steps if item.step_id == body.step_id), None)
     if step is None:
@@ -116,7 +119,10 @@ def _require_open(
     ``OPENINGS_PAUSED``, and what the operators have stopped."""
     row = view.row
     if step.status == "blocked":
-        raise InputError("STEP_BLOCKED", f"{step.blocked_by} has to be mined before")
+        why = f"{step.blocked_by} has to be mined before"
+        if step.blocked_by is None:
+            why = "the venue takes it no earlier than not_before"
+        raise InputError("STEP_BLOCKED", why)
     places = step.step_id in _PLACES
     last = min(step.sign_by, row.new.deadline) if places else step.sign_by
     if now > last:

@@ -14,6 +14,7 @@ from api.routing.request import RouteRequest
 from connectors.base.economics import Economics
 from connectors.base.ladders import OpenPool
 from connectors.base.routes import RouteRules, Unit
+from connectors.base.screens import Barred
 from domain import exact
 from domain.costs import PoolCost, PricedPool, UnpricedPool
 from domain.errors import InputError, StaleQuote
@@ -38,6 +39,7 @@ ROUNDS: Final = 8
 """Of looking for the notional of a size: impact moves the price by less than the size does, so each
 round is closer by orders of magnitude."""
 SIZE_DECIMALS: Final = 18
+_NOBODY: Final[Mapping[VenueId, Barred]] = {}
 
 Needs: TypeAlias = Callable[[OrderLeg], Sequence[Mapping[str, Any]]]
 """What a wallet lacks for a leg."""
@@ -94,9 +96,10 @@ class Router:
         depth: bytes,
         venues: Facts,
         funding: Sequence[FundingPlace] = (),
+        barred: Mapping[VenueId, Barred] = _NOBODY,
     ) -> Answer:
         """``depth``: of the market. ``venues``: what is known of it there. ``funding``: what
-        holding it costs.
+        holding it costs. ``barred``: venues that do not serve whoever asks.
 
         Raises StaleQuote ``QUOTE_STALE`` when nothing can be compared with, Unavailable ``BUSY``,
         or ``FEED_UNAVAILABLE`` for a depth that cannot be read.
@@ -110,7 +113,7 @@ class Router:
             content, pools = await self._depth.read(depth)
             if content["mid"] is None:
                 raise StaleQuote("QUOTE_STALE", "no venue backs a price now")
-            work = _Work(self._depth, self._rules, request, venues, funding)
+            work = _Work(self._depth, self._rules, request, venues, funding, barred)
             return await work.answer(content, pools)
         except (InputError, KeyError, TypeError, ValueError) as error:
             why = "this gateway cannot read what the feed says of the depth"
@@ -129,12 +132,14 @@ class _Work:
         request: RouteRequest,
         venues: Facts,
         funding: Sequence[FundingPlace],
+        barred: Mapping[VenueId, Barred],
     ) -> None:
         self._depth = depth
         self._rules = rules
         self._request = request
         self._intent = request.intent
         self._venues = venues
+        self._barred = barred
         self._funding = {(place.venue, place.pool): place for place in funding}
         self._inputs: dict[RoutePlace, Any] = {}
         self._excluded: list[Excluded] = []
@@ -222,6 +227,9 @@ class _Work:
 
     def _refusal(self, place: RoutePlace, rules: RouteRules) -> tuple[str, str] | None:
         request, intent, offered = self._request, self._intent, rules.offered
+        barred = self._barred.get(place.venue)
+        if barred is not None and not (barred.exits and intent.reduces):
+            return barred.code, barred.message
         checks = (
             (request.venues is None or place.venue in request.venues, "VENUE_FILTER",
              "not among the venues asked for"),

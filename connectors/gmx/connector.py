@@ -13,7 +13,7 @@ from connectors.base.protocol import HttpTransport, Source, VenueRules, WsTransp
 from connectors.base.rest import RestClient
 from connectors.gmx import constants as c
 from connectors.gmx import limits, parse
-from connectors.gmx.addresses import contracts
+from connectors.gmx.addresses import contracts, release
 from connectors.gmx.economics.opened import PoolToken
 from connectors.gmx.gas_poll import GasSession
 from connectors.gmx.hosts import Hosts
@@ -346,11 +346,12 @@ def from_settings(settings: Settings, market_map: MarketMap) -> GmxConnector:
         scheme = "wss" if url.startswith(("ws://", "wss://")) else "https"
         check_url(f"PERP_RPC_URLS_{chain_id}", url, scheme, allow_private=allow_private)
     try:
-        table = contracts(chain_id, settings.gmx_version, settings.gmx_addresses)
+        version = release(chain_id, settings.gmx_addresses, settings.gmx_version)
+        table = contracts(chain_id, version, settings.gmx_addresses)
     except InputError as error:
         raise SettingsError("BAD_ADDRESS", f"PERP_GMX_..._ADDRESS: {error.message}") from None
     apis = comma_urls(settings.gmx_api_urls) or c.API_URLS.get(settings.network, ())
     for url in apis:
         check_url("PERP_GMX_API_URLS", url, "https", allow_private=allow_private)
-    chain = Chain(chain_id, rpc_urls, table, settings.gmx_version)
+    chain = Chain(chain_id, rpc_urls, table, version)
     return GmxConnector(keepers, chain, market_map, apis)
