@@ -1,5 +1,6 @@
 """Orders from Postgres to a fill on the chains of a sandbox that runs as users run it."""
 
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,6 +19,7 @@ from execution.store import record
 from runtime import events
 from runtime.redis import fast_client
 from runtime.sealing import seal_of
+from tests.integration.auth_kit import Wallet
 from tests.integration.execution_kit import ETH_MARKET, Desk, until
 from tests.integration.program_kit import Program
 from tests.servers import open_folder
@@ -237,6 +239,53 @@ async def test_of_two_orders_the_one_that_is_signed_first_goes_first(desk: Desk)
     await desk.submit(one, "approve")
     await desk.submit(one, "order")
     await desk.state(one, "filled")
+
+
+@pytest.fixture
+async def client(desk: Desk, program: Program) -> AsyncIterator[httpx.AsyncClient]:
+    """Of the gateway, signed in as the desk's trader."""
+    async with httpx.AsyncClient(base_url=program.url, trust_env=False) as http:
+        wallet = Wallet(http, Account.from_key(desk.wallet["private_key"]))
+        grant = await wallet.grant()
+        http.headers["Authorization"] = f"Bearer {grant['access_token']}"
+        yield http
+
+
+async def flattened(client: httpx.AsyncClient) -> dict[str, list[dict[str, object]]]:
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    answer = await client.post("/v1/orders/flatten", json={"venue": "gains"}, headers=headers)
+    assert answer.status_code == 202, answer.text
+    data: dict[str, list[dict[str, object]]] = answer.json()["data"]
+    return data
+
+
+async def test_what_an_account_holds_is_flattened(desk: Desk, client: httpx.AsyncClient) -> None:
+    new = await desk.accept(await desk.leg(*GAINS), life_s=120)
+    await desk.submit(new, "approve")
+    await desk.submit(new, "order")
+    await desk.state(new, "filled")
+    data = await flattened(client)
+    assert data["skipped"] == []
+    assert data["orders"]
+    for made in data["orders"]:
+        row = await orders.read(desk.connection, str(made["id"]))
+        assert row is not None
+        await desk.submit(row.new, "order")
+        row = await desk.state(row.new, "filled", "cancelled", "rejected")
+        assert row.state == "filled", row.reason
+    assert await flattened(client) == {"orders": [], "skipped": []}
+
+
+async def test_who_is_not_heard_has_the_orders_cancelled(
+    desk: Desk, client: httpx.AsyncClient
+) -> None:
+    new = await desk.accept(await desk.leg(*GMX), life_s=120)
+    await _prepared(desk, new)
+    answer = await client.put("/v1/heartbeat", json={"timeout_s": 1})
+    assert answer.status_code == 200, answer.text
+    row = await desk.state(new, "cancelled", "expired", "rejected")
+    assert row.reason is not None
+    assert (row.state, row.reason.code, row.cancel_requested) == ("cancelled", "CANCELLED", True)
 
 
 async def test_a_price_beyond_the_guard_is_cancelled_by_the_venue(desk: Desk) -> None:
