@@ -32,7 +32,9 @@ from api.realtime.socketio_server import SocketServer
 from api.realtime.subscriptions import Subscriptions
 from api.realtime.websocket import SEND_BUFFER
 from api.routing.desk import RoutingDesk
+from api.routing.needs import Spenders
 from api.routing.router import Router
+from api.routing.wallets import WalletReader
 from api.rpc_health import RpcHealth
 from api.tape.board import Board
 from api.tape.reader import TapeReader
@@ -52,6 +54,7 @@ IDLE_S: Final = 10
 GOODBYE_S: Final = 1.0
 STOP_S: Final = 2
 AUTH_OFF: Final = Config(keys=None, public_url="http://127.0.0.1", rpc_urls={})
+_NO_SPENDERS: Final[Spenders] = {}
 _KEY_FILE: Final = "auth-keys"
 _REACHED_BY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -124,6 +127,7 @@ class Gateway:
         rates: Rates = RATES,
         seal: Seal | None = None,
         network: str = "sandbox",
+        spenders: Spenders = _NO_SPENDERS,
     ) -> None:
         self._redis = guarded_client(redis_url)
         self._database = Database(database_url)
@@ -142,6 +146,7 @@ class Gateway:
         self._orders = OrderDesk(
             self._database, self._quotes, seal, registry.traded_chains(network)
         )
+        self._wallets, self._spenders = WalletReader(auth.rpc_urls), spenders
         self._health = Health(self._redis, self._database, lambda: self._reader.beat_age_s)
 
     async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
@@ -178,6 +183,7 @@ class Gateway:
             await self._accounts.close()
             self._auth.close()
             await self._reader.close()
+            await self._wallets.close()
             await self._redis.aclose()
             await self._database.close()
 
@@ -198,7 +204,7 @@ class Gateway:
             history,
             self._limits,
             RpcHealth(self._auth.config.rpc_urls),
-            RoutingDesk(self._board, quotes, router, self._database),
+            RoutingDesk(self._board, quotes, router, self._database, self._wallets, self._spenders),
             self._orders,
             ExecutorHealth(self._redis),
         )
@@ -275,6 +281,7 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         rates_of(settings),
         seal_of(settings.data_dir, settings.sealing_key),
         settings.network,
+        registry.spenders(settings),
     )
     listener = listen(settings.http_host, settings.http_port, shared=settings.gateways > 1)
     _log.info("gateway_listens", host=settings.http_host, port=settings.http_port)
