@@ -26,8 +26,9 @@ from domain.errors import InputError, PerpError
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Area = Literal["market", "auth", "routing", "orders", "account", "ops"]
-Access = Literal["none", "session", "cookie"]
-"""``session``: an access token; ``cookie``: a refresh token, in the body or as a cookie."""
+Access = Literal["none", "optional", "session", "cookie"]
+"""``session``: an access token; ``optional``: the same, or nothing; ``cookie``: a refresh token, in
+the body or as a cookie."""
 LimitClass = Literal["none", "read", "login", "order"]
 """``read``: of the account whose token comes along, else of the address; ``login``: of the address,
 and of the account that signs in; ``order``: as ``read``, and of the account itself."""
@@ -90,6 +91,11 @@ class Asked(Generic[Path, Query, Body]):
     key: str | None = None
 
     @property
+    def anybody(self) -> Identity | None:
+        """Who asks, if they said so."""
+        return self._identity
+
+    @property
     def identity(self) -> Identity:
         """Who asks. Only where the endpoint wants to know."""
         assert self._identity is not None, "this endpoint is open to anybody"
@@ -140,7 +146,7 @@ class Endpoint:
             found.append("NOT_FOUND")
         if self.method != "GET":
             found += _OF_BODY
-        if self.access == "session":
+        if self.access in ("optional", "session"):
             found += _OF_SESSION
         if self.limit != "none":
             found.append("RATE_LIMITED")
@@ -249,7 +255,9 @@ async def _asked(endpoint: Endpoint, request: Request, told: _Told) -> Asked[Any
     if changes and not same_origin(request.headers.get("origin"), request.headers.get("host", "")):
         raise InputError("ORIGIN_REFUSED", "pages of other origins cannot ask this")
     identity = None
-    if endpoint.access == "session":
+    if endpoint.access == "session" or (
+        endpoint.access == "optional" and "authorization" in request.headers
+    ):
         identity = await context.auth.identify(bearer(request))
         if identity.scopes is not None and endpoint.scope not in identity.scopes:
             raise InputError("SCOPE_MISSING", _scope_needed(endpoint))

@@ -28,6 +28,7 @@ _AREAS: Final = {
 }
 _SECURITY: Final[Mapping[str, Sequence[Mapping[str, Sequence[str]]]]] = {
     "none": (),
+    "optional": ({_BEARER: ()}, {}),
     "session": ({_BEARER: ()},),
     # Or the token is in the body.
     "cookie": ({_COOKIE: ()}, {}),

@@ -90,6 +90,7 @@ SPECS: Final[Mapping[str, Spec]] = {
     "BODY_TOO_LARGE": Spec(413, "The body is too large"),
     "BAD_HTTP": Spec(400, "The request cannot be read"),
     "QUOTE_STALE": Spec(503, "No current quote", "no venue backs a price now", 1),
+    "MARKET_CLOSED": Spec(409, "The market is closed", "GET /v1/markets says what is open"),
     "FEED_UNAVAILABLE": Spec(503, "Nothing is known from the feed yet", None, 1),
     "REDIS_UNAVAILABLE": Spec(503, "Redis does not answer", None, 1),
     "DATABASE_UNAVAILABLE": Spec(503, "Postgres does not answer", None, 1),

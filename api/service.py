@@ -35,8 +35,10 @@ from api.realtime.socketio_server import SocketServer
 from api.realtime.subscriptions import Subscriptions
 from api.realtime.websocket import SEND_BUFFER
 from api.routing.desk import RoutingDesk
+from api.routing.needs import Spenders
 from api.routing.router import Router
 from api.routing.screens import Screens
+from api.routing.wallets import WalletReader
 from api.rpc_health import RpcHealth
 from api.tape.board import Board
 from api.tape.reader import TapeReader
@@ -59,6 +61,7 @@ GOODBYE_S: Final = 1.0
 STOP_S: Final = 2
 SANDBOX_CHAINS: Final = registry.traded_chains(Settings.model_construct())
 AUTH_OFF: Final = Config(keys=None, public_url="http://127.0.0.1", rpc_urls={})
+_NO_SPENDERS: Final[Spenders] = {}
 _KEY_FILE: Final = "auth-keys"
 _REACHED_BY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -132,6 +135,7 @@ class Gateway:
         seal: Seal | None = None,
         chains: Mapping[VenueId, Sequence[int]] = SANDBOX_CHAINS,
         screens: Mapping[VenueId, Screen] = MappingProxyType({}),
+        spenders: Spenders = _NO_SPENDERS,
     ) -> None:
         self._redis = guarded_client(redis_url)
         self._database = Database(database_url)
@@ -155,6 +159,7 @@ class Gateway:
             self._board.require_market,
         )
         self._screens = Screens(screens)
+        self._wallets, self._spenders = WalletReader(auth.rpc_urls), spenders
         self._health = Health(self._redis, self._database, lambda: self._reader.beat_age_s)
 
     async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
@@ -192,6 +197,7 @@ class Gateway:
             await self._accounts.close()
             self._auth.close()
             await self._reader.close()
+            await self._wallets.close()
             await self._redis.aclose()
             await self._database.close()
 
@@ -202,7 +208,15 @@ class Gateway:
         quotes, history = self._quotes, PriceHistory(self._database)
         ladders = LadderPricer(registry.ECONOMICS)
         router = Router(registry.ECONOMICS, registry.ROUTES)
-        routing = RoutingDesk(self._board, quotes, router, self._database, self._screens)
+        routing = RoutingDesk(
+            self._board,
+            quotes,
+            router,
+            self._database,
+            self._screens,
+            self._wallets,
+            self._spenders,
+        )
         context = Context(
             self._board,
             quotes,
@@ -291,6 +305,7 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         seal_of(settings.data_dir, settings.sealing_key),
         registry.traded_chains(settings),
         registry.screens(settings),
+        registry.spenders(settings),
     )
     listener = listen(settings.http_host, settings.http_port, shared=settings.gateways > 1)
     _log.info("gateway_listens", host=settings.http_host, port=settings.http_port)

@@ -21,11 +21,13 @@ from connectors.gains import constants as gains_constants
 from connectors.gains import history as gains_history
 from connectors.gains import orders_desk as gains_orders
 from connectors.gains.economics.pricing import ECONOMICS as GAINS_ECONOMICS
+from connectors.gains.orders.deployments import DEPLOYMENTS
 from connectors.gains.routes import ROUTES as GAINS_ROUTES
 from connectors.gmx import connector as gmx
 from connectors.gmx import constants as gmx_constants
 from connectors.gmx import history as gmx_history
 from connectors.gmx import orders_desk as gmx_orders
+from connectors.gmx.addresses import contracts
 from connectors.gmx.economics.pricing import ECONOMICS as GMX_ECONOMICS
 from connectors.gmx.routes import ROUTES as GMX_ROUTES
 from domain.ids import MarketId, VenueId
@@ -100,6 +102,17 @@ def screens(settings: Settings) -> Mapping[VenueId, Screen]:
     """Of venues that do not serve everybody. Raises SettingsError."""
     dydx_says = dydx_screen.from_settings(settings)
     return {} if dydx_says is None else {VenueId("dydx"): dydx_says}
+
+
+def spenders(settings: Settings) -> Mapping[tuple[VenueId, int], str]:
+    """Whom the owner of a collateral allows to take it, by venue and chain. Raises InputError
+    ``BAD_ADDRESS``."""
+    chain_id = _GMX_CHAINS[settings.network]
+    gmx_contracts = contracts(chain_id, settings.gmx_version, settings.gmx_addresses)
+    diamonds = {chain: item.diamond for chain, item in DEPLOYMENTS.items()}
+    diamonds |= settings.gains_diamond_addresses
+    found = {(VenueId("gains"), chain): address for chain, address in diamonds.items()}
+    return found | {(VenueId("gmx"), chain_id): gmx_contracts["ROUTER"]}
 
 
 def histories(settings: Settings) -> Mapping[VenueId, VenueHistory]:

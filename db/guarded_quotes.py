@@ -20,6 +20,8 @@ class QuotedLeg(NamedTuple):
 
 
 class GuardedQuote(NamedTuple):
+    """``decision``: all that it was chosen from, as it was answered; None of older ones."""
+
     id: str
     account_id: str
     created_at: datetime
@@ -27,11 +29,18 @@ class GuardedQuote(NamedTuple):
     intent: OrderIntent
     legs: tuple[QuotedLeg, ...]
     excluded: Sequence[Any]
+    decision: Any = None
 
 
 _INSERT: Final = """
-INSERT INTO guarded_quotes (id, account_id, created_at, expires_at, request, legs, excluded)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO guarded_quotes (id, account_id, created_at, expires_at, request, legs, excluded,
+    decision)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+_DECIDED: Final = """
+INSERT INTO decisions (order_id, at, arrival_mid, routes)
+SELECT $1, $3, (decision->>'reference_price')::numeric, decision FROM guarded_quotes
+WHERE id = $2 AND decision IS NOT NULL
 """
 _SELECT: Final = "SELECT * FROM guarded_quotes WHERE id = $1 AND account_id = $2"
 _FORGET: Final = """
@@ -53,8 +62,17 @@ async def add(connection: asyncpg.Connection, quote: GuardedQuote, forget: datet
         as_json(codec.encode(quote.intent)),
         as_json(legs),
         as_json(quote.excluded),
+        None if quote.decision is None else as_json(quote.decision),
     )
     await connection.execute(_FORGET, forget)
+
+
+async def decided(
+    connection: asyncpg.Connection, order_id: str, quote_id: str, now: datetime
+) -> None:
+    """The order keeps what it was decided from, when the quote is gone. In the transaction that
+    accepts it."""
+    await connection.execute(_DECIDED, order_id, quote_id, now)
 
 
 async def read(
@@ -75,4 +93,5 @@ async def read(
             for item in orjson.loads(row["legs"])
         ),
         orjson.loads(row["excluded"]),
+        None if row["decision"] is None else orjson.loads(row["decision"]),
     )

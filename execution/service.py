@@ -36,7 +36,7 @@ from runtime.sealing import seal_of
 from runtime.settings import Settings, comma_urls
 from runtime.tasks import Backoff, end_all, sleep_or_stop, supervise
 
-SCHEMA: Final = 11
+SCHEMA: Final = 12
 """What this needs of the database."""
 AT_ONCE: Final = 8
 """Orders that are worked on at once."""

@@ -91,6 +91,7 @@ class OrderDesk:
                 raise InputError(stopped.code, stopped.message)
             reach("P1")
             await orders.add(connection, new, now)
+            await guarded_quotes.decided(connection, order_id, quote.id, now)
             shown = accepted_row(new, now)
             return Answer(202, orjson.dumps({"data": shown}), f"/v1/orders/{order_id}")
 

@@ -6,7 +6,6 @@ from api import query
 from api.endpoints import Asked, Endpoint
 from api.problems import STOPPED
 from api.routing.answer import answer_row
-from api.routing.desk import no_needs
 from api.routing.request import request_of
 from api.schemas.base import Data, Nothing
 from api.schemas.routing import GuardedQuote, QuoteBody, QuotePath, RouteBody, Routes
@@ -16,13 +15,15 @@ from runtime.clock import iso_ms
 
 
 async def post_routes(asked: Asked[None, Nothing, RouteBody]) -> Response:
-    found = await asked.context.routing.route(request_of(asked.body))
-    return query.answer(answer_row(found, no_needs))
+    routing = asked.context.routing
+    found = await routing.route(request_of(asked.body))
+    account = None if asked.anybody is None else asked.anybody.account
+    return query.answer(answer_row(found, await routing.lacks(account, found.legs)))
 
 
 async def post_quote(asked: Asked[None, Nothing, QuoteBody]) -> Response:
     quote = await asked.context.routing.guard(
-        request_of(asked.body), asked.body.route_id, asked.identity.account.id
+        request_of(asked.body), asked.body.route_id, asked.identity.account
     )
     answer = _answer(quote)
     answer.status_code = 201
@@ -41,11 +42,19 @@ def _answer(quote: guarded_quotes.GuardedQuote) -> Response:
             "expires_at": iso_ms(microseconds(quote.expires_at)),
             "legs": [item.shown for item in quote.legs],
             "excluded": quote.excluded,
+            "decision": quote.decision,
         }
     )
 
 
-_PRICED = ("UNKNOWN_MARKET", "FEED_UNAVAILABLE", "QUOTE_STALE", "REDIS_UNAVAILABLE", "BUSY")
+_PRICED = (
+    "UNKNOWN_MARKET",
+    "FEED_UNAVAILABLE",
+    "QUOTE_STALE",
+    "MARKET_CLOSED",
+    "REDIS_UNAVAILABLE",
+    "BUSY",
+)
 
 ENDPOINTS = (
     Endpoint(
@@ -57,6 +66,8 @@ ENDPOINTS = (
         Data[Routes],
         body=RouteBody,
         errors=_PRICED,
+        access="optional",
+        scope="read",
     ),
     Endpoint(
         "POST",

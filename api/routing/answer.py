@@ -4,16 +4,18 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from api.routing.router import Answer, Excluded, Leg, Needs
+from api.routing.needs import Lacks
+from api.routing.router import Answer, Excluded, Leg
 from domain.units import minimal
 from runtime.clock import iso_ms
 
 
-def answer_row(answer: Answer, needs: Needs) -> dict[str, Any]:
+def answer_row(answer: Answer, lacks: Lacks) -> dict[str, Any]:
     """``data`` of the answer. ``best`` is None when there is no route."""
-    routes = [leg_row(leg, needs) for leg in answer.legs]
+    routes = [leg_row(leg, lacks) for leg in answer.legs]
     return {
         "as_of": iso_ms(answer.as_of_us),
+        "reference_price": minimal(answer.reference_price),
         "best": routes[0]["route_id"] if routes else None,
         "routes": routes,
         "excluded": [excluded_row(item) for item in answer.excluded],
@@ -24,10 +26,11 @@ def answer_row(answer: Answer, needs: Needs) -> dict[str, Any]:
     }
 
 
-def leg_row(item: Leg, needs: Needs) -> dict[str, Any]:
+def leg_row(item: Leg, lacks: Lacks) -> dict[str, Any]:
     """A route. ``liquidation_price`` is None of what is no opening: it takes what the account holds
     already."""
     route, leg, guard = item.route, item.leg, item.guard
+    found = lacks(item)
     return {
         "route_id": route.place.route_id,
         "venue": leg.venue,
@@ -57,7 +60,8 @@ def leg_row(item: Leg, needs: Needs) -> dict[str, Any]:
         "all_in_bps": minimal(route.all_in_bps),
         "total_cost_usd": minimal(route.total_cost_usd),
         "liquidation_price": _text(item.liquidation_price),
-        "needs": list(needs(leg)),
+        "needs": list(found or ()),
+        "needs_known": found is not None,
     }
 
 

@@ -1,5 +1,6 @@
 """Routes and guarded quotes for whoever asks: the router with what it reads, and what is kept."""
 
+import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -7,13 +8,17 @@ from typing import Any, Final
 
 from api.auth.postgres import transaction
 from api.held import place_of
+from api.problems import Unavailable
 from api.quotes import QuoteReader
-from api.routing.answer import excluded_row, leg_row
+from api.routing.answer import answer_row, excluded_row, leg_row
+from api.routing.needs import Grant, Lacks, Spenders, grant_of, lacking, link_wallet, nobody
 from api.routing.request import RouteRequest
 from api.routing.router import Answer, Leg, Router
 from api.routing.screens import Screens
+from api.routing.wallets import WAIT_S, WalletReader
 from api.tape.board import Board
 from db import guarded_quotes, trading_limits, wallets
+from db.accounts import EVERY_CHAIN, Account
 from db.guarded_quotes import GuardedQuote, QuotedLeg
 from db.instants import instant
 from db.pool import Database
@@ -21,10 +26,11 @@ from domain import risk
 from domain.errors import InputError, StaleQuote
 from domain.funding import Place
 from domain.ids import VenueId
-from domain.orders import OrderIntent, OrderLeg
+from domain.orders import OrderIntent
 from runtime.channels import depth_key
 from runtime.clock import wall_us
 
+_LINK: Final = link_wallet()
 QUOTE_LIFE: Final = timedelta(seconds=10)
 """To place the order. The price guard, not this, protects the fill."""
 KEPT: Final = timedelta(hours=1)
@@ -32,12 +38,6 @@ KEPT: Final = timedelta(hours=1)
 
 _REASONS: Final = 5
 _UNKNOWN: Final[Mapping[str, str]] = {}
-
-
-def no_needs(leg: OrderLeg) -> Sequence[Mapping[str, Any]]:
-    """Of a wallet that nothing is known of."""
-    del leg
-    return ()
 
 
 class RoutingDesk:
@@ -48,7 +48,11 @@ class RoutingDesk:
         router: Router,
         database: Database,
         screens: Screens,
+        wallets: WalletReader,
+        spenders: Spenders,
     ) -> None:
+        self._wallets = wallets
+        self._spenders = spenders
         self._board = board
         self._quotes = quotes
         self._router = router
@@ -69,8 +73,44 @@ class RoutingDesk:
             raise StaleQuote("QUOTE_STALE", f"{market} has no current depth")
         return await self._router.route(request, depth, venues, self._funding(market), barred)
 
+    async def lacks(self, account: Account | None, legs: Sequence[Leg]) -> Lacks:
+        """Of the wallet of who asks, None: of nobody. Takes no longer than ``wallets.WAIT_S``."""
+        if account is None:
+            return nobody
+        grants = {id(item): grant_of(item, self._spenders) for item in legs}
+        wanted: dict[int, list[Grant]] = {}
+        for item in legs:
+            chain_id, grant = item.leg.chain_id, grants[id(item)]
+            if item.paid is not None and isinstance(chain_id, int):
+                wanted.setdefault(chain_id, []).extend([] if grant is None else [grant])
+        linked, held = await asyncio.gather(
+            self._linked(account, legs), self._wallets.read(account.address, wanted)
+        )
+
+        def lacks(item: Leg) -> Sequence[Mapping[str, Any]] | None:
+            chain_id = item.leg.chain_id
+            if not isinstance(chain_id, int):
+                return None if linked is None else [] if item.leg.venue in linked else [_LINK]
+            if account.chain_id not in (EVERY_CHAIN, chain_id):
+                return [_LINK]
+            known = held.get(chain_id)
+            return None if known is None else lacking(item, known, grants.get(id(item)))
+
+        return lacks
+
+    async def _linked(self, account: Account, legs: Sequence[Leg]) -> frozenset[str] | None:
+        """Venues that the account has shown an address of; None where nobody knows."""
+        if all(isinstance(item.leg.chain_id, int) for item in legs):
+            return frozenset()
+        try:
+            async with asyncio.timeout(WAIT_S), transaction(self._database) as connection:
+                owned = await wallets.of_account(connection, account.id)
+        except (Unavailable, TimeoutError):
+            return None
+        return frozenset(wallet.venue for wallet in owned)
+
     async def guard(
-        self, request: RouteRequest, route_id: str | None, account_id: str
+        self, request: RouteRequest, route_id: str | None, account: Account
     ) -> GuardedQuote:
         """Prices it anew and keeps it.
 
@@ -78,21 +118,23 @@ class RoutingDesk:
         with the code of what the operators have stopped.
         """
         async with transaction(self._database) as connection:
-            known = await wallets.of_account(connection, account_id)
+            known = await wallets.of_account(connection, account.id)
         answer = await self.route(request, {each.venue: each.address for each in known})
         legs = _chosen(answer, route_id)
         if not legs:
             raise InputError("ROUTE_GONE", _why_gone(answer, route_id))
         now = instant(wall_us())
         await self._require_allowed(request.intent, legs)
+        lacks = await self.lacks(account, [*answer.legs, *answer.split_legs])
         quote = GuardedQuote(
             str(uuid.uuid4()),
-            account_id,
+            account.id,
             now,
             now + QUOTE_LIFE,
             request.intent,
-            tuple(QuotedLeg(item.leg, leg_row(item, no_needs)) for item in legs),
+            tuple(QuotedLeg(item.leg, leg_row(item, lacks)) for item in legs),
             [excluded_row(item) for item in answer.excluded],
+            answer_row(answer, lacks),
         )
         async with transaction(self._database) as connection:
             await guarded_quotes.add(connection, quote, now - KEPT)

@@ -2,7 +2,7 @@
 millisecond, as ladders are priced."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -13,7 +13,7 @@ from api.problems import Unavailable
 from api.routing.request import RouteRequest
 from connectors.base.economics import Economics
 from connectors.base.ladders import OpenPool
-from connectors.base.routes import RouteRules, Unit
+from connectors.base.routes import Paid, RouteRules, Unit
 from connectors.base.screens import Barred
 from domain import exact
 from domain.costs import PoolCost, PricedPool, UnpricedPool
@@ -32,17 +32,17 @@ from domain.routing import (
     plan,
 )
 from domain.splits import PARTS
-from domain.units import BPS
+from domain.units import BPS, minimal
 
 TURN_S: Final = 1.0
+CLOSED: Final = frozenset({"CLOSED", "HOURS"})
+"""Why a venue has no price of a market that it will have again."""
 ROUNDS: Final = 8
 """Of looking for the notional of a size: impact moves the price by less than the size does, so each
 round is closer by orders of magnitude."""
 SIZE_DECIMALS: Final = 18
 _NOBODY: Final[Mapping[VenueId, Barred]] = {}
 
-Needs: TypeAlias = Callable[[OrderLeg], Sequence[Mapping[str, Any]]]
-"""What a wallet lacks for a leg."""
 Facts: TypeAlias = Mapping[str, Mapping[str, Any]]
 """The ``venues`` of a row of ``GET /v1/markets``."""
 
@@ -61,21 +61,24 @@ class Excluded:
 @dataclass(frozen=True, slots=True)
 class Leg:
     """A route with what an order there is made of. ``liquidation_price``: None where no price
-    liquidates it, or nobody can say."""
+    liquidates it, or nobody can say. ``paid``: None where orders are no transactions."""
 
     route: Route
     leg: OrderLeg
     guard: PriceGuard
     liquidation_price: Decimal | None = None
+    paid: Paid | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``as_of_us``: when the feed said what this was made of. ``legs``: in the order of the
+    """``as_of_us``: when the feed said what this was made of, ``reference_price``: what all is
+    compared with, the middle of the consolidated quote. ``legs``: in the order of the
     ranking, of the whole size each. ``split`` may also name pools that take no more than a share,
     which ``excluded`` has because of the whole; ``split_legs`` are its legs, each of its share."""
 
     as_of_us: int
+    reference_price: Decimal
     legs: tuple[Leg, ...]
     excluded: tuple[Excluded, ...]
     split: tuple[Share, ...]
@@ -101,7 +104,8 @@ class Router:
         """``depth``: of the market. ``venues``: what is known of it there. ``funding``: what
         holding it costs. ``barred``: venues that do not serve whoever asks.
 
-        Raises StaleQuote ``QUOTE_STALE`` when nothing can be compared with, Unavailable ``BUSY``,
+        Raises StaleQuote ``QUOTE_STALE`` when nothing can be compared with, or ``MARKET_CLOSED``
+        where that is why, Unavailable ``BUSY``,
         or ``FEED_UNAVAILABLE`` for a depth that cannot be read.
         """
         try:
@@ -112,7 +116,7 @@ class Router:
         try:
             content, pools = await self._depth.read(depth)
             if content["mid"] is None:
-                raise StaleQuote("QUOTE_STALE", "no venue backs a price now")
+                raise _unpriced(content["excluded"])
             work = _Work(self._depth, self._rules, request, venues, funding, barred)
             return await work.answer(content, pools)
         except (InputError, KeyError, TypeError, ValueError) as error:
@@ -156,34 +160,39 @@ class _Work:
                 offers.append(offer)
             await asyncio.sleep(0)
         legs, shares, split = self._legs(offers, middle)
-        return Answer(content["published_us"], legs, tuple(self._excluded), split, shares)
+        return Answer(content["published_us"], middle, legs, tuple(self._excluded), split, shares)
 
     def _legs(
         self, offers: list[Offer], middle: Decimal
     ) -> tuple[tuple[Leg, ...], tuple[Leg, ...], tuple[Share, ...]]:
-        """The routes, the legs of the split, the split. Offers that cannot be guarded as asked for
-        leave, and the rest is planned again."""
+        """The routes, the legs of the split, the split. What cannot be told to its venue as asked
+        for leaves, and the rest is planned again."""
         holding = self._request.holding_hours is not None
         while True:
             found = plan(offers, middle, holding=holding, max_legs=self._request.max_legs)
-            refused: set[RoutePlace] = set()
+            refused: list[tuple[RoutePlace, int]] = []
             legs = [self._guarded(route, BPS, refused) for route in found.routes]
-            parts = []
+            parts: list[Leg | None] = []
             for share in found.split:
+                if share.share_bps == BPS:
+                    parts += [leg for leg in legs if leg and leg.route.place == share.place]
+                    continue
                 [offer] = [item for item in offers if item.place == share.place]
                 [part] = plan([_part_of(offer, share)], middle, holding=holding).routes
                 parts.append(self._guarded(part, share.share_bps, refused))
             if not refused:
                 return _known(legs), _known(parts), found.split
-            offers = [offer for offer in offers if offer.place not in refused]
+            offers = [left for offer in offers if (left := _without(offer, refused)) is not None]
 
-    def _guarded(self, route: Route, share_bps: int, refused: set[RoutePlace]) -> Leg | None:
+    def _guarded(
+        self, route: Route, share_bps: int, refused: list[tuple[RoutePlace, int]]
+    ) -> Leg | None:
         try:
             return self._leg(route, share_bps)
         except InputError as error:
-            if route.place not in refused:
+            if share_bps == BPS:
                 self._exclude(route.place, error.code, error.message)
-            refused.add(route.place)
+            refused.append((route.place, share_bps * PARTS // BPS))
             return None
 
     # Offers ---------------------------------------------------------------------------------------
@@ -312,6 +321,8 @@ class _Work:
         expected = expected_price(intent, priced.price)
         bound = guard_price(intent, priced.price)
         guard = rules.guard(inputs, intent.side, expected, bound)
+        if intent.type == "market" and not intent.reduces and _is_passed(intent, expected, guard):
+            raise InputError("GUARD_TOO_TIGHT", f"the fill is expected at {minimal(expected)}")
         share = Fraction(share_bps, BPS)
         leg = OrderLeg(
             venue=place.venue,
@@ -327,11 +338,33 @@ class _Work:
         liquidation = None
         if intent.intent == "open":
             liquidation = rules.liquidation_price(inputs, intent, leg)
-        return Leg(route, leg, guard, liquidation)
+        return Leg(route, leg, guard, liquidation, rules.paid(inputs, intent, leg))
+
+
+def _is_passed(intent: OrderIntent, expected: Decimal, guard: PriceGuard) -> bool:
+    """Whether the venue would refuse today's own fill."""
+    return guard.price < expected if intent.side == "BUY" else guard.price > expected
+
+
+def _unpriced(excluded: Sequence[Mapping[str, Any]]) -> StaleQuote:
+    if any(row["reason"] in CLOSED for row in excluded):
+        return StaleQuote("MARKET_CLOSED", "no venue trades it at this hour")
+    return StaleQuote("QUOTE_STALE", "no venue backs a price now")
 
 
 def _known(legs: Sequence[Leg | None]) -> tuple[Leg, ...]:
     return tuple(leg for leg in legs if leg is not None)
+
+
+def _without(offer: Offer, refused: Sequence[tuple[RoutePlace, int]]) -> Offer | None:
+    """What is left of an offer; None: nothing. Where a share is too small for its venue, so are all
+    smaller ones."""
+    for place, part in refused:
+        if place == offer.place and part == PARTS:
+            offer = replace(offer, priced=None)
+        elif place == offer.place:
+            offer = replace(offer, shares=(None,) * part + offer.shares[part:])
+    return None if offer.priced is None and not any(offer.shares) else offer
 
 
 def _part_of(offer: Offer, share: Share) -> Offer:

@@ -185,7 +185,14 @@ class CostLine(Told):
 
 
 class Need(Told):
+    """``needed`` and ``available``: units of ``symbol``."""
+
     code: Literal["ALLOWANCE", "BALANCE", "GAS", "LINK_WALLET"]
+    symbol: str | None
+    token: str | None = Field(description="address; null: the chain's own coin")
+    spender: str | None = Field(description="of ALLOWANCE: who has to be allowed")
+    needed: DecimalText | None
+    available: DecimalText | None
 
 
 class RouteRow(Told):
@@ -204,7 +211,8 @@ class RouteRow(Told):
     all_in_bps: DecimalText = Field(description="of the notional, without funding and borrowing")
     total_cost_usd: DecimalText
     liquidation_price: DecimalText | None
-    needs: list[Need]
+    needs: list[Need] = Field(description="of the wallet that asks")
+    needs_known: bool = Field(description="false: nobody asked, or the chain did not answer")
 
 
 class ExcludedRow(Told):
@@ -222,6 +230,7 @@ class ShareRow(Told):
 
 class Routes(Told):
     as_of: Instant
+    reference_price: DecimalText = Field(description="the middle that all is compared with")
     best: str | None
     routes: list[RouteRow]
     excluded: list[ExcludedRow]
@@ -233,3 +242,4 @@ class GuardedQuote(Told):
     expires_at: Instant
     legs: list[RouteRow]
     excluded: list[ExcludedRow]
+    decision: Routes | None = Field(description="every route there was; null of older quotes")

@@ -29,6 +29,20 @@ class Unit:
     decimals: int
 
 
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What an order takes of its owner's wallet. ``token``: address, None where nothing but the
+    chain's own coin is paid; ``units``: smallest ones of it, or of the coin. ``fee_wei``: sent
+    along for whoever executes it, None where unknown. ``gas``: of the transaction, at most."""
+
+    token: str | None
+    symbol: str
+    decimals: int
+    units: int
+    fee_wei: int | None
+    gas: int
+
+
 class RouteRules(Protocol):
     """Pure. ``inputs``: of the pool's ``PoolDepth``.
 
@@ -39,6 +53,7 @@ class RouteRules(Protocol):
     ``guard``: the bound as the venue is told it, never worse than ``bound`` (None: any price);
     raises InputError ``BAD_GUARD`` where the venue cannot be told so.
     ``check_size``: raises InputError ``PRECISION`` for a size that the venue cannot hold.
+    ``paid``: None where orders are no transactions.
     ``liquidation_price``: of the position that ``leg`` opens at its expected price, the first price
     of the venue's that liquidates it; None where no price does or it is not known. Raises
     InputError where the venue would not open it for want of collateral.
@@ -54,6 +69,7 @@ class RouteRules(Protocol):
     def guard(
         self, inputs: Any, side: OrderSide, expected: Decimal, bound: Decimal | None
     ) -> PriceGuard: ...
+    def paid(self, inputs: Any, intent: OrderIntent, leg: OrderLeg) -> Paid | None: ...
     def check_size(self, inputs: Any, size_base: Decimal) -> None: ...
     def liquidation_price(
         self, inputs: Any, intent: OrderIntent, leg: OrderLeg

@@ -5,7 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
-from connectors.base.routes import Offered, RouteRules, Unit
+from connectors.base.routes import Offered, Paid, RouteRules, Unit
 from connectors.dydx.constants import VENUE
 from connectors.dydx.economics.liquidation import liquidation_price
 from connectors.dydx.economics.margin import Position
@@ -73,6 +73,10 @@ class DydxRoutes:
             raise InputError("BAD_GUARD", "a price below the smallest tick")
         text = format_e18(count * inputs.scale.tick_e18)
         return PriceGuard("price", Decimal(text), text)
+
+    def paid(self, inputs: BookInputs, intent: OrderIntent, leg: OrderLeg) -> Paid | None:
+        del inputs, intent, leg
+        return None
 
     def check_size(self, inputs: BookInputs, size_base: Decimal) -> None:
         step_e18 = inputs.scale.step_e18

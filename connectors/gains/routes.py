@@ -5,20 +5,24 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
-from connectors.base.routes import Offered, RouteRules, Unit
+from connectors.base.routes import Offered, Paid, RouteRules, Unit
 from connectors.gains.constants import PRICE_DECIMALS, VENUE
-from connectors.gains.economics.fees import trade_fee
+from connectors.gains.economics.fees import min_opening_collateral, trade_fee
+from connectors.gains.economics.impact import opening_impact, opening_loss_p
 from connectors.gains.economics.inputs import Pool
+from connectors.gains.economics.limits import MAX_OPENING_LOSS_P
 from connectors.gains.economics.liquidation import liquidation_price_of
 from connectors.gains.economics.position import Ledger, Trade
-from connectors.gains.economics.scales import E8
+from connectors.gains.economics.scales import E3, E8
 from connectors.gains.orders import entries
+from connectors.gains.orders.builder import APPROVE_GAS, GAS, ORACLE_GAS
 from connectors.gains.orders.deployments import DEPLOYMENTS, deployment
 from connectors.gains.orders.tables import NATIVE
 from domain.costs import OrderSide
 from domain.errors import InputError
 from domain.orders import ChainId, OrderIntent, OrderLeg, PriceGuard
 from domain.routing import RoutePlace
+from domain.units import minimal
 
 
 class GainsRoutes:
@@ -62,18 +66,35 @@ class GainsRoutes:
             raise InputError("BAD_GUARD", error.message) from None
         return entries.told(found, side)
 
+    def paid(self, inputs: Pool, intent: OrderIntent, leg: OrderLeg) -> Paid | None:
+        """Whoever triggers an order is paid out of the trading fee."""
+        del inputs
+        gas = APPROVE_GAS + (ORACLE_GAS if intent.type == "market" else GAS)
+        try:
+            pool_symbol = (leg.pool or "").partition(":")[2]
+            token = deployment(DEPLOYMENTS, leg.chain_id).by_symbol(pool_symbol)
+        except InputError:
+            return None
+        native = leg.collateral_symbol != token.symbol
+        amount = Fraction(leg.collateral_amount or 0) * 10**token.decimals
+        address = None if native or not amount else token.address
+        return Paid(address, leg.collateral_symbol, token.decimals, int(amount), 0, gas)
+
     def check_size(self, inputs: Pool, size_base: Decimal) -> None:
         """A size is what collateral and leverage make it."""
 
     def liquidation_price(self, inputs: Pool, intent: OrderIntent, leg: OrderLeg) -> Decimal | None:
         """What the contract says of the trade that it stores."""
-        state, terms = inputs.state, inputs.state.liquidation
-        if terms is None or leg.collateral_amount is None:
+        if leg.collateral_amount is None:
             return None
-        token = state.collateral
+        state, token = inputs.state, inputs.state.collateral
         collateral, leverage_e3 = entries.sized(intent, leg, token.decimals, token.price_usd_e8)
         long = intent.position_side == "LONG"
         trade = Trade(long, collateral, leverage_e3, entries.e10(leg.expected_price, up=long))
+        _check(inputs, trade)
+        terms = state.liquidation
+        if terms is None:
+            return None
         found = liquidation_price_of(
             trade,
             Ledger(),
@@ -85,6 +106,23 @@ class GainsRoutes:
             extra_fee=trade_fee(trade.size, state.fees, token, is_counter=False),
         )
         return Decimal(f"{found}E-{PRICE_DECIMALS}") if found else None
+
+
+def _check(inputs: Pool, trade: Trade) -> None:
+    """Of what the contract refuses, what depends on leverage and collateral.
+
+    Raises InputError ``MIN_COLLATERAL``, ``MIN_LEVERAGE``, ``IMPACT``.
+    """
+    state, token = inputs.state, inputs.state.collateral
+    least = min_opening_collateral(state.fees, token)
+    if trade.collateral < least:
+        amount = minimal(Decimal(f"{least}E-{token.decimals}"))
+        raise InputError("MIN_COLLATERAL", f"at least {amount} is posted")
+    if trade.leverage_e3 < state.min_leverage_e3:
+        raise InputError("MIN_LEVERAGE", f"at least {state.min_leverage_e3 / E3:g}")
+    impact = opening_impact(inputs.mark_e10, trade.size, token, state.pair, long=trade.long)
+    if opening_loss_p(impact, trade.leverage_e3, long=trade.long) > MAX_OPENING_LOSS_P:
+        raise InputError("IMPACT", "it would cost too much of the collateral at once")
 
 
 def _is_native(chain_id: int, symbol: str, collateral: str | None) -> bool:

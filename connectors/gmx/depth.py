@@ -168,7 +168,8 @@ class PoolBook:
             or known.prices != prices
             or known.fixed != fixed
         ):
-            known = self._inputs[pool] = GmxInputs(terms, prices, fixed)
+            fee_wei = None if fixed is NO_FIXED or self._gas is None else self._gas.fee_wei
+            known = self._inputs[pool] = GmxInputs(terms, prices, fixed, fee_wei)
         return known
 
     def _pool_terms(

@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
+from math import ceil
 from typing import Final
 
-from connectors.base.routes import Offered, RouteRules, Unit
+from connectors.base.routes import Offered, Paid, RouteRules, Unit
+from connectors.gmx.addresses import address
 from connectors.gmx.constants import NATIVE_TOKENS, VENUE
 from connectors.gmx.economics import opened
 from connectors.gmx.economics.opened import PoolToken, Posted
 from connectors.gmx.economics.pricing import GmxInputs
 from connectors.gmx.economics.refusal import Refused
 from connectors.gmx.orders import intents
+from connectors.gmx.orders.builder import APPROVE_GAS, CREATE_GAS
 from connectors.gmx.orders.prices import price_of, raw_price, units, usd_e30
 from connectors.gmx.orders.reverts import code_of, hint_of
 from domain.costs import OrderSide
@@ -64,6 +67,26 @@ class GmxRoutes:
         except InputError as error:
             raise InputError("BAD_GUARD", error.message) from None
         return intents.price_guard(raw, decimals)
+
+    def paid(self, inputs: GmxInputs, intent: OrderIntent, leg: OrderLeg) -> Paid | None:
+        """Each exit that is placed with an opening is an order of its own, with its own fee."""
+        token, _ = _token(inputs, leg.chain_id, leg.collateral_symbol)
+        brackets = intent.brackets.take_profit, intent.brackets.stop_loss
+        orders = 1 + sum(price is not None for price in brackets)
+        fee_wei = None
+        if inputs.fee_wei is not None:
+            fee_wei = ceil(inputs.fee_wei * (1 + Fraction(self.headroom)) * orders)
+        posted = units(leg.collateral_amount or Decimal(0), token.decimals, "down")
+        native = leg.collateral_symbol == opened.NATIVE
+        native = native and token.address == NATIVE_TOKENS.get(int(leg.chain_id))
+        return Paid(
+            None if native or not posted else address(token.address),
+            leg.collateral_symbol,
+            token.decimals,
+            posted,
+            fee_wei,
+            APPROVE_GAS + CREATE_GAS * orders,
+        )
 
     def check_size(self, inputs: GmxInputs, size_base: Decimal) -> None:
         decimals = inputs.terms.decimals

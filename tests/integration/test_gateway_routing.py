@@ -67,6 +67,19 @@ async def test_anybody_may_ask_for_routes(rig: Rig) -> None:
     assert data["split"] == [{"route_id": ROUTE, "share_bps": 10_000}]
 
 
+async def test_needs_are_of_whoever_asks(rig: Rig) -> None:
+    [route] = (await ask(rig)).json()["data"]["routes"]
+    assert (route["needs"], route["needs_known"]) == ([], False)
+    mine = await signed_in(rig)
+    answer = await ask(rig, headers=mine)
+    assert answer.status_code == 200, answer.text
+    [route] = answer.json()["data"]["routes"]
+    # An account of a key of Ethereum has shown none of dYdX.
+    assert [each["code"] for each in route["needs"]] == ["LINK_WALLET"]
+    assert route["needs_known"] is True
+    check_problem(await ask(rig, headers={"Authorization": "Bearer x"}), 401, "TOKEN_INVALID")
+
+
 async def test_what_is_wrong_is_named(rig: Rig) -> None:
     for more, path in (
         ({"side": "buy"}, "body.side"),
@@ -92,6 +105,9 @@ async def test_a_guarded_quote_is_kept_for_its_owner(rig: Rig, database_url: str
     data = answer.json()["data"]
     [leg] = data["legs"]
     assert leg["route_id"] == ROUTE
+    decision = data["decision"]
+    assert (decision["best"], decision["reference_price"]) == (ROUTE, "1000")
+    assert (decision["routes"], decision["excluded"]) == ([leg], data["excluded"])
     assert answer.headers["Location"] == f"{path}/{data['quote_id']}"
     again = await rig.http.get(answer.headers["Location"], headers=mine)
     assert again.json()["data"] == data

@@ -105,6 +105,20 @@ async def test_a_quote_is_not_given_for_what_cannot_be_placed(me: Trader) -> Non
     assert (await me.ask("POST", path, body)).status_code == 201
 
 
+async def test_an_order_keeps_what_it_was_decided_from(me: Trader) -> None:
+    decision = {"reference_price": "97000.5", "routes": [], "excluded": [{"venue": "dydx"}]}
+    quote_id = await me.quote()
+    async with me.connection() as connection:
+        await connection.execute(
+            "UPDATE guarded_quotes SET decision = $1 WHERE id = $2",
+            orjson.dumps(decision).decode(), quote_id,
+        )  # fmt: skip
+        order_id = (await me.post(quote_id)).json()["data"]["id"]
+        row = await connection.fetchrow("SELECT * FROM decisions WHERE order_id = $1", order_id)
+    assert row["arrival_mid"] == Decimal("97000.5")
+    assert orjson.loads(row["routes"]) == decision
+
+
 class Unasked:
     """Venues that are not asked for anything: what is stopped does not get there."""
 
@@ -181,10 +195,11 @@ async def test_bad_words_change_nothing(me: Trader, capsys: pytest.CaptureFixtur
         await command("openings", "stop", "ftx", *why)
     capsys.readouterr()
     assert await command("openings", "show") == 0
-    assert capsys.readouterr().out == ""
+    # What the gateway logs is beside it.
+    assert "\t" not in capsys.readouterr().out
     await command("openings", "limit", "1500.5", "gains", *why)
     await command("openings", "show")
-    assert capsys.readouterr().out == "gains\topen\tat most 1500.5 USD\n"
+    assert "gains\topen\tat most 1500.5 USD\n" in capsys.readouterr().out
     async with me.connection() as connection:
         limits = await trading_limits.read(connection)
     assert limits == Limits(venue_notional_usd={VenueId("gains"): Decimal("1500.5")})

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from connectors.base.economics import Durable, LadderArrays
 from connectors.gmx.constants import VENUE
-from connectors.gmx.economics import codec, opened
+from connectors.gmx.economics import codec, load, opened
 from connectors.gmx.economics.fixed import FACTOR_ONE
 from connectors.gmx.economics.ladder import (
     BELOW_MIN,
@@ -74,11 +74,12 @@ NO_FIXED: Final = Fixed(None, None)
 
 @dataclass(frozen=True, slots=True)
 class GmxInputs:
-    """One pool at one moment."""
+    """One pool at one moment. ``fee_wei``: the smallest execution fee, None where unknown."""
 
     terms: PoolTerms
     prices: MarketPrices
     fixed: Fixed = NO_FIXED
+    fee_wei: int | None = None
     price_row: tuple[float, ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -95,6 +96,7 @@ class GmxEconomics:
             "decimals": terms.decimals,
             **codec.encoded(terms.config, terms.state, inputs.prices),
             "posted": opened.encoded(terms.posted),
+            "fee_wei": None if inputs.fee_wei is None else str(inputs.fee_wei),
             **{
                 name: None if usd is None else str(usd)
                 for name, usd in inputs.fixed._asdict().items()
@@ -109,7 +111,8 @@ class GmxEconomics:
             posted = opened.decoded(row["posted"])
             terms = PoolTerms(decimals, codec.config(row), codec.state(row), posted)
             fixed = Fixed(*(_usd(row[name]) for name in Fixed._fields))
-            return GmxInputs(terms, codec.prices(row), fixed)
+            fee_wei = None if row["fee_wei"] is None else load.uint(row, "fee_wei")
+            return GmxInputs(terms, codec.prices(row), fixed, fee_wei)
         except _UNREADABLE as error:
             raise InputError("BAD_DEPTH", f"GMX: {error!r:.200}") from None
 

@@ -23,7 +23,7 @@ from domain.errors import StaleQuote
 from domain.funding import Place
 from domain.ids import VenueId
 from runtime.wire import DEPTH_VERSION
-from tests.unit.connectors.gains.economics.pools import POOL
+from tests.unit.connectors.gains.economics.pools import POOL, changed
 
 SCALE = Scale(10**18, 10**14)
 BOOK = BookInputs(
@@ -79,7 +79,9 @@ async def route(
 
 
 async def answer(body: Mapping[str, Any], raw: bytes | None = None) -> dict[str, Any]:
-    return answer_row(await route(body, raw), lambda leg: [{"code": "BALANCE", "leg": leg.venue}])
+    return answer_row(
+        await route(body, raw), lambda item: [{"code": "BALANCE", "leg": item.leg.venue}]
+    )
 
 
 async def test_an_answer_has_what_the_contract_says() -> None:
@@ -170,6 +172,11 @@ async def test_a_large_size_is_split_where_that_is_cheaper() -> None:
         ("COLLATERAL", "gains", {"collateral": {"symbol": "DAI"}}),
         ("PRECISION", "dydx", {"notional_usd": None, "size_base": "0.10001"}),
         ("PRECISION", "gains", {"leverage": None, "collateral": {"amount": "100.1234567"}}),
+        # 1250 USD at 0.06 % is the least fee, 0.75 USD, and five of it are posted at least.
+        ("MIN_COLLATERAL", "gains", {"notional_usd": "500", "leverage": "140"}),
+        ("MIN_LEVERAGE", "gains", {"leverage": "1.05"}),
+        ("GUARD_TOO_TIGHT", "dydx", {"limit_price": "100009"}),
+        ("GUARD_TOO_TIGHT", "gains", {"side": "SELL", "limit_price": "100000"}),
         ("MAX_LEVERAGE", "dydx", {"leverage": "51"}),
         ("MAX_LEVERAGE", "dydx", {"leverage": None, "collateral": {"amount": "100"}}),
         ("BRACKETS", "dydx", {"stop_loss": "90000"}),
@@ -187,12 +194,47 @@ async def test_what_is_left_out_says_why(code: str, venue: str, change: dict[str
     assert venue not in [item["venue"] for item in found["routes"]]
 
 
+async def test_an_exit_is_not_refused_for_its_bound() -> None:
+    body = BODY | {"intent": "decrease", "leverage": None, "limit_price": "90000"}
+    assert len((await route(body)).legs) == 2
+
+
+async def test_what_would_be_lost_at_once_depends_on_the_leverage() -> None:
+    """The contract lets an opening cost 40 % of what is posted: 30 bps at 133 x."""
+    raw = depth(row("gains", "42161:USDC", changed(spread_p=60 * 10**8)))
+    assert len((await route(BODY | {"leverage": "132"}, raw)).legs) == 1
+    found = await route(BODY | {"leverage": "135"}, raw)
+    assert [item.code for item in found.excluded if item.venue == "gains"] == ["IMPACT"]
+
+
+async def test_a_share_that_is_too_small_for_its_venue_is_not_dealt_to_it() -> None:
+    """3.75 USD are posted at least: the whole posts 10, a tenth 1."""
+    body = BODY | {"notional_usd": "1000", "leverage": "100", "max_legs": 3}
+    wide = replace(
+        BOOK, bids=((99_990, 100), (90_000, 10**6)), asks=((100_010, 90), (130_000, 10**6))
+    )
+    venues = {**VENUES, "dydx": {**VENUES["dydx"], "max_leverage": "100"}}
+    raw = depth(row("dydx", None, wide), row("gains", "42161:USDC", POOL))
+    found = await Router(ECONOMICS, ROUTES).route(parse(body), raw, venues)
+    assert {item.leg.venue for item in found.legs} == {"dydx", "gains"}
+    for item in found.split_legs:
+        assert item.leg.venue != "gains" or (item.leg.collateral_amount or 0) >= Decimal("3.75")
+
+
 async def test_nothing_is_compared_without_a_middle() -> None:
     with pytest.raises(StaleQuote):
         await route(BODY, depth(*BOTH, mid=None))
     with pytest.raises(Unavailable) as caught:
         await route(BODY, depth({"venue": "gmx"}))
     assert caught.value.code == "FEED_UNAVAILABLE"
+
+
+@pytest.mark.parametrize("reason", ["HOURS", "CLOSED"])
+async def test_a_closed_market_is_named_so(reason: str) -> None:
+    content = orjson.loads(depth(mid=None)) | {"excluded": [{"venue": "gains", "reason": reason}]}
+    with pytest.raises(StaleQuote) as caught:
+        await route(BODY, orjson.dumps(content))
+    assert caught.value.code == "MARKET_CLOSED"
 
 
 async def test_nowhere_to_go_is_an_answer() -> None:

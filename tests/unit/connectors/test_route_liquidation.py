@@ -80,7 +80,8 @@ def test_gains_says_what_the_contract_says_at_the_open(case: Any) -> None:
     intent = intent_of("BUY" if trade.long else "SELL", Decimal(trade.leverage_e3) / 1000)
     found = GAINS.liquidation_price(Pool(trade.open_price_e10, state), intent, leg)
     assert int((found or 0) * E10) == int(case["out"]["liqPrice"])
-    assert GAINS.liquidation_price(pools.POOL, intent, leg) is None
+    unknown = Pool(trade.open_price_e10, replace(state, liquidation=None))
+    assert GAINS.liquidation_price(unknown, intent, leg) is None
 
 
 def gmx_inputs(case: Any) -> tuple[GmxInputs, Any]:
