@@ -9,7 +9,7 @@ WHOLE := $(wildcard $(addprefix tests/integration/test_, supervisor.py execution
 NGINX_TESTS := tests/integration/test_nginx.py
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
 
-.PHONY: run live stop test check bench load fuzz chaos lock install install-dev install-load
+.PHONY: run live stop test check bench load fuzz chaos sbom lock install install-dev install-load
 
 run: install
 	@$(BIN)/perptape run
@@ -74,6 +74,10 @@ fuzz: install-dev
 chaos: install-dev
 	@$(BIN)/python -m tests.chaos $(strip $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(STEPS),--steps $(STEPS)) $(if $(SECONDS),--seconds $(SECONDS)))
+
+# What is installed, as a CycloneDX document.
+sbom:
+	@$(PYTHON) tools/sbom.py
 
 # After a change of the dependencies in pyproject.toml. Versions that still fit stay.
 lock: install

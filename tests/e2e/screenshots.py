@@ -7,7 +7,16 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.e2e.kit import FLAGS, ROOT, find_browser, open_board, open_market, running_program
+from tests.e2e.kit import (
+    FLAGS,
+    ROOT,
+    Program,
+    find_browser,
+    open_board,
+    open_market,
+    running_program,
+)
+from tests.e2e.wallet import Wallet
 
 IMAGES = ROOT / "docs" / "images"
 SETTLE_MS = 45_000
@@ -22,6 +31,29 @@ def _shoot(page: Page, name: str) -> None:
         page.screenshot(path=IMAGES / name)
         if page.evaluate(ALL_LIVE):
             return
+
+
+def _shoot_ticket(page: Page, program: Program) -> None:
+    """An order that was filled, and a quote for the next one."""
+    wallet = Wallet(program, usdc="250000")
+    wallet.inject(page)
+    open_market(page, program.url, "ETH-USD")
+    # A page that was open before has no wallet yet.
+    page.reload()
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Size").fill("25000")
+    page.get_by_role("button", name="Find routes").click()
+    gmx = page.locator('[data-route*="0x70d9"]').first.get_by_role("button", name="Quote")
+    gmx.click()
+    page.get_by_role("button", name="Place the order").click()
+    page.wait_for_selector('[data-order][data-state="filled"]', timeout=60_000)
+    page.get_by_label("Take profit").fill("4000")
+    page.get_by_role("button", name="Find routes").click()
+    page.wait_for_selector("[data-route]")
+    page.set_viewport_size({"width": 1280, "height": 1150})
+    gmx.click()
+    page.wait_for_selector("[data-quote]")
+    page.screenshot(path=IMAGES / "ticket.png")
 
 
 def main() -> int:
@@ -50,8 +82,9 @@ def main() -> int:
         page.select_option('[data-field="chart_venue"]', "dydx")
         page.wait_for_timeout(2_000)
         _shoot(page, "market.png")
+        _shoot_ticket(page, program)
         browser.close()
-    for name in ("board.png", "market.png"):
+    for name in ("board.png", "market.png", "ticket.png"):
         size = (IMAGES / name).stat().st_size
         print(f"docs/images/{name}: {size} bytes")
         if size > BOUND_BYTES:

@@ -89,6 +89,13 @@ async def test_a_wallet_signs_in(rig: Rig) -> None:
     assert told["expires_at"] == grant["expires_at"]
 
 
+async def test_an_address_in_lower_case_gets_its_checksum(rig: Rig) -> None:
+    wallet = Wallet(rig.http)
+    challenge = await wallet.challenge(address=wallet.key.address.lower())
+    assert parse_message(challenge["message"]).address == wallet.key.address
+    assert (await wallet.login(challenge["message"])).status_code == 200
+
+
 async def test_a_key_is_one_account_everywhere(rig: Rig) -> None:
     wallet = Wallet(rig.http)
     first = await wallet.grant()
@@ -364,7 +371,7 @@ async def test_a_contract_is_an_account_of_its_chain(
 
 async def test_a_server_without_keys(embedded_redis_url: str) -> None:
     async with running_gateway(embedded_redis_url) as rig:
-        asked = {"address": "0x" + "0" * 40, "chain_id": 1}
+        asked = {"address": "0x" + "1" * 40, "chain_id": 1}
         check_problem(await rig.http.post("/v1/auth/nonce", json=asked), 503, "AUTH_OFF")
         check_problem(await session(rig.http, "x"), 503, "AUTH_OFF")
 

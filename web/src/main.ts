@@ -7,6 +7,7 @@ import './style/board-phone.css';
 import './style/market.css';
 import './style/market-phone.css';
 import './style/depth.css';
+import './style/trade.css';
 import App from './ui/App.svelte';
 
 const target = document.getElementById('app');

@@ -1,7 +1,7 @@
 """REST by httpx, rooms by the official Socket.IO client."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,7 +23,7 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
-        self._http = httpx.AsyncClient(base_url=self._url, timeout=10)
+        self._http = httpx.AsyncClient(base_url=self._url, timeout=30)
         self._grant: Grant | None = None
 
     async def __aenter__(self) -> "Client":
@@ -91,20 +91,62 @@ class Client:
             await connection.disconnect()
             await connection.wait()
 
+    # Orders. Answers are as docs/protocol.md has them, numbers as decimal texts.
+
+    async def routes(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Where an order is best traded."""
+        found: dict[str, Any] = await self._ask("POST", "/v1/routes", wanted)
+        return found
+
+    async def guarded_quote(self, wanted: Mapping[str, Any], route_id: str) -> dict[str, Any]:
+        """One of the routes with its price guard, for ten seconds."""
+        body = {**wanted, "route_id": route_id}
+        found: dict[str, Any] = await self._ask("POST", "/v1/guarded-quotes", body)
+        return found
+
+    async def place(self, quote_id: str, **more: Any) -> dict[str, Any]:
+        """The order. The quote's id is the key: sent again after no answer it is still one."""
+        body = {"quote_id": quote_id, **more}
+        found: dict[str, Any] = await self._ask("POST", "/v1/orders", body, f"order-{quote_id}")
+        return found
+
+    async def order(self, order_id: str, version: int | None = None) -> dict[str, Any]:
+        """With ``version``: as soon as the order has it, after 20 s at the latest."""
+        query = "" if version is None else f"?wait_version={version}"
+        found: dict[str, Any] = await self._ask("GET", f"/v1/orders/{order_id}{query}")
+        return found
+
+    async def submit(
+        self, order_id: str, step: Mapping[str, Any], signed: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """``signed``: ``raw_transaction``, or ``tx_hash`` of what a wallet has sent itself."""
+        body = {"step_id": step["id"], "step_version": step["version"], **signed}
+        path = f"/v1/orders/{order_id}/submission"
+        found: dict[str, Any] = await self._ask("POST", path, body)
+        return found
+
+    async def flatten(self, market: str, venue: str, key: str) -> dict[str, Any]:
+        """Closes what the account holds of a market at a venue: ``orders`` and ``skipped``."""
+        body = {"market": market, "venue": venue, "slippage_bps": "100"}
+        found: dict[str, Any] = await self._ask("POST", "/v1/orders/flatten", body, key)
+        return found
+
     # Requests
 
-    async def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        answer = await self._send(method, path, body)
+    async def _ask(self, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
+        answer = await self._send(method, path, body, key)
         if answer.status_code == 401 and self._grant is not None:
             # The access token lives for ten minutes, the other one for a day.
             token = {"refresh_token": self._grant.refresh_token}
             renewed = await self._send("POST", "/v1/auth/refresh", token)
             self._granted(self._data(renewed))
-            answer = await self._send(method, path, body)
+            answer = await self._send(method, path, body, key)
         return self._data(answer)
 
-    async def _send(self, method: str, path: str, body: Any) -> httpx.Response:
-        headers = {}
+    async def _send(
+        self, method: str, path: str, body: Any, key: str | None = None
+    ) -> httpx.Response:
+        headers = {} if key is None else {"Idempotency-Key": key}
         if self._grant is not None:
             headers["Authorization"] = f"Bearer {self._grant.access_token}"
         return await self._http.request(method, path, json=body, headers=headers)

@@ -8,6 +8,7 @@ import { ServerClock } from './clock';
 import { decimals, direction, shownAndRest } from './format';
 import { GIVE_UP_MS, Link, type LinkState } from './link';
 import { TapeSocket, type Rate } from './socket';
+import type { Call } from './trade/account';
 import { TapeStore, type BoardEntry, type PriceEntry, type RoomEntry } from './store';
 import {
   asHeartbeat,
@@ -50,6 +51,14 @@ export class RoomCell {
   entry = $state.raw<RoomEntry | null>(null);
   /** Confirmed on this connection. */
   ready = $state(false);
+}
+
+/** What uses the same connection for the account of who is signed in. */
+export interface Guest {
+  connected(call: Call): void;
+  disconnected(): void;
+  take(raw: unknown): void;
+  unauthenticated(): void;
 }
 
 function monotonicUs(): number {
@@ -96,6 +105,12 @@ class Live {
   #deferred = new Set<string>();
   #farMs = performance.now();
   #marketsAttempts = 0;
+  #guest: Guest | null = null;
+
+  /** Before `start`. */
+  attach(guest: Guest): void {
+    this.#guest = guest;
+  }
 
   cell(market: string): RowCell {
     let cell = this.#cells.get(market);
@@ -112,11 +127,14 @@ class Live {
         this.#link.connected(performance.now());
         this.#check();
         void this.#loadMarkets();
+        const socket = this.#socket;
+        if (socket !== null) this.#guest?.connected((event, said) => socket.call(event, said));
         if (!first) void checkBuild().then((changed) => (this.newBuild ||= changed));
       },
       disconnected: () => {
         this.#link.disconnected();
         this.store.disconnect();
+        this.#guest?.disconnected();
         this.#check();
         this.#schedule();
       },
@@ -128,6 +146,8 @@ class Live {
         this.#link.heartbeat(beat, performance.now(), this.store.epoch);
         this.#check();
       },
+      account: (raw) => this.#guest?.take(raw),
+      unauthenticated: () => this.#guest?.unauthenticated(),
       roomError: (error) => {
         this.#errors.set(error.room, error);
         this.errors = new Map(this.#errors);

@@ -16,6 +16,10 @@ export interface SocketEvents {
   state(room: string, raw: unknown): boolean;
   heartbeat(raw: unknown): void;
   roomError(error: RoomError): void;
+  /** Of the private room. */
+  account(raw: unknown): void;
+  /** The server took the socket out of the private room. */
+  unauthenticated(): void;
 }
 
 const ROOM_EVENTS = [
@@ -73,6 +77,8 @@ export class TapeSocket {
     for (const event of ROOM_EVENTS) {
       this.#socket.on(event, (raw: unknown) => this.#events.envelope(raw));
     }
+    this.#socket.on('account', (raw: unknown) => this.#events.account(raw));
+    this.#socket.on('unauthenticated', () => this.#events.unauthenticated());
     this.#socket.on('heartbeat', (raw: unknown) => this.#events.heartbeat(raw));
   }
 
@@ -96,6 +102,15 @@ export class TapeSocket {
     const wanted = this.#wanted.get(room);
     if (wanted === undefined || wanted.timer !== undefined || !this.#socket.connected) return;
     this.#retry(room, wanted, BEHIND_MAX_MS);
+  }
+
+  /** An event with its answer; null when there is none on this connection. */
+  async call(event: string, argument: unknown): Promise<unknown> {
+    try {
+      return (await this.#socket.timeout(ACK_TIMEOUT_MS).emitWithAck(event, argument)) as unknown;
+    } catch {
+      return null;
+    }
   }
 
   /** Gives up a connection that has gone quiet; a new one is made at once. */
@@ -124,12 +139,7 @@ export class TapeSocket {
 
   async #subscribe(rooms: string[], rate: Rate): Promise<void> {
     const connection = this.#socket.id;
-    let answer: unknown;
-    try {
-      answer = await this.#socket.timeout(ACK_TIMEOUT_MS).emitWithAck('subscribe', { rooms, rate });
-    } catch {
-      answer = null;
-    }
+    const answer = await this.call('subscribe', { rooms, rate });
     // The answer of an earlier connection says nothing about this one.
     if (this.#socket.id !== connection || !this.#socket.connected) return;
     const states = isRecord(answer) && isRecord(answer['rooms']) ? answer['rooms'] : {};

@@ -291,6 +291,10 @@ const CHAIN_NAMES: Readonly<Record<string, string>> = {
   '421614': 'Arbitrum Sepolia',
 };
 
+export function chainName(chain: number | string | null): string {
+  return chain === null ? '' : (CHAIN_NAMES[String(chain)] ?? `chain ${chain}`);
+}
+
 /**
  * `42161:USDC` -> `USDC on Arbitrum`; `0x70d95587d40A2caf56bd97485aB3Eec10Bee6336`, which is too long
  * for a table, -> `0x70d9…6336`.

@@ -1,0 +1,60 @@
+"""The clients that trade, as their READMEs say: opened and closed, signed both ways."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from tests.e2e.kit import ROOT, Program
+from tests.e2e.wallet import ARBITRUM, POLYGON, funded
+from tests.protocol.javascript_client import SHARE, find_node
+
+EXAMPLES: Final = ROOT / "examples"
+WITHIN_S: Final = 200.0
+# Of ETH and USDC.
+GMX_POOL: Final = "0x70d95587d40A2caf56bd97485aB3Eec10Bee6336"
+
+
+def _begun(
+    words: list[str], program: Program, venue: str, chain_id: int, pool: str, **more: str
+) -> "subprocess.Popen[str]":
+    environment = {"PATH": os.environ["PATH"], "PRIVATE_KEY": funded(program, chain_id), **more}
+    return subprocess.Popen(
+        [*words, program.url, "ETH-USD", venue, str(chain_id), "1000", pool],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _check(process: "subprocess.Popen[str]") -> None:
+    output, errors = process.communicate(timeout=WITHIN_S)
+    assert (process.returncode, errors) == (0, ""), output
+    lines = output.splitlines()
+    assert lines[0].startswith("signed in as 0x")
+    assert sum(line.startswith("filled ") for line in lines) == 2, output
+    assert lines[-1] == "closed"
+
+
+def test_open_and_close(program: Program, tmp_path: Path) -> None:
+    for path in (EXAMPLES / "javascript").glob("*.mjs"):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "node_modules").symlink_to(SHARE / "javascript-example" / "node_modules")
+    javascript = [find_node(), str(tmp_path / "trade.mjs")]
+    python = [sys.executable, str(EXAMPLES / "python" / "trade.py")]
+    node_url = next(u for u in program.runtime["rpc_urls"][str(POLYGON)] if u.startswith("http"))
+    begun = [
+        _begun(javascript, program, "gmx", ARBITRUM, GMX_POOL),
+        _begun(javascript, program, "gains", POLYGON, "137:USDC", RPC_URL=node_url),
+        _begun(python, program, "gmx", ARBITRUM, GMX_POOL),
+    ]
+    try:
+        for process in begun:
+            _check(process)
+    finally:
+        for process in begun:
+            process.kill()
+            process.wait()
