@@ -53,6 +53,7 @@ bench: install
 	$(BIN)/python benchmarks/fanout.py
 	$(BIN)/python benchmarks/outages.py
 	$(BIN)/python -m benchmarks.api
+	$(BIN)/python -m benchmarks.orders
 
 # A running instance under load: `make load SOCKETS=1000 ROOMS=5 SECONDS=60 SLOW=10 STORM=1`.
 load: install-load

@@ -69,6 +69,13 @@ class Database:
                 # back would wait for it again.
                 connection.terminate()
                 raise
+            except asyncpg.InternalClientError as error:
+                # A statement was given up, and the end of its transaction came before the server
+                # had heard of that.
+                connection.terminate()
+                if isinstance(error.__context__, asyncio.CancelledError):
+                    raise error.__context__ from None
+                raise ConnectionError(f"the connection was given up: {error}") from error
             finally:
                 await pool.release(connection)
 

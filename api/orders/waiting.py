@@ -8,7 +8,7 @@ from api.problems import Unavailable
 from db import orders
 from db.pool import Database
 
-POLL_S: Final = 0.2
+POLL_S: Final = 0.05
 WAITING_BOUND: Final = 1_000
 
 

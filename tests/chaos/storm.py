@@ -17,10 +17,10 @@ from tests.chaos.trader import CHAINS, Doors, GaveUp, Tally, Trader
 from tests.chaos.victims import STOP_S, Cell, Victims
 from tests.integration.program_kit import Program
 
-TRADERS: Final = 30
+TRADERS: Final = 16
 EACH: Final = 8
 """Orders of one account."""
-STOPS_AT_ONCE: Final = 4
+STOPS_AT_ONCE: Final = 2
 SETTLE_S: Final = 120.0
 FAULT_S: Final = 3.0
 FAULTS: Final = (

@@ -24,6 +24,8 @@ PATIENCE_S: Final = 100.0
 """So long an order is looked after: longer than what is stopped stays stopped."""
 LIFE_S: Final = 90.0
 SHORT_LIFE_S: Final = 6.0
+CANCELS: Final = 3
+"""So often a cancel is asked for before the order is left to rest."""
 _PAUSE_S: Final = 0.25
 _AGAIN: Final = (409, 425, 429, 500, 502, 503, 504)
 _DONE: Final = ("filled", "cancelled", "expired", "rejected", "dead")
@@ -223,7 +225,9 @@ class Trader:
     async def _follow(self, order: dict[str, Any], fate: str) -> dict[str, Any]:
         """Until it has ended, or rests as it shall. Raises GaveUp."""
         path, sent = f"/v1/orders/{order['id']}", set[tuple[str, int]]()
-        cancelled = fate == "withdraw" and await self._cancel(path)
+        asked = 0
+        if fate == "withdraw":
+            await self._ask("DELETE", path)
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             waiting = {"wait_version": str(order["version"] + 1)} if sent else {}
@@ -235,18 +239,16 @@ class Trader:
             if order["state"] in _DONE:
                 return order
             if order["state"] == "working":
-                if fate == "cancel_resting" and not cancelled:
-                    cancelled = await self._cancel(path)
-                elif fate == "sign" and order["type"] == "limit":
+                if order["type"] == "limit" and (fate == "sign" or asked > CANCELS):
                     return order
+                if fate == "cancel_resting" and not order["cancel_requested"]:
+                    # Again where the venue did not take it: a node may have told of another state.
+                    asked += 1
+                    await self._ask("DELETE", path)
             if fate != "ignore":
                 await self._sign(order, sent)
             await asyncio.sleep(_PAUSE_S)
         raise GaveUp(order["id"])
-
-    async def _cancel(self, path: str) -> bool:
-        said = await self._ask("DELETE", path)
-        return said.status_code == 202
 
     async def _sign(self, order: dict[str, Any], sent: set[tuple[str, int]]) -> None:
         for step in order["steps"]:

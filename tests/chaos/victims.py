@@ -80,6 +80,8 @@ class Victims:
             "PERP_FAILPOINT": f"{cell.point}:{cell.action}:{count}",
             "PERP_METRICS_PORT": str(metrics_port),
         }
+        # Nobody trades there, and to watch it costs as much as to watch the others.
+        env.pop("PERP_RPC_URLS_8453", None)
         url = f"http://127.0.0.1:{http_port}"
         if cell.role == "gateway":
             env |= {
