@@ -5,11 +5,11 @@ PACKAGES := $(wildcard domain runtime connectors aggregator execution account ap
 FAST_TESTS := $(wildcard tests/unit tests/property tests/conformance tests/simulation tests/protocol)
 AGAIN := echo 'AGAIN, ALONE: what failed above'; $(BIN)/pytest --last-failed --last-failed-no-failures none
 # These start the whole program or need both cores: one at a time.
-WHOLE := $(wildcard $(addprefix tests/integration/test_, supervisor.py execution.py gateways.py load.py recording.py feed_process.py))
+WHOLE := $(wildcard $(addprefix tests/integration/test_, supervisor.py execution.py chaos.py gateways.py load.py recording.py feed_process.py))
 NGINX_TESTS := tests/integration/test_nginx.py
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
 
-.PHONY: run live stop test check bench load fuzz lock install install-dev install-load
+.PHONY: run live stop test check bench load fuzz chaos sbom lock install install-dev install-load
 
 run: install
 	@$(BIN)/perptape run
@@ -68,6 +68,16 @@ load: install-load
 fuzz: install-dev
 	@$(BIN)/python -m tests.fuzz $(strip $(if $(URL),--url $(URL)) $(if $(AREA),--area $(AREA)) \
 		$(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(SEED),--seed $(SEED)))
+
+# Orders while processes are killed and stopped at every step and nodes lie, then the verdict of a reader
+# that shares nothing with the program: `make chaos ORDERS=1000 SEED=1 STEPS=P7:kill,P3:stop SECONDS=500`.
+chaos: install-dev
+	@$(BIN)/python -m tests.chaos $(strip $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(STEPS),--steps $(STEPS)) $(if $(SECONDS),--seconds $(SECONDS)))
+
+# What is installed, as a CycloneDX document.
+sbom:
+	@$(PYTHON) tools/sbom.py
 
 # After a change of the dependencies in pyproject.toml. Versions that still fit stay.
 lock: install

@@ -1,14 +1,21 @@
-"""What every HTTP answer has in common: a request id, security headers, a count and a duration."""
+"""What every HTTP answer has in common: a request id, security headers, a count and a duration;
+and where requests go."""
 
 import re
 import secrets
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final, Protocol
 
+from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from api import metrics, problems
+from api.paths import Paths
+from api.peers import Peers
 from runtime.clock import mono_ns
+from runtime.metrics import Counter, Histogram
 
 BODY_BOUND: Final = 64 * 1024
 
@@ -32,25 +39,37 @@ _UNLESS_SAID: Final = (
 )
 
 
-class Edge:
-    """Outermost ASGI layer. Puts ``request_id`` into the scope."""
+class Resource(Protocol):
+    """What is served at a path of ``Paths``."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    path: str
+
+    async def answer(self, request: Request) -> Response: ...
+
+
+class Edge:
+    """The ASGI application. Puts into the scope: ``client``, who asks; ``request_id``; ``said``,
+    the headers by name, the last of each; ``app``, that of ``beside``."""
+
+    def __init__(self, paths: Paths[Any], beside: Starlette, peers: Peers) -> None:
+        """``paths``: of ``Resource``. ``beside``: serves, without its own layers, all the other
+        paths."""
+        self.paths: Paths[Resource] = paths
+        self.beside = beside
+        self._peers = peers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        given, declared = b"", 0
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                given = value
-            elif name == b"content-length":
-                declared = int(value)
+        started_ns = mono_ns()
+        said: dict[bytes, bytes] = dict(scope["headers"])
+        given = said.get(b"x-request-id", b"")
         if not _REQUEST_ID.fullmatch(given):
             given = secrets.token_hex(16).encode()
         scope["request_id"] = given.decode()
+        scope["said"] = said
+        scope["app"] = self.beside
+        scope["client"] = (self._peers.of(scope), 0)
+        resource, scope["path_params"] = self.paths.find(scope["path"])
+        request = Request(scope, receive)
         status = 0
 
         async def send_dressed(message: Message) -> None:
@@ -60,23 +79,38 @@ class Edge:
                 message["headers"] = _dressed(message["headers"], given)
             await send(message)
 
-        started_ns = mono_ns()
         try:
-            if declared > BODY_BOUND:
+            if int(said.get(b"content-length", b"0")) > BODY_BOUND:
                 detail = f"at most {BODY_BOUND} bytes"
-                response = problems.problem(Request(scope), "BODY_TOO_LARGE", detail)
+                response = problems.problem(request, "BODY_TOO_LARGE", detail)
+                await response(scope, receive, send_dressed)
+            elif resource is not None:
+                response = await resource.answer(request)
                 await response(scope, receive, send_dressed)
             else:
-                await self._app(scope, receive, send_dressed)
+                await self.beside.router(scope, receive, send_dressed)
         except Exception as error:
             if status:
                 raise
-            await problems.crashed(Request(scope), error)(scope, receive, send_dressed)
+            await problems.of_error(request, error)(scope, receive, send_dressed)
         finally:
-            route = getattr(scope.get("route"), "path", "unmatched")
+            route = resource.path if resource is not None else _route_beside(scope)
             # A client that left before its answer is counted as nginx does.
-            metrics.REQUESTS.labels(route=route, status=str(status or 499)).inc()
-            metrics.REQUEST_SECONDS.labels(route=route).observe((mono_ns() - started_ns) / 1e9)
+            answers, seconds = _counted(route, status or 499)
+            answers.inc()
+            seconds.observe((mono_ns() - started_ns) / 1e9)
+
+
+def _route_beside(scope: Scope) -> str:
+    return str(getattr(scope.get("route"), "path", "unmatched"))
+
+
+@lru_cache(maxsize=1024)
+def _counted(route: str, status: int) -> tuple[Counter, Histogram]:
+    return (
+        metrics.REQUESTS.labels(route=route, status=str(status)),
+        metrics.REQUEST_SECONDS.labels(route=route),
+    )
 
 
 def _dressed(headers: list[tuple[bytes, bytes]], request_id: bytes) -> list[tuple[bytes, bytes]]:

@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from api import metrics, problems
 from api.auth.identity import AuthError, Identity
@@ -163,7 +162,7 @@ class Endpoint:
 
 
 class Resource:
-    """ASGI: the endpoints of one path."""
+    """The endpoints of one path."""
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self.path = endpoints[0].path
@@ -174,9 +173,8 @@ class Resource:
         self._open = all(endpoint.area == "market" for endpoint in endpoints)
         self._shared = SharedAnswers()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        endpoint = self.by_method.get(scope["method"])
+    async def answer(self, request: Request) -> Response:
+        endpoint = self.by_method.get(request.method)
         if endpoint is None:
             response = self._other_method(request)
         else:
@@ -188,13 +186,13 @@ class Resource:
             except PerpError as error:
                 if error.code not in endpoint.codes:
                     metrics.UNDOCUMENTED.labels(route=endpoint.path, code=error.code).inc()
-                response = await problems.on_perp_error(request, error)
+                response = problems.of_error(request, error)
             response.raw_headers += told
         if self._open:
             response.raw_headers += _ANYWHERE
-            if "origin" in request.headers:
+            if b"origin" in request.scope["said"]:
                 response.raw_headers.append(_EXPOSED)
-        await response(scope, receive, send)
+        return response
 
     async def _answer(self, endpoint: Endpoint, request: Request, told: _Told) -> Response:
         if not endpoint.shared:
@@ -294,9 +292,12 @@ def bearer(request: Request) -> str:
 
 def _token(request: Request) -> str:
     """Empty where there is none, or more than one."""
-    given = [value for name, value in request.scope["headers"] if name == b"authorization"]
-    scheme, _, token = given[0].decode("latin-1").partition(" ") if len(given) == 1 else ("",) * 3
-    return token if scheme.lower() == "bearer" else ""
+    said = request.scope["said"].get(b"authorization")
+    if said is None:
+        return ""
+    given = [name for name, _ in request.scope["headers"]].count(b"authorization")
+    scheme, _, token = said.decode("latin-1").partition(" ")
+    return token if scheme.lower() == "bearer" and given == 1 else ""
 
 
 def _params(endpoint: Endpoint, request: Request) -> BaseModel | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from math import ceil
 from typing import Final
@@ -52,10 +52,12 @@ class Policy:
     burst: int
     closed: bool = False
 
-    @property
-    def header(self) -> bytes:
-        """``RateLimit-Policy``."""
-        return f'"{self.name}";q={self.burst};w={ceil(self.burst / self.per_s)}'.encode()
+    header: bytes = field(init=False, compare=False)
+    """``RateLimit-Policy``."""
+
+    def __post_init__(self) -> None:
+        said = f'"{self.name}";q={self.burst};w={ceil(self.burst / self.per_s)}'
+        object.__setattr__(self, "header", said.encode())
 
     def state(self, left: float) -> bytes:
         """``RateLimit``: how many are left, and in how many seconds all are there again."""

@@ -12,7 +12,7 @@ from ipaddress import (
 from typing import Final
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 FORWARDED_FOR: Final = "x-forwarded-for"
 
@@ -33,6 +33,8 @@ class Peers:
         in which every proxy has put whom it was talking to behind what it was told."""
         if self.passed_on:
             return forwarded_for
+        if not self.trusted or not forwarded_for:
+            return _shown(connected)
         found = _read(connected)
         hops = forwarded_for.split(",")
         while hops and found is not None and any(found in network for network in self.trusted):
@@ -41,6 +43,13 @@ class Peers:
                 break
             found = hop
         return "" if found is None else str(found)
+
+    def of(self, scope: Scope) -> str:
+        """The same for a request."""
+        client, told = scope.get("client"), ""
+        if FORWARDED_FOR.encode() in scope["said"]:
+            told = ",".join(Headers(scope=scope).getlist(FORWARDED_FOR))
+        return self.address(client[0] if client else "", told)
 
 
 @lru_cache(maxsize=4096)
@@ -54,20 +63,11 @@ def _read(text: str) -> Address | None:
     return mapped or address
 
 
+@lru_cache(maxsize=4096)
+def _shown(text: str) -> str:
+    address = _read(text)
+    return "" if address is None else str(address)
+
+
 DIRECT: Final = Peers()
 """Nobody stands in front of us."""
-
-
-class PeerAddress:
-    """ASGI layer that puts the client's address into the scope."""
-
-    def __init__(self, app: ASGIApp, peers: Peers) -> None:
-        self._app = app
-        self._peers = peers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            client = scope.get("client")
-            told = ",".join(Headers(scope=scope).getlist(FORWARDED_FOR))
-            scope["client"] = (self._peers.address(client[0] if client else "", told), 0)
-        await self._app(scope, receive, send)

@@ -28,6 +28,9 @@ class Spec:
     retry_after_s: int | None = None
 
 
+STOPPED: Final = ("OPENINGS_STOPPED", "VENUE_STOPPED", "MAX_NOTIONAL")
+"""What operators have said about openings."""
+
 SPECS: Final[Mapping[str, Spec]] = {
     "NOT_FOUND": Spec(404, "There is nothing here", "docs/protocol.md lists the endpoints"),
     "METHOD_NOT_ALLOWED": Spec(405, "This method is not allowed here"),
@@ -58,12 +61,21 @@ SPECS: Final[Mapping[str, Spec]] = {
     "OPENINGS_PAUSED": Spec(
         409, "Nothing is opened now; exits work", "POST /v1/orders/pause with paused: false"
     ),
+    "OPENINGS_STOPPED": Spec(409, "Nothing is opened now; exits work", "ask the operators"),
+    "VENUE_STOPPED": Spec(409, "Nothing is opened at this venue now; exits work"),
+    "MAX_NOTIONAL": Spec(409, "The order is larger than one may be", "a smaller size"),
     "NOT_SUPPORTED": Spec(422, "This is not offered", "GET /v1/capabilities says what is"),
     "ORDER_TERMINAL": Spec(409, "The order has ended"),
+    "CANCEL_REQUESTED": Spec(409, "The order is to be cancelled"),
     "STEP_SUPERSEDED": Spec(409, "Another step took its place", "read the order's steps again"),
     "STEP_BLOCKED": Spec(409, "Another step comes first", "blocked_by says which"),
     "SIGN_BY_PASSED": Spec(410, "It was signed too late"),
-    "TRANSACTION_KNOWN": Spec(409, "The transaction belongs to another order"),
+    "TRANSACTION_KNOWN": Spec(
+        409,
+        "The transaction was given for another order",
+        "where it is not that order's it gives way once it was looked at",
+        2,
+    ),
     "TOO_MANY_ATTEMPTS": Spec(409, "Too many transactions for one step"),
     "TRANSACTION_MISMATCH": Spec(
         422, "The transaction is not the step's", "issues name what differs"
@@ -184,10 +196,14 @@ def problem(
     return Response(orjson.dumps(body), spec.status, sent, MEDIA_TYPE)
 
 
-async def on_perp_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, PerpError)
-    if error.code not in SPECS:
-        return crashed(request, error)
+def of_error(request: Request, error: Exception) -> Response:
+    """What is answered where an endpoint, or who serves a path beside them, raised this."""
+    if isinstance(error, HTTPException):
+        code = _OF_STATUS.get(error.status_code, "INTERNAL")
+        detail = HTTPStatus(error.status_code).description or error.detail
+        return problem(request, code, detail, headers=error.headers)
+    if not isinstance(error, PerpError) or error.code not in SPECS:
+        return _crashed(request, error)
     return problem(
         request,
         error.code,
@@ -198,14 +214,7 @@ async def on_perp_error(request: Request, error: Exception) -> Response:
     )
 
 
-async def on_http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    code = _OF_STATUS.get(error.status_code, "INTERNAL")
-    detail = HTTPStatus(error.status_code).description or error.detail
-    return problem(request, code, detail, headers=error.headers)
-
-
-def crashed(request: Request, error: Exception) -> Response:
+def _crashed(request: Request, error: Exception) -> Response:
     _log.error(
         "request_failed",
         request_id=request.scope["request_id"],

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 
 import uvicorn
@@ -17,6 +18,7 @@ from api.context import Context
 from api.executor_health import ExecutorHealth
 from api.health import Health
 from api.history import PriceHistory
+from api.http1 import Http1
 from api.ladders import LadderPricer
 from api.limits import RATES, Policy, RateLimiter, Rates
 from api.orders.desk import OrderDesk
@@ -34,12 +36,16 @@ from api.realtime.subscriptions import Subscriptions
 from api.realtime.websocket import SEND_BUFFER
 from api.routing.desk import RoutingDesk
 from api.routing.router import Router
+from api.routing.screens import Screens
 from api.rpc_health import RpcHealth
 from api.tape.board import Board
 from api.tape.reader import TapeReader
 from connectors import registry
+from connectors.base.screens import Screen
 from db.pool import Database
 from domain.errors import InputError
+from domain.ids import VenueId
+from runtime import failpoints
 from runtime.logs import get_logger
 from runtime.redis import guarded_client
 from runtime.sealing import Seal, seal_of
@@ -48,10 +54,10 @@ from runtime.tasks import end_all
 
 BACKLOG: Final = 2048
 HTTP_CONNECTIONS: Final = 4096
-HEAD_BOUND: Final = 16 * 1024
 IDLE_S: Final = 10
 GOODBYE_S: Final = 1.0
 STOP_S: Final = 2
+SANDBOX_CHAINS: Final = registry.traded_chains(Settings.model_construct())
 AUTH_OFF: Final = Config(keys=None, public_url="http://127.0.0.1", rpc_urls={})
 _KEY_FILE: Final = "auth-keys"
 _REACHED_BY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -124,7 +130,8 @@ class Gateway:
         auth: Config = AUTH_OFF,
         rates: Rates = RATES,
         seal: Seal | None = None,
-        network: str = "sandbox",
+        chains: Mapping[VenueId, Sequence[int]] = SANDBOX_CHAINS,
+        screens: Mapping[VenueId, Screen] = MappingProxyType({}),
     ) -> None:
         self._redis = guarded_client(redis_url)
         self._database = Database(database_url)
@@ -144,9 +151,10 @@ class Gateway:
             self._database,
             self._quotes,
             seal,
-            registry.traded_chains(network),
+            chains,
             self._board.require_market,
         )
+        self._screens = Screens(screens)
         self._health = Health(self._redis, self._database, lambda: self._reader.beat_age_s)
 
     async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
@@ -180,6 +188,7 @@ class Gateway:
         finally:
             await end_all([*loops, stopping, *serving])
             await self._orders.close()
+            await self._screens.close()
             await self._accounts.close()
             self._auth.close()
             await self._reader.close()
@@ -193,7 +202,7 @@ class Gateway:
         quotes, history = self._quotes, PriceHistory(self._database)
         ladders = LadderPricer(registry.ECONOMICS)
         router = Router(registry.ECONOMICS, registry.ROUTES)
-        routing = RoutingDesk(self._board, quotes, router, self._database)
+        routing = RoutingDesk(self._board, quotes, router, self._database, self._screens)
         context = Context(
             self._board,
             quotes,
@@ -226,9 +235,7 @@ def http_config(app: Any, sockets: type[asyncio.Protocol]) -> uvicorn.Config:
     """``sockets``: what becomes of connections that ask to be WebSockets."""
     return uvicorn.Config(
         app,
-        # h11 bounds the head of a request; the faster parser does not.
-        http="h11",
-        h11_max_incomplete_event_size=HEAD_BOUND,
+        http=Http1,
         ws=sockets,
         lifespan="off",
         log_config=None,
@@ -272,6 +279,7 @@ def rates_of(settings: Settings) -> Rates:
 
 async def main(settings: Settings, stop: asyncio.Event) -> None:
     """Runs the gateway until ``stop``. Raises SettingsError for what no restart can mend."""
+    failpoints.arm(settings.failpoint, settings.data_dir)
     gateway = Gateway(
         settings.require_redis_url(),
         settings.require_database_url(),
@@ -281,7 +289,8 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         auth_config(settings),
         rates_of(settings),
         seal_of(settings.data_dir, settings.sealing_key),
-        settings.network,
+        registry.traded_chains(settings),
+        registry.screens(settings),
     )
     listener = listen(settings.http_host, settings.http_port, shared=settings.gateways > 1)
     _log.info("gateway_listens", host=settings.http_host, port=settings.http_port)

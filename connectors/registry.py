@@ -10,8 +10,10 @@ from connectors.base.markets import MarketMap
 from connectors.base.orders import OrderBuilder
 from connectors.base.protocol import VenueConnector
 from connectors.base.routes import RouteRules
+from connectors.base.screens import Screen
 from connectors.dydx import connector as dydx
 from connectors.dydx import history as dydx_history
+from connectors.dydx import screen as dydx_screen
 from connectors.dydx.economics.pricing import ECONOMICS as DYDX_ECONOMICS
 from connectors.dydx.routes import ROUTES as DYDX_ROUTES
 from connectors.gains import connector as gains
@@ -83,14 +85,21 @@ def build(settings: Settings) -> Sequence[VenueConnector]:
     ]
 
 
-def traded_chains(network: str) -> Mapping[VenueId, Sequence[int]]:
+def traded_chains(settings: Settings) -> Mapping[VenueId, Sequence[int]]:
     """Where orders are made for a venue; no chain: it is only looked at."""
-    gains_chains = _GAINS_CHAINS.get(network) or _GAINS_CHAINS["live"]
-    return {
+    gains_chains = _GAINS_CHAINS.get(settings.network) or _GAINS_CHAINS["live"]
+    known = {
         VenueId("dydx"): (),
-        VenueId("gmx"): (_GMX_CHAINS[network],),
+        VenueId("gmx"): (_GMX_CHAINS[settings.network],),
         VenueId("gains"): tuple(gains_chains),
     }
+    return {venue: tuple(filter(settings.trades_on, chains)) for venue, chains in known.items()}
+
+
+def screens(settings: Settings) -> Mapping[VenueId, Screen]:
+    """Of venues that do not serve everybody. Raises SettingsError."""
+    dydx_says = dydx_screen.from_settings(settings)
+    return {} if dydx_says is None else {VenueId("dydx"): dydx_says}
 
 
 def histories(settings: Settings) -> Mapping[VenueId, VenueHistory]:

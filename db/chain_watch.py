@@ -15,11 +15,17 @@ class PlacedFact(NamedTuple):
     place: EventPlace
 
 
-_CURSOR: Final = "SELECT block_number FROM chain_cursors WHERE chain_id = $1"
+_CURSOR: Final = """
+SELECT least(block_number, again_from - 1) FROM chain_cursors WHERE chain_id = $1
+"""
 _MOVE: Final = """
 INSERT INTO chain_cursors (chain_id, block_number, updated_at) VALUES ($1, $2, $3)
 ON CONFLICT (chain_id) DO UPDATE
-SET block_number = excluded.block_number, updated_at = excluded.updated_at
+SET block_number = excluded.block_number, updated_at = excluded.updated_at, again_from =
+    CASE WHEN chain_cursors.again_from >= $4 THEN NULL ELSE chain_cursors.again_from END
+"""
+_AGAIN: Final = """
+UPDATE chain_cursors SET again_from = least(again_from, $2) WHERE chain_id = $1
 """
 _OPEN: Final = """
 SELECT id, venue, lower(owner) AS owner, tag, state, venue_refs
@@ -37,14 +43,37 @@ WHERE NOT o.final AND o.chain_id = $1 AND t.chain_id = $1 AND t.status IN ('mine
 """
 
 
+_UNKNOWN: Final = """
+SELECT min(greatest(e.block_number, t.block_number))
+FROM orders o
+LEFT JOIN LATERAL (
+    SELECT max(block_number) AS block_number FROM chain_events
+    WHERE order_id = o.id AND undone_at IS NULL
+) e ON true
+LEFT JOIN LATERAL (
+    SELECT max(block_number) AS block_number FROM tx_attempts
+    WHERE order_id = o.id AND status IN ('mined', 'reverted')
+) t ON true
+WHERE NOT o.final AND o.state = 'unknown' AND o.chain_id = $1
+"""
+
+
 async def cursor(connection: asyncpg.Connection, chain_id: int) -> int | None:
-    """The last block that was read; None: none was."""
+    """The last block that was read and need not be read again; None: none was."""
     found: int | None = await connection.fetchval(_CURSOR, str(chain_id))
     return found
 
 
-async def move(connection: asyncpg.Connection, chain_id: int, block: int, now: datetime) -> None:
-    await connection.execute(_MOVE, str(chain_id), block, now)
+async def move(
+    connection: asyncpg.Connection, chain_id: int, first: int, last: int, now: datetime
+) -> None:
+    """Those blocks were read, after all before them."""
+    await connection.execute(_MOVE, str(chain_id), last, now, first)
+
+
+async def read_again(connection: asyncpg.Connection, chain_id: int, block: int) -> None:
+    """The logs from this block on, with the next block that comes: told twice a fact is one."""
+    await connection.execute(_AGAIN, str(chain_id), block)
 
 
 async def open_orders(connection: asyncpg.Connection, chain_id: int) -> list[OpenOrder]:
@@ -69,6 +98,13 @@ async def facts(connection: asyncpg.Connection, chain_id: int) -> list[PlacedFac
 async def included(connection: asyncpg.Connection, chain_id: int) -> list[PlacedFact]:
     """Transactions of open orders that are in a block."""
     return _places(chain_id, await connection.fetch(_INCLUDED, str(chain_id)))
+
+
+async def unknown_since(connection: asyncpg.Connection, chain_id: int) -> int | None:
+    """The lowest block with the last thing known of an order that is ``unknown``; None where
+    nothing is known of any, or all are known."""
+    found: int | None = await connection.fetchval(_UNKNOWN, str(chain_id))
+    return found
 
 
 def _places(chain_id: int, rows: list[asyncpg.Record]) -> list[PlacedFact]:

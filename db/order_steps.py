@@ -69,6 +69,14 @@ _SUBMITTED: Final = """
 UPDATE order_steps SET status = 'submitted'
 WHERE order_id = $1 AND step_id = $2 AND version = $3 AND status IN ('ready', 'blocked')
 """
+_RETURNED: Final = """
+UPDATE order_steps SET status = 'ready'
+WHERE order_id = $1 AND step_id = $2 AND version = $3 AND status = 'submitted'
+"""
+_LOST: Final = """
+UPDATE order_steps SET status = 'expired'
+WHERE order_id = $1 AND step_id = $2 AND version = $3 AND status = 'submitted' RETURNING true
+"""
 _LANDED: Final = """
 UPDATE order_steps SET status = 'done'
 WHERE order_id = $1 AND step_id IN ('approve', 'order')
@@ -80,6 +88,9 @@ WHERE o.id = s.order_id AND s.order_id <> $4 AND s.status IN ('ready', 'blocked'
     AND s.kind = 'evm_tx' AND s.payload->>'chain_id' = $1
     AND lower(s.payload->>'from') = lower($2) AND (s.payload->>'nonce')::numeric = $3
 RETURNING s.order_id, o.version
+"""
+_FIRST_BLOCK: Final = """
+SELECT min((simulation->>'block_number')::bigint) FROM order_steps WHERE order_id = $1
 """
 _HIGHEST: Final = """
 SELECT max((payload->>'nonce')::numeric) FROM order_steps
@@ -102,10 +113,9 @@ WHERE NOT o.final AND o.state IN ('working', 'partially_filled')
             AND s.status IN ('ready', 'blocked', 'submitted'))
 LIMIT $2
 """
-_SENT_AS: Final = f"""
-SELECT {_COLUMNS} FROM order_steps
-WHERE order_id = $1 AND step_id IN ('cancel', 'update')
-    AND status IN ('ready', 'submitted', 'expired')
+_HANDED_OUT: Final = f"""
+SELECT {_COLUMNS} FROM order_steps WHERE order_id = $1 AND kind = 'evm_tx'
+ORDER BY version DESC
 """
 
 
@@ -162,6 +172,19 @@ async def submitted(
     await connection.execute(_SUBMITTED, order_id, step_id, version)
 
 
+async def returned(
+    connection: asyncpg.Connection, order_id: str, step_id: str, version: int
+) -> None:
+    """Nothing was sent for it after all."""
+    await connection.execute(_RETURNED, order_id, step_id, version)
+
+
+async def lost(connection: asyncpg.Connection, order_id: str, step_id: str, version: int) -> bool:
+    """What was sent for it can never be mined: it has to be signed again. False where more than
+    that is known."""
+    return bool(await connection.fetchval(_LOST, order_id, step_id, version))
+
+
 async def landed(connection: asyncpg.Connection, order_id: str) -> None:
     """The order is at the venue: neither it nor what came before is to be signed any more."""
     await connection.execute(_LANDED, order_id)
@@ -182,9 +205,15 @@ async def highest_nonce(connection: asyncpg.Connection, order_id: str) -> int | 
     return None if found is None else int(found)
 
 
-async def changing(connection: asyncpg.Connection, order_id: str) -> list[StepRow]:
-    """What was handed out to change or cancel an order and was not seen to land: all versions."""
-    return [_row(row) for row in await connection.fetch(_SENT_AS, order_id)]
+async def handed_out(connection: asyncpg.Connection, order_id: str) -> list[StepRow]:
+    """All versions of all steps, the newest first."""
+    return [_row(row) for row in await connection.fetch(_HANDED_OUT, order_id)]
+
+
+async def first_block(connection: asyncpg.Connection, order_id: str) -> int | None:
+    """What its first step was simulated on; None where none was."""
+    found = await connection.fetchval(_FIRST_BLOCK, order_id)
+    return None if found is None else int(found)
 
 
 async def overdue(connection: asyncpg.Connection, now: datetime, count: int) -> list[str]:

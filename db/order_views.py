@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 import orjson
 
-from db import orders
+from db import order_amendments, orders
+from db.order_amendments import AmendmentRow
 from db.orders import OrderFilter, OrderRow, Told
 
 
@@ -74,6 +75,7 @@ class OrderView(NamedTuple):
     attempts: Sequence[AttemptView]
     fills: Sequence[FillView]
     events: Sequence[Told]
+    amendments: Sequence[AmendmentRow] = ()
 
 
 class Place(NamedTuple):
@@ -157,6 +159,7 @@ async def _views(connection: asyncpg.Connection, rows: Sequence[OrderRow]) -> li
     attempts = _grouped(await connection.fetch(_ATTEMPTS, ids))
     fills = _grouped(await connection.fetch(_FILLS, ids))
     events = _grouped(await connection.fetch(_EVENTS, ids))
+    amendments = await order_amendments.of_orders(connection, ids)
     return [
         OrderView(
             row,
@@ -164,6 +167,7 @@ async def _views(connection: asyncpg.Connection, rows: Sequence[OrderRow]) -> li
             [AttemptView(*tuple(item)[1:]) for item in attempts[row.new.id]],
             [_fill(item) for item in fills[row.new.id]],
             [Told(*tuple(item)[1:]) for item in events[row.new.id]],
+            amendments[row.new.id],
         )
         for row in rows
     ]

@@ -15,6 +15,8 @@ from runtime.guard import Guard
 
 CONNECT_TIMEOUT_S: Final = 2.0
 STATEMENT_TIMEOUT_MS: Final = 2_000
+IDLE_TIMEOUT_MS: Final = 5_000
+"""In a transaction: a process that stands still keeps what it locked no longer than this."""
 WAITING_BOUND: Final = 32
 """More than these do not wait for a connection."""
 _COMMAND_TIMEOUT_S: Final = 2.2
@@ -103,7 +105,10 @@ class Database:
                     max_size=_SIZE,
                     timeout=CONNECT_TIMEOUT_S,
                     command_timeout=_COMMAND_TIMEOUT_S,
-                    server_settings={"statement_timeout": str(STATEMENT_TIMEOUT_MS)},
+                    server_settings={
+                        "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+                        "idle_in_transaction_session_timeout": str(IDLE_TIMEOUT_MS),
+                    },
                 )
             return self._pool
 

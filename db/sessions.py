@@ -32,6 +32,7 @@ Refusal = Literal["unknown", "ended", "expired", "reused"]
 
 _CREATE: Final = """
 INSERT INTO sessions (id, account_id, created_at, expires_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (id) DO NOTHING RETURNING true
 """
 _ADD_TOKEN: Final = """
 INSERT INTO refresh_tokens (sha256, session_id, issued_at) VALUES ($1, $2, $3)
@@ -57,12 +58,14 @@ DELETE FROM sessions WHERE id IN (
 """
 
 
-async def create(connection: asyncpg.Connection, session: Session, token_sha256: bytes) -> None:
-    """Raises what asyncpg raises."""
-    await connection.execute(
+async def create(connection: asyncpg.Connection, session: Session, token_sha256: bytes) -> bool:
+    """False where there is one with this id already. Raises what asyncpg raises."""
+    created = await connection.fetchval(
         _CREATE, session.id, session.account.id, session.created_at, session.expires_at
     )
-    await connection.execute(_ADD_TOKEN, token_sha256, session.id, session.created_at)
+    if created:
+        await connection.execute(_ADD_TOKEN, token_sha256, session.id, session.created_at)
+    return bool(created)
 
 
 async def find(connection: asyncpg.Connection, session_id: str, now: datetime) -> Session | None:

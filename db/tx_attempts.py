@@ -38,9 +38,16 @@ class Attempt(NamedTuple):
 _COLUMNS: Final = ", ".join(Attempt._fields)
 _ADD: Final = """
 INSERT INTO tx_attempts (chain_id, tx_hash, order_id, step_id, step_version, sender, nonce, raw,
-    stored_at, status, max_fee_wei, tip_wei)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-ON CONFLICT (chain_id, tx_hash) DO NOTHING RETURNING true
+    stored_at, status, max_fee_wei, tip_wei, block_number, block_hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+ON CONFLICT (chain_id, tx_hash) DO UPDATE SET order_id = excluded.order_id,
+    step_id = excluded.step_id, step_version = excluded.step_version, sender = excluded.sender,
+    nonce = excluded.nonce, raw = excluded.raw, stored_at = excluded.stored_at,
+    status = excluded.status, max_fee_wei = excluded.max_fee_wei, tip_wei = excluded.tip_wei,
+    block_number = excluded.block_number, block_hash = excluded.block_hash, sent_at = NULL
+WHERE tx_attempts.status = 'dropped' OR (
+    tx_attempts.status = 'stored' AND tx_attempts.raw IS NULL AND excluded.raw IS NOT NULL)
+RETURNING true
 """
 _OF_ORDER: Final = f"""
 SELECT {_COLUMNS} FROM tx_attempts WHERE order_id = $1 ORDER BY stored_at, tx_hash
@@ -70,9 +77,10 @@ WHERE chain_id = $1 AND tx_hash = $2
 
 
 async def add(connection: asyncpg.Connection, attempt: Attempt) -> bool:
-    """False when the hash is known already: nothing is changed."""
+    """False when the hash is known already: nothing is changed. One that was found to be of
+    something else, or that somebody only named while this one has its bytes, gives way."""
     added = await connection.fetchval(
-        _ADD, str(attempt.chain_id), *attempt[1:12],
+        _ADD, str(attempt.chain_id), *attempt[1:14],
     )  # fmt: skip
     return bool(added)
 

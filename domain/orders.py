@@ -41,7 +41,8 @@ class OrderIntent:
     """What is to be traded, whatever the venue.
 
     One of ``size_base`` and ``notional_usd``; a ``close`` may have neither and means all of it. Of
-    an opening one of ``leverage`` and ``collateral_amount`` (units of ``collateral_symbol``).
+    an opening one of ``leverage`` and ``collateral_amount`` (units of ``collateral_symbol``). An
+    ``increase`` or ``decrease`` with a ``collateral_amount`` and no size changes the margin alone.
     ``limit_price``: the fill is never worse. ``trigger_price``: of ``stop`` and ``take_profit``.
     ``good_til_s``: Unix time, of GTT alone. ``position_id``: of our own, for what changes one.
 
@@ -79,6 +80,10 @@ class OrderIntent:
         self._check_force()
 
     def _check_size(self) -> None:
+        if self.changes_margin:
+            if self.type != "market" or self.leverage is not None:
+                raise InputError("BAD_COLLATERAL", "margin is changed at once, by an amount")
+            return
         sizes = (self.size_base is not None) + (self.notional_usd is not None)
         if sizes > 1 or (sizes == 0 and self.intent != "close"):
             raise InputError("BAD_SIZE", "one of size_base and notional_usd")
@@ -113,6 +118,13 @@ class OrderIntent:
         return self.intent in ("decrease", "close")
 
     @property
+    def changes_margin(self) -> bool:
+        """Whether only collateral is put to a position, or taken from it."""
+        unsized = self.size_base is None and self.notional_usd is None
+        changes = self.intent in ("increase", "decrease")
+        return changes and unsized and self.collateral_amount is not None
+
+    @property
     def position_side(self) -> PositionSide:
         """Of the position that it opens or changes."""
         return "LONG" if (self.side == "BUY") != self.reduces else "SHORT"
@@ -135,8 +147,9 @@ class OrderLeg:
     """Where an intent is traded: what a route chose.
 
     ``pool``: as the venue's connector names it, None at an order book. ``size_base`` and
-    ``notional_usd``: what is traded, in both units. ``collateral_amount``: what is posted, units of
-    ``collateral_symbol``; None of an exit. ``expected_price``: of the fill, without fees.
+    ``notional_usd``: what is traded, in both units, 0 where only margin is changed.
+    ``collateral_amount``: what is posted, or taken out, units of ``collateral_symbol``; None of an
+    exit. ``expected_price``: of the fill, without fees.
     ``guard_price``: the fill may not be worse, whatever happens; None says any price. A builder
     rounds it so that it is never worse than this. ``position_ref``: the venue's own name of the
     position that is changed.
@@ -296,6 +309,7 @@ def _ended(
         "finalised": here,
         "update_refused": here,
         "amended": here,
+        "to_sign": here,
     }
     return {**_EVIDENCE, "undone": _BACK, **told, **(own or {})}
 

@@ -13,7 +13,8 @@ from domain.orders import OrderType, Reason
 
 @dataclass(frozen=True, slots=True)
 class EventPlace:
-    """Where something happened. ``log_index``: within the block; -1 says the transaction itself.
+    """Where something happened. ``log_index``: within the block; -1 says the transaction itself,
+    and -2 - n what log n did to another order than its own.
 
     Key: (``chain_id``, ``block_hash``, ``tx_hash``, ``log_index``). At a venue whose blocks do not
     come back ``block_hash`` is empty and ``tx_hash`` its own id of the event.
@@ -75,7 +76,8 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """A fill. ``price``: quote currency, without fees. ``completes``: nothing is left of the order.
+    """A fill, or a change of margin alone, whose size and price are 0. ``price``: quote currency,
+    without fees. ``completes``: nothing is left of the order.
     ``position_ref``: the position's own name at the venue from now on. ``pnl_usd``: realised."""
 
     place: EventPlace

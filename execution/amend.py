@@ -48,6 +48,16 @@ async def refuse(
     await record(connection, change.order_id, [Step("update_refused", reason)], now, epoch)
 
 
+async def end(
+    connection: asyncpg.Connection, row: OrderRow, change: AmendmentRow, now: datetime, epoch: int
+) -> None:
+    """The order ended before it was changed. Raises LeaseLost."""
+    if row.final:
+        await order_amendments.refuse(connection, change, ENDED)
+    else:
+        await refuse(connection, change, ENDED, now, epoch)
+
+
 async def has_landed(
     connection: asyncpg.Connection,
     builder: OrderBuilder,

@@ -1,6 +1,7 @@
 """The nodes of one chain, over JSON-RPC. One node that fails, hangs or lies is not the chain."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from execution.rpc_values import (
     bytes_of,
     call_of,
     call_result_of,
+    is_same_receipt,
     log_of,
     quantity,
     receipt_of,
@@ -94,7 +96,11 @@ class Chain:
         }
 
     async def transaction(self, tx_hash: str) -> Transaction | None:
-        raw = await self.call("eth_getTransactionByHash", [tx_hash])
+        """None when every node that answers says that there is none."""
+        call = ("eth_getTransactionByHash", [tx_hash])
+        raw = await self.call(*call)
+        if raw is None:
+            raw = next((found for (found,) in await self._told([call]) if found is not None), None)
         return None if raw is None else transaction_of(self.chain_id, raw)
 
     async def logs(
@@ -175,16 +181,56 @@ class Chain:
         said = await asyncio.gather(*(self._offer(node, body) for node in self._candidates()))
         return said or ["unclear"]
 
+    # What one node alone may not decide ---------------------------------------------------------
+
     async def agreed(self, number: int, block_hash: str) -> bool:
         """Whether as many nodes as are needed have this block on their chain."""
-        body = body_of("eth_getBlockByNumber", [hex(number), False])
-        asked = [self._ask(node, body) for node in self._candidates()]
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        same = sum(
-            isinstance(row, dict) and (row.get("result") or {}).get("hash") == block_hash
-            for row in answers
-        )
+        told = await self._told([("eth_getBlockByNumber", [hex(number), False])])
+        same = sum(block is not None and block.get("hash") == block_hash for (block,) in told)
         return bool(same >= max(1, self.needed))
+
+    async def undisputed(self, receipts: Mapping[str, Receipt]) -> dict[str, Receipt]:
+        """Those of which no node that has their blocks says something else."""
+        if not receipts:
+            return {}
+        asked: list[tuple[str, list[Any]]] = [("eth_blockNumber", [])]
+        asked += [("eth_getTransactionReceipt", [name]) for name in receipts]
+        disputed = set()
+        for head, *rows in await self._told(asked):
+            for (name, receipt), row in zip(receipts.items(), rows, strict=True):
+                if int(head, 16) < receipt.block_number:
+                    continue
+                if not is_same_receipt(receipt, row):
+                    disputed.add(name)
+        for name in sorted(disputed):
+            _log.error("receipt_disputed", chain_id=self.chain_id, tx_hash=name)
+        return {name: item for name, item in receipts.items() if name not in disputed}
+
+    async def absent(self, hashes: Sequence[str]) -> bool:
+        """Whether as many nodes as are needed say that none of these is in a block."""
+        told = await self._told([("eth_getTransactionReceipt", [name]) for name in hashes])
+        return len(told) >= max(1, self.needed) and not any(any(rows) for rows in told)
+
+    async def least_nonce(self, sender: str, block: int) -> int:
+        """The least that nodes say for the state of a block; 0 while fewer than are needed do."""
+        told = await self._told([("eth_getTransactionCount", [sender, hex(block)])])
+        enough = len(told) >= max(1, self.needed)
+        return min(int(nonce, 16) for (nonce,) in told) if enough else 0
+
+    async def _told(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[list[Any]]:
+        """Results of a batch by node: of those that answer all of it. Who rests is not waited for
+        where there are others."""
+        body, now_ns = batch_of(calls), mono_ns()
+        nodes = self._candidates()
+        awake = [node for node in nodes if self._scores[node].rests_until_ns <= now_ns]
+        asked = (self._ask(node, body) for node in awake or nodes)
+        found = []
+        for rows in await asyncio.gather(*asked, return_exceptions=True):
+            with contextlib.suppress(ChainRejected, LookupError, TypeError, ValueError):
+                ordered = sorted(rows, key=lambda row: int(row["id"]))  # type: ignore[arg-type]
+                if len(ordered) == len(calls):
+                    found.append([result_of(row) for row in ordered])
+        return found
 
     async def probe(self) -> None:
         """Learns the heads of all nodes, and whether each is still of this chain."""

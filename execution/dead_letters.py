@@ -20,7 +20,8 @@ async def bury(
     epoch: int,
 ) -> int | None:
     """The number of the letter; None of an order that is not dead but ``unknown`` now, because it
-    was submitted, or that has ended otherwise.
+    was submitted, or that has ended otherwise. What the chain or the venue has is neither: that it
+    cannot be cancelled or changed now is tried again.
 
     One transaction. Raises LeaseLost and what asyncpg raises.
     """
@@ -29,7 +30,7 @@ async def bury(
         if row is None:
             return None
         state = order_of(row).state
-        if state in ("submitted", "mined", "working", "partially_filled"):
+        if state == "submitted":
             await record(connection, order_id, [Step("lost", reason)], now, epoch)
             return None
         if state not in ("accepted", "prepared"):

@@ -50,7 +50,12 @@ class Desk:
         if stored:
             return
         if is_terminal(order):
-            await self._clean_up(row, steps, change, now, epoch)
+            leaves = order.state == "cancelled" and len(set(row.venue_refs.values())) > 1
+            over = [step for step in steps if not leaves or step.new.step_id != "cancel"]
+            await self._clean_up(row, over, change, now, epoch)
+            if leaves:
+                # Exits that wait by themselves would meet the next position.
+                await self._cancel(row, steps, now, epoch)
         elif order.state in ("accepted", "prepared"):
             await self._before_submission(row, steps, attempts, change, now, epoch)
         elif order.state in ("working", "partially_filled"):
@@ -116,8 +121,8 @@ class Desk:
         async with self._database.acquire() as connection, connection.transaction():
             await order_changes.hold(connection, row.new.id, epoch)
             await order_steps.supersede(connection, row.new.id)
-            if change is not None and not row.final:
-                await amend.refuse(connection, change, amend.ENDED, now, epoch)
+            if change is not None:
+                await amend.end(connection, row, change, now, epoch)
 
     async def _cancel(
         self, row: OrderRow, steps: Sequence[StepRow], now: datetime, epoch: int

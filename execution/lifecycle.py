@@ -227,7 +227,9 @@ def _seen(order: Order, fact: Outcome) -> tuple[OrderEvent, Order | None, tuple[
         raise InvariantViolation("CONFLICTING_FACT", f"order {order.id}: two at {fact.place}")
     ending = None if order.ending == "unknown" else order.ending
     following = replace(order, facts=order.facts | {fact}, ending=ending)
-    return name, following, (BookFill(fact),) if isinstance(fact, Executed) else ()
+    if isinstance(fact, Executed) and fact.size_base > 0:
+        return name, following, (BookFill(fact),)
+    return name, following, ()
 
 
 def _undone(order: Order, place: EventPlace) -> tuple[OrderEvent, Order | None, tuple[Effect, ...]]:

@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from connectors.base.orders import carries_tag
-from domain.orders import OpenOrder
-from domain.outcomes import Resting, VenueOutcome
+from domain.orders import OpenOrder, Reason
+from domain.outcomes import Cancelled, Resting, VenueOutcome
 
 MAIN: Final = "main"
 """Among the names of an order: the one of the order itself, not of its brackets."""
+REPLACED: Final = Reason("REPLACED", "another exit of the position took its place")
 
 
 class Match(NamedTuple):
@@ -40,14 +41,28 @@ def known(orders: Sequence[OpenOrder], outcome: VenueOutcome) -> Match | None:
 
 
 def tagged(orders: Sequence[OpenOrder], outcome: VenueOutcome, data: bytes) -> Match | None:
-    """By the tag in the calldata that led to it; only what comes to rest is told by one."""
+    """By the tag in the calldata that led to it; only what comes to rest is told by one. Before
+    the venue's name: an exit that replaces another one has the same."""
     if not isinstance(outcome, Resting):
         return None
     for order in orders:
         if carries_tag(data, order.tag):
             first = MAIN not in order.refs
-            return Match(order, first, first)
+            return Match(order, first or order.refs[MAIN] == outcome.ref, first)
     return None
+
+
+def replaced(orders: Sequence[OpenOrder], match: Match, outcome: VenueOutcome) -> list[Cancelled]:
+    """What it does to other orders: at a venue where a position has one exit of a kind, that of
+    ``match`` is there instead of theirs. By their ids in ``ref``."""
+    if not match.first:
+        return []
+    at = replace(outcome.place, log_index=-2 - outcome.place.log_index)
+    return [
+        Cancelled(at, outcome.account, order.id, REPLACED, by_user=True)
+        for order in orders
+        if order.id != match.order.id and order.refs.get(MAIN) == outcome.ref
+    ]
 
 
 def with_refs(order: OpenOrder, refs: Mapping[str, str]) -> OpenOrder:

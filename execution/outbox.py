@@ -14,6 +14,7 @@ from db import outbox
 from db.outbox import Entry
 from db.pool import Database
 from runtime.channels import ORDERS_STREAM
+from runtime.failpoints import reach
 
 BATCH: Final = 100
 LOST_AFTER: Final = timedelta(seconds=30)
@@ -54,5 +55,6 @@ class Relay:
             for entry in entries:
                 pipeline.xadd(ORDERS_STREAM, {"order": entry.order_id, "version": entry.version})
             await pipeline.execute()
+        reach("P3")
         await outbox.relayed(connection, entries)
         return len(entries)

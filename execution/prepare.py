@@ -16,15 +16,16 @@ from connectors.base.orders import (
     Step,
     Update,
 )
-from db import order_amendments, order_changes, order_steps, tx_attempts
+from db import order_amendments, order_changes, order_steps, trading_limits, tx_attempts
 from db.instants import instant
 from db.order_amendments import AmendmentRow
 from db.order_steps import NewStep
 from db.orders import OrderRow
 from db.pool import Database
+from domain import risk
 from domain.amendments import amended
 from domain.errors import ChainTransient, InputError
-from domain.orders import Reason
+from domain.orders import TERMINAL, Reason
 from execution import lifecycle
 from execution.chain import Chain
 from execution.gas import Fees, first_fees, rules_of
@@ -71,7 +72,7 @@ class Preparer:
         """
         new = row.new
         request = Place(new.tag, new.owner, new.intent, new.leg, new.approval)
-        plan = await self._planned(row, request)
+        plan = await self._stopped(row) or await self._planned(row, request)
         reach("P6")
         async with self._database.acquire() as connection, connection.transaction():
             if isinstance(plan, Reason):
@@ -84,19 +85,23 @@ class Preparer:
 
     async def prepare_cancel(self, row: OrderRow, epoch: int, now: datetime) -> None:
         """The step that takes back what rests, blocked while it is too early; or why there is none
-        now. Raises as ``prepare``."""
+        now. Of an order that has ended: of its exits, where they still wait. Raises as ``prepare``.
+        """
         new = row.new
         request = Cancel(new.tag, new.owner, new.intent, new.leg, row.venue_refs)
         plan = await self._planned(row, request)
         event = lifecycle.Step("to_sign")
         if isinstance(plan, Reason):
-            if row.reason is not None and row.reason.code == plan.code:
+            told = row.reason is not None and row.reason.code == plan.code
+            if told or row.state in TERMINAL:
                 return
             event = lifecycle.Step("cancel_refused", plan)
         async with self._database.acquire() as connection, connection.transaction():
             if isinstance(plan, Plan):
                 await self._store(connection, row, plan, now)
-            await record(connection, new.id, [event], now, epoch)
+            await order_changes.hold(connection, new.id, epoch)
+            if not row.final:
+                await record(connection, new.id, [event], now, epoch)
 
     async def prepare_update(
         self, row: OrderRow, change: AmendmentRow, epoch: int, now: datetime
@@ -132,6 +137,14 @@ class Preparer:
         except InputError as error:
             return Reason(error.code, error.message)
         return await self._planned(row, Update(new.tag, new.owner, intent, leg, row.venue_refs))
+
+    async def _stopped(self, row: OrderRow) -> Reason | None:
+        """Why the operators do not want it now."""
+        if row.new.intent.reduces:
+            return None
+        async with self._database.acquire() as connection:
+            limits = await trading_limits.read(connection)
+        return risk.refusal(row.new.intent, row.new.leg, limits)
 
     # Planning ---------------------------------------------------------------------------------
 
@@ -171,6 +184,10 @@ class Preparer:
                 return builder.reason(result.data)
         nonce = await chain.nonce(owner)
         gas, ok = _gas(steps, results)
+        most = sum(gas) * fees.max_fee_wei + sum(step.value_wei for step in steps)
+        if balance < most:
+            missing = most - balance
+            return Reason("GAS", f"{missing} wei are missing of the native coin for gas and fees")
         return Plan(chain.chain_id, owner, nonce, block, fees, steps, gas, ok, not_before)
 
     # Storing ----------------------------------------------------------------------------------

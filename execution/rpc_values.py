@@ -1,6 +1,7 @@
 """JSON-RPC of nodes: what is asked, and what it answers in our types. Pure; what a node got wrong
 raises ValueError, LookupError or TypeError."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -91,6 +92,14 @@ def receipt_of(tx_hash: str, raw: Mapping[str, Any]) -> Receipt:
         raw["status"] == "0x1",
         int(raw["gasUsed"], 16),
     )
+
+
+def is_same_receipt(receipt: Receipt, raw: Any) -> bool:
+    """Whether another node tells the same of it: not nothing, nor what cannot be read."""
+    with contextlib.suppress(ValueError, LookupError, TypeError):
+        other = receipt_of(receipt.tx_hash, raw)
+        return other._replace(gas_used=receipt.gas_used) == receipt
+    return False
 
 
 def transaction_of(chain_id: int, raw: Mapping[str, Any]) -> Transaction:

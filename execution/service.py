@@ -15,7 +15,7 @@ from db import order_changes, order_steps, orders
 from db.instants import instant
 from db.migrate import standing_version
 from db.pool import Database
-from domain.errors import ChainTransient
+from domain.errors import ChainTransient, VenueUnavailable
 from execution.desk import Desk
 from execution.heartbeats import lapse_all
 from execution.intake import Delivery, Intake
@@ -36,7 +36,7 @@ from runtime.sealing import seal_of
 from runtime.settings import Settings, comma_urls
 from runtime.tasks import Backoff, end_all, sleep_or_stop, supervise
 
-SCHEMA: Final = 8
+SCHEMA: Final = 10
 """What this needs of the database."""
 AT_ONCE: Final = 8
 """Orders that are worked on at once."""
@@ -57,6 +57,7 @@ FINALITY_DEFAULT: Final = 20
 
 _AWAY: Final = (
     ChainTransient,
+    VenueUnavailable,
     RedisError,
     OSError,
     TimeoutError,
@@ -151,7 +152,7 @@ class Executor:
 
     async def _relay_all(self) -> None:
         while await self._relay.relay():
-            reach("P3")
+            pass
 
     async def _sweep(self) -> None:
         await self._relay.sweep()

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
-from db import chain_watch, order_steps, orders, tx_attempts
+from db import chain_watch, order_changes, order_steps, orders, tx_attempts
 from db.instants import instant
 from db.orders import OrderRow
 from db.pool import Database
+from db.tx_attempts import Attempt
 from domain.errors import InvariantViolation
 from domain.orders import TERMINAL, OpenOrder, Reason
 from execution.chain import Chain
@@ -19,6 +20,8 @@ from runtime.clock import wall_us
 from runtime.logs import get_logger
 
 LOST_AFTER: Final = timedelta(seconds=60)
+AT_ONCE: Final = 200
+_SEARCHED: Final = ("submitted", "unknown")
 NONCE_USED: Final = Reason(
     "NONCE_USED", "another transaction of the wallet took its place; this one can never be mined"
 )
@@ -53,8 +56,9 @@ class Settler:
             with apart(order.id):
                 if order.state in TERMINAL:
                     await self._finalise(order, head, now)
-                elif order.state in ("submitted", "unknown"):
+                elif order.state in _SEARCHED:
                     await self._search(order, head, now)
+        await self._retire(head, now)
 
     async def _finalise(self, order: OpenOrder, head: Block, now: datetime) -> None:
         async with self._database.acquire() as connection:
@@ -99,8 +103,7 @@ class Settler:
             return
         next_nonce = await self._next_nonce(order.owner, head)
         if all(attempt.nonce < next_nonce for attempt in sent):
-            receipts = await self._chain.receipts([attempt.tx_hash for attempt in sent])
-            if receipts:
+            if not await self._chain.absent([attempt.tx_hash for attempt in sent]):
                 return
             async with self._database.acquire() as connection:
                 for attempt in sent:
@@ -111,8 +114,36 @@ class Settler:
         elif order.state == "submitted":
             await self._tell(order.id, Step("lost", LOST), now)
 
+    async def _retire(self, head: Block, now: datetime) -> None:
+        """What was sent and can never be mined, because something else used its nonce: of steps
+        beside the order itself another try is made, and hashes of what landed under another one
+        are not looked for any more."""
+        chain_id = self._chain.chain_id
+        async with self._database.acquire() as connection:
+            sent = await tx_attempts.with_status(connection, chain_id, ("sent",), AT_ONCE)
+        old = [attempt for attempt in sent if now - attempt.stored_at >= LOST_AFTER]
+        next_nonces = {
+            sender: await self._next_nonce(sender, head) for sender in {item.sender for item in old}
+        }
+        used = [attempt for attempt in old if attempt.nonce < next_nonces[attempt.sender]]
+        receipts = await self._chain.receipts([attempt.tx_hash for attempt in used])
+        for attempt in used:
+            if attempt.tx_hash not in receipts:
+                await self._replaced(attempt, now)
+
+    async def _replaced(self, attempt: Attempt, now: datetime) -> None:
+        async with self._database.acquire() as connection, connection.transaction():
+            row = await orders.read(connection, attempt.order_id, lock=True)
+            if row is None or (attempt.step_id == "order" and row.state in _SEARCHED):
+                return
+            await tx_attempts.mark(connection, attempt.chain_id, attempt.tx_hash, "replaced")
+            if await order_steps.lost(
+                connection, attempt.order_id, attempt.step_id, attempt.step_version
+            ):
+                await order_changes.notify(connection, attempt.order_id, row.version, now)
+
     async def _next_nonce(self, owner: str, head: Block) -> int:
-        return await self._chain.nonce(owner, max(head.number - self._depth, 0))
+        return await self._chain.least_nonce(owner, max(head.number - self._depth, 0))
 
     async def _tell(self, order_id: str, event: Event, now: datetime) -> None:
         async with self._database.acquire() as connection:

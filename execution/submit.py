@@ -1,7 +1,7 @@
 """Signed transactions go out: once stored, the same bytes as often as it takes."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from connectors.base.orders import Step, StepId
@@ -24,6 +24,8 @@ from runtime.sealing import Seal
 RESEND_NS: Final = {137: 8_000_000_000}
 RESEND_DEFAULT_NS: Final = 3_000_000_000
 GIVE_UP_NS: Final = 60_000_000_000
+LOOK_UP_FOR: Final = timedelta(minutes=10)
+"""So long a hash that a wallet told is looked for; what lands later is found by its tag."""
 _REFUSED: Final = frozenset(("insufficient_funds", "refused"))
 _log = get_logger(__name__)
 
@@ -142,6 +144,8 @@ class Submitter:
         step."""
         found = await self._venues.chain(attempt.chain_id).transaction(attempt.tx_hash)
         if found is None:
+            if now - attempt.stored_at > LOOK_UP_FOR:
+                await self._not_the_step(attempt, "hash")
             return
         async with self._database.acquire() as connection:
             steps = await order_steps.current(connection, row.new.id)
@@ -155,12 +159,16 @@ class Submitter:
             async with self._database.acquire() as connection:
                 await tx_attempts.sent(connection, attempt.chain_id, attempt.tx_hash, now)
             return
-        _log.warning("not_the_step", order_id=row.new.id, tx_hash=attempt.tx_hash, field=field)
+        await self._not_the_step(attempt, field)
+
+    async def _not_the_step(self, attempt: Attempt, field: str) -> None:
+        """``field``: what differs; ``hash`` where no node has such a transaction."""
+        order_id = attempt.order_id
+        _log.warning("not_the_step", order_id=order_id, tx_hash=attempt.tx_hash, field=field)
         async with self._database.acquire() as connection, connection.transaction():
+            await orders.read(connection, order_id, lock=True)
             await tx_attempts.mark(connection, attempt.chain_id, attempt.tx_hash, "dropped")
-            await order_steps.mark(
-                connection, row.new.id, attempt.step_id, attempt.step_version, "ready"
-            )
+            await order_steps.returned(connection, order_id, attempt.step_id, attempt.step_version)
 
 
 def _step(row: StepRow) -> Step:

@@ -7,19 +7,19 @@ from typing import Final
 
 import asyncpg
 
-from connectors.base.orders import ChainLog, OrderBuilder
-from db import chain_watch, order_changes, order_steps, orders, tx_attempts
+from connectors.base.orders import ChainLog, OrderBuilder, Transaction
+from db import chain_watch, order_amendments, order_changes, order_steps, orders, tx_attempts
 from db.chain_watch import PlacedFact
 from db.instants import instant
-from db.order_steps import StepRow
 from db.orders import OrderRow
 from db.pool import Database
 from db.tx_attempts import Attempt
-from domain.errors import VenueProtocolError
+from domain.errors import ChainTransient, VenueProtocolError, VenueUnavailable
 from domain.orders import OpenOrder, Reason
 from domain.outcomes import (
     Cancelled,
     EventPlace,
+    Executed,
     Mined,
     Outcome,
     Resting,
@@ -27,10 +27,10 @@ from domain.outcomes import (
     Updated,
     VenueOutcome,
 )
-from execution import amend
+from execution import amend, landings
 from execution.chain import Chain
 from execution.lifecycle import Seen, Undone
-from execution.matching import MAIN, Match, concerned, known, tagged, with_refs
+from execution.matching import MAIN, Match, concerned, known, replaced, tagged, with_refs
 from execution.rpc_values import Block, Receipt
 from execution.settle import Settler, apart
 from execution.store import record
@@ -43,6 +43,9 @@ from runtime.logs import get_logger
 RANGE: Final = 500
 """Blocks whose logs are asked for at once."""
 PROBE_NS: Final = 2_000_000_000
+AGAIN_NS: Final = 60_000_000_000
+AGAIN_BOUND: Final = 100_000
+"""Blocks further back, for orders that are lost."""
 OPEN_BOUND: Final = 500
 """Transactions that are looked after at once."""
 
@@ -71,6 +74,7 @@ class Watcher:
         self._read: Block | None = None
         """The last block that this process read."""
         self._probe_ns = 0
+        self._again_ns = 0
 
     async def turn(self) -> None:
         if mono_ns() >= self._probe_ns:
@@ -92,7 +96,8 @@ class Watcher:
                 connection, self._chain.chain_id, ("stored", "sent"), OPEN_BOUND
             )
         sent = [attempt for attempt in waiting if attempt.status == "sent"]
-        receipts = await self._chain.receipts([attempt.tx_hash for attempt in sent])
+        told = await self._chain.receipts([attempt.tx_hash for attempt in sent])
+        receipts = await self._chain.undisputed(told)
         for attempt in sent:
             receipt = receipts.get(attempt.tx_hash)
             if receipt is not None and receipt.block_number <= head.number:
@@ -179,7 +184,10 @@ class Watcher:
             row = await orders.read(connection, attempt.order_id)
         if row is None or not data:
             return Reason("REVERTED", "the transaction reverted")
-        return self._venues.builder(row.new.leg.venue).reason(data)
+        try:
+            return self._venues.builder(row.new.leg.venue).reason(data)
+        except VenueUnavailable:
+            return Reason("REVERTED", "the transaction reverted")
 
     # Reorganisations --------------------------------------------------------------------------
 
@@ -226,23 +234,33 @@ class Watcher:
     # Logs -------------------------------------------------------------------------------------
 
     async def _scan(self, head: Block) -> None:
-        """From where it stopped; after a start, or when the last block is no more, again from
-        deeper than chains are reorganised."""
+        """From where it stopped; after a start, when the last block is no more, and now and then,
+        again from deeper than chains are reorganised."""
         chain_id = self._chain.chain_id
         async with self._database.acquire() as connection:
             cursor = await chain_watch.cursor(connection, chain_id)
         first = head.number - self._depth if cursor is None else cursor + 1
         if self._read is None or not await self._stands(self._read):
-            first = min(first, head.number + 1) - self._depth
+            self._again_ns = 0
+        if mono_ns() >= self._again_ns:
+            self._again_ns = mono_ns() + AGAIN_NS
+            first = await self._first_again(min(first, head.number + 1) - self._depth)
         first = max(first, 0)
         while first <= head.number:
             last = min(first + RANGE - 1, head.number)
             await self._take(first, last)
             reach("P10")
             async with self._database.acquire() as connection:
-                await chain_watch.move(connection, chain_id, last, instant(wall_us()))
+                await chain_watch.move(connection, chain_id, first, last, instant(wall_us()))
             first = last + 1
         self._read = head
+
+    async def _first_again(self, first: int) -> int:
+        """From where logs are read again: a node may have left some out. Of orders that nobody
+        knows the whereabouts of, from what is the last thing known."""
+        async with self._database.acquire() as connection:
+            since = await chain_watch.unknown_since(connection, self._chain.chain_id)
+        return first if since is None else max(min(first, since), first - AGAIN_BOUND)
 
     async def _stands(self, block: Block) -> bool:
         hashes = await self._chain.blocks([block.number])
@@ -273,38 +291,30 @@ class Watcher:
         candidates = concerned(mine, builder.venue, outcome)
         if not candidates:
             return mine
-        match = known(candidates, outcome)
-        if match is None:
+        sent = None
+        if isinstance(outcome, Resting | Updated | Cancelled):
             sent = await self._chain.transaction(outcome.place.tx_hash)
-            match = None if sent is None else tagged(candidates, outcome, sent.data)
+            if sent is None:
+                # Its log was just told: the range is read again rather than passed over.
+                raise ChainTransient("BEHIND", f"no node has {outcome.place.tx_hash}")
+        match = None if sent is None else tagged(candidates, outcome, sent.data)
+        match = match or known(candidates, outcome)
         if match is None:
             return mine
         changed = match.order
-        landed = await self._landed(changed.id, outcome)
         with apart(changed.id):
-            changed = await self._record(builder, match, outcome, landed)
+            changed = await self._record(builder, match, outcome, sent)
+        for cancelled in replaced(candidates, match, outcome):
+            with apart(cancelled.ref):
+                await self._replace(cancelled)
         return [changed if order.id == changed.id else order for order in mine]
-
-    async def _landed(self, order_id: str, outcome: VenueOutcome) -> StepRow | None:
-        """The step whose transaction this comes from, whatever hash that landed under."""
-        if not isinstance(outcome, Updated | Resting | Cancelled):
-            return None
-        async with self._database.acquire() as connection:
-            handed_out = await order_steps.changing(connection, order_id)
-        if not handed_out:
-            return None
-        sent = await self._chain.transaction(outcome.place.tx_hash)
-        if sent is None:
-            return None
-        data = sent.data.hex()
-        return next((step for step in handed_out if step.new.payload["data"][2:] in data), None)
 
     async def _record(
         self,
         builder: OrderBuilder,
         match: Match,
         outcome: VenueOutcome,
-        landed: StepRow | None,
+        sent: Transaction | None,
     ) -> OpenOrder:
         refs = dict(builder.refs_of(outcome))
         if match.first:
@@ -318,16 +328,35 @@ class Watcher:
                 await order_changes.add_refs(connection, order.id, refs)
             if match.first:
                 await order_steps.landed(connection, order.id)
-            if landed is not None:
-                name, version = landed.new.step_id, landed.version
-                await order_steps.mark(connection, order.id, name, version, "done")
-                if name == "update":
-                    await amend.has_landed(connection, builder, row, version, now)
-                    await order_changes.notify(connection, order.id, row.version, now)
+            if sent is not None:
+                await landings.seen(connection, builder, row, outcome.place, sent, now)
             if match.is_main:
                 await record(connection, order.id, [Seen(outcome)], now)
+                if outcome not in row.facts:
+                    await _tidy(connection, row, outcome, now)
         reach("P11")
         return with_refs(order, refs)
+
+    async def _replace(self, fact: Cancelled) -> None:
+        async with self._database.acquire() as connection, connection.transaction():
+            row = await orders.read(connection, fact.ref, lock=True)
+            if row is not None and row.state == "working":
+                await record(connection, fact.ref, [Seen(fact)], instant(wall_us()))
+
+
+async def _tidy(
+    connection: asyncpg.Connection, row: OrderRow, outcome: VenueOutcome, now: datetime
+) -> None:
+    """What was to be signed for an order that has ended is not; somebody looks what is left."""
+    order_id = row.new.id
+    if isinstance(outcome, Cancelled):
+        await order_steps.supersede(connection, order_id)
+    elif (
+        not isinstance(outcome, Executed)
+        or await order_amendments.asked(connection, order_id) is None
+    ):
+        return
+    await order_changes.notify(connection, order_id, row.version, now)
 
 
 def _decoded(builder: OrderBuilder, logs: Sequence[ChainLog]) -> Sequence[VenueOutcome]:

@@ -1,9 +1,12 @@
 """One delivery after the other: lease, work, release, done, acknowledged."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final, TypeAlias
+
+import asyncpg
 
 from db import order_changes, orders, outbox
 from db.instants import instant
@@ -20,6 +23,7 @@ from runtime.logs import get_logger
 LEASE: Final = timedelta(seconds=15)
 TURN_S: Final = 12.0
 """Less than the lease: who works longer has lost the order before it notices."""
+HAND_OVER_S: Final = 0.4
 
 Handle: TypeAlias = Callable[[OrderRow, int], Awaitable[None]]
 """Takes an order as far as it goes now. Called with the epoch of its lease, which every write of it
@@ -56,8 +60,25 @@ class Worker:
             except LeaseLost:
                 _log.warning("lease_lost", order_id=row.new.id, epoch=epoch)
                 return False
+            except asyncio.CancelledError:
+                await self._hand_over(row, epoch)
+                raise
         await self._intake.acknowledge([delivery.entry_id])
         return True
+
+    async def _hand_over(self, row: OrderRow, epoch: int) -> None:
+        """This process ends: who comes next waits neither for the lease nor for the entry."""
+        with contextlib.suppress(
+            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, LeaseLost
+        ):
+            async with (
+                asyncio.timeout(HAND_OVER_S),
+                self._database.acquire() as connection,
+                connection.transaction(),
+            ):
+                await order_changes.hold(connection, row.new.id, epoch)
+                await order_changes.release(connection, row.new.id, epoch)
+                await order_changes.notify(connection, row.new.id, row.version, instant(wall_us()))
 
     async def _handled(self, delivery: Delivery, row: OrderRow, epoch: int) -> bool:
         """Raises LeaseLost."""

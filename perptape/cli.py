@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from perptape import data_commands, recordings
+from perptape import data_commands, desk_commands, recordings
 from perptape.console import show
 from perptape.errors import StartError
 from perptape.roles import ROLES
@@ -19,6 +19,7 @@ def main() -> int:
     recordings.add_commands(commands)
     data_commands.add_commands(commands)
     _add_dead(commands)
+    desk_commands.add_commands(commands)
     for role in ROLES:
         commands.add_parser(role.name, help=f"run the {role.name} role alone")
     options = parser.parse_args()
@@ -50,6 +51,8 @@ def _run(options: argparse.Namespace) -> int:
         return recordings.run_replay(options)
     if options.command in data_commands.NAMES:
         return data_commands.run(options)
+    if options.command in desk_commands.NAMES:
+        return desk_commands.run(options)
     if options.command == "dead":
         # Imported where it is needed: a role that starts pays for its own imports only.
         from perptape.dead_commands import run

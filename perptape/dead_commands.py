@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 import asyncpg
@@ -14,38 +13,17 @@ from domain import codec
 from domain.errors import InputError
 from execution.dead_letters import replay
 from perptape.console import show
-from perptape.errors import StartError
-from perptape.runtime_file import read_runtime_file
+from perptape.database_command import with_database
 from runtime.clock import iso_ms, wall_us
-from runtime.settings import Settings, load_settings
+from runtime.settings import load_settings
 
 LISTED: Final = 100
-_CONNECT_S: Final = 10.0
 
 
 def run(options: argparse.Namespace) -> int:
     """Exit code. Raises StartError, SettingsError or OSError."""
     actions = {"list": _list, "show": _show, "replay": _replay}
-    return asyncio.run(_with_database(load_settings(), options, actions[options.action]))
-
-
-async def _with_database(
-    settings: Settings,
-    options: argparse.Namespace,
-    act: Callable[[asyncpg.Connection, argparse.Namespace], Awaitable[int]],
-) -> int:
-    url = settings.database_url.get_secret_value() if settings.database_url else None
-    url = url or read_runtime_file(settings.data_dir).get("database_url")
-    if url is None:
-        raise StartError("perptape is not running here, and DATABASE_URL is not set")
-    try:
-        connection = await asyncpg.connect(url, timeout=_CONNECT_S)
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        raise StartError(f"no database: {error!r:.200}") from None
-    try:
-        return await act(connection, options)
-    finally:
-        connection.terminate()
+    return asyncio.run(with_database(load_settings(), options, actions[options.action]))
 
 
 async def _list(connection: asyncpg.Connection, options: argparse.Namespace) -> int:

@@ -23,6 +23,7 @@ _APPEND: Final = """
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 local before = last and tonumber(string.match(last[1], '%d+')) or 0
+if ARGV[5] ~= '' and tonumber(ARGV[5]) ~= before then return '0' end
 local seq = before + 1
 if not last or last[2][2] ~= run then
     local now = redis.call('TIME')
@@ -60,9 +61,10 @@ async def append(
     data: Mapping[str, Any],
     cause: Cause = "status",
     received_us: int | None = None,
+    after: int | None = None,
 ) -> int:
     """Writes an event and returns its seq. ``data`` as in the ``account`` room, ``received_us``:
-    when what caused it came in.
+    when what caused it came in. ``after``: only as long as this is the newest seq; 0 else.
 
     Raises RedisError, OSError, TimeoutError; whether it was written is not known then.
     """
@@ -70,8 +72,9 @@ async def append(
     body = encode_envelope("update", ACCOUNT_ROOM, 0, 0, cause, received_us or now_us, now_us, data)
     head, _, rest = body.partition(_STAMP)
     seq = await redis.eval(
-        _APPEND, 1, events_key(account_id), head, rest, str(EVENTS_KEPT), str(EVENTS_KEPT_S)
-    )
+        _APPEND, 1, events_key(account_id), head, rest, str(EVENTS_KEPT), str(EVENTS_KEPT_S),
+        "" if after is None else str(after),
+    )  # fmt: skip
     return int(seq)
 
 

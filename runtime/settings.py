@@ -18,16 +18,18 @@ _PREFIX: Final = "PERP_"
 _PUBLIC_URL: Final = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", re.ASCII)
 _MARKET: Final = re.compile(r"[A-Z0-9.]+-[A-Z0-9]+")
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
-_FAILPOINT: Final = re.compile(r"P([3-9]|1[0-2]):(kill|stop)")
+_FAILPOINT: Final = re.compile(r"P([1-9]|1[0-2]):(kill|stop)(:[1-9]\d{0,3})?")
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,16}")
 
 # Names the published contract gives to parts that are not in this version. They are accepted, so
 # that one environment file serves every version, and the start says that they have no effect yet.
 NOT_IN_THIS_VERSION: Final = re.compile(
-    r"PERP_(TRADING|SIGNER_KEK"
+    r"PERP_(SIGNER_KEK"
     r"|DYDX_NODE_RPC_URLS|DYDX_NODE_REST_URLS"
     r"|GAINS_GLOBAL_URL)"
 )
+
+LIVE_NODES: Final = 2
 
 # Families of names: the part in brackets is the key of the field's mapping.
 _FAMILIES: Final = {
@@ -66,6 +68,7 @@ class Settings(BaseSettings):
     public_url: str | None = None
     auth_keys: SecretStr | None = None
     sealing_key: SecretStr | None = None
+    trading: Literal["on", "off"] = "off"
     gateways: int = Field(default=1, ge=1, le=64)
     worker: int = Field(default=1, ge=1, le=64)
     host_name: str = "a"
@@ -85,7 +88,7 @@ class Settings(BaseSettings):
     dydx_chain_id: str | None = None
     gmx_keeper_urls: str = ""
     gmx_api_urls: str = ""
-    gmx_version: Literal["v2.2b", "v2.2c"] = "v2.2c"
+    gmx_version: Literal["v2.2b", "v2.2c"] | None = None
     gmx_addresses: Mapping[str, str] = {}
     gains_pricing_ws_url: str | None = None
     gains_pricing_http_url: str | None = None
@@ -152,7 +155,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_failpoint(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and not _FAILPOINT.fullmatch(value):
-            raise ValueError("P3 to P12 and :kill or :stop expected, as P7:kill")
+            raise ValueError("P1 to P12 and :kill or :stop expected, as P7:kill or P7:kill:3")
         if value is not None and info.data.get("network") != "sandbox":
             raise ValueError("only the sandbox has failpoints")
         return value
@@ -175,6 +178,15 @@ class Settings(BaseSettings):
         if self.rate_limit_factor is None:
             return 100.0 if self.network == "sandbox" else 1.0
         return self.rate_limit_factor
+
+    def trades_on(self, chain_id: int) -> bool:
+        """Whether orders are made there. With real money only when that is said, and where there
+        are two nodes: what ends an order is believed when two agree."""
+        if self.network != "live":
+            return True
+        urls = comma_urls(self.rpc_urls.get(chain_id, ""))
+        nodes = [url for url in urls if url.startswith(("http://", "https://"))]
+        return self.trading == "on" and len(nodes) >= LIVE_NODES
 
     @property
     def market_filter(self) -> frozenset[str] | None:

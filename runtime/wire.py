@@ -19,7 +19,7 @@ from runtime.clock import iso_ms
 
 Cause = Literal["frame", "timer", "status"]
 
-DEPTH_VERSION: Final = 1
+DEPTH_VERSION: Final = 2
 
 _ENVELOPES: Final = b',"envelopes":['
 

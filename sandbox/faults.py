@@ -18,12 +18,17 @@ Kind: TypeAlias = Literal[
     "delist",
     "rate_limit",
     "slow",
+    "geoblock",
+    "block",
+    "close_only",
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 MAX_SECONDS: Final = 3600.0
 
 # These act on connections, not on what is said about a market: a market given with them is dropped.
-_WHOLE_VENUE: Final[frozenset[Kind]] = frozenset({"drop", "half_open", "rate_limit", "slow"})
+_WHOLE_VENUE: Final[frozenset[Kind]] = frozenset(
+    {"drop", "half_open", "rate_limit", "slow", "geoblock", "block", "close_only"}
+)
 
 
 class FaultError(ValueError):

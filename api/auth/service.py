@@ -120,7 +120,7 @@ class Auth:
         message = await self.work("api.auth.wallets", "parse", text)
         binding = await nonces.take(self._redis, message.nonce)
         if binding is None:
-            raise AuthError("NONCE_UNKNOWN", "the nonce was never given, used, or is too old")
+            raise _nonce_unknown()
         now = _now()
         asked = message, signature, binding, now, self._chains
         owner = await self.work("api.auth.wallets", "owner", *asked)
@@ -128,8 +128,10 @@ class Auth:
         token = _token_text(secrets.token_bytes(_REFRESH_BYTES))
         async with transaction(self._database) as connection:
             account = await accounts.ensure(connection, owner.address, owner.chain_id, now)
-            session = Session(str(uuid.uuid4()), account, now, now + sessions.LIFE)
-            await sessions.create(connection, session, _sha256(token))
+            session = Session(_session_id(message.nonce), account, now, now + sessions.LIFE)
+            # A Redis that lost its last writes gives a nonce out again; Postgres knows its session.
+            if not await sessions.create(connection, session, _sha256(token)):
+                raise _nonce_unknown()
             await sessions.forget(connection, now - _KEPT)
         return await self._grant(ring, session, token)
 
@@ -171,7 +173,7 @@ class Auth:
         if is_api_key(token):
             return await self.api_keys.identify(token)
         claims = self.claims(token)
-        account = await self._live.account(claims.session_id, _now())
+        account = await self._live.account(claims.session_id)
         if account is None or account.id != claims.account_id:
             raise AuthError("SESSION_ENDED", "the session of this token has ended")
         return Identity(account, claims)
@@ -247,6 +249,15 @@ def _now() -> datetime:
 
 def _token_text(secret: bytes) -> str:
     return base64.urlsafe_b64encode(secret).rstrip(b"=").decode()
+
+
+def _session_id(nonce: str) -> str:
+    """The one that a sign-in with this nonce makes."""
+    return str(uuid.UUID(bytes=hashlib.sha256(nonce.encode()).digest()[:16], version=4))
+
+
+def _nonce_unknown() -> AuthError:
+    return AuthError("NONCE_UNKNOWN", "the nonce was never given, used, or is too old")
 
 
 def _sha256(token: str) -> bytes:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections import OrderedDict
-from datetime import datetime
 from typing import Final, Generic, TypeVar
 
 from redis.asyncio import Redis
@@ -13,10 +12,11 @@ from api.auth.postgres import transaction
 from api.problems import Unavailable
 from db import sessions
 from db.accounts import Account
+from db.instants import instant
 from db.pool import Database
 from runtime import metrics
 from runtime.channels import SESSION_TTL_S, SESSIONS_ENDED, SESSIONS_ENDED_KEPT, session_key
-from runtime.clock import mono_ns
+from runtime.clock import mono_ns, wall_us
 from runtime.redis import CALL_TIMEOUT_S
 
 MEMORY_S: Final = 1.0
@@ -71,7 +71,7 @@ class LiveSessions:
         self._memory: Memory[str, Account] = Memory("sessions", MEMORY_S)
         self._asking: dict[str, asyncio.Task[Account | None]] = {}
 
-    async def account(self, session_id: str, now: datetime) -> Account | None:
+    async def account(self, session_id: str) -> Account | None:
         """The account of a session that lives, else None; Redis keeps it for another day.
 
         Raises Unavailable ``DATABASE_UNAVAILABLE`` when neither Redis nor Postgres can say.
@@ -81,13 +81,13 @@ class LiveSessions:
             return known
         asking = self._asking.get(session_id)
         if asking is None:
-            asking = asyncio.create_task(self._ask(session_id, now))
+            asking = asyncio.create_task(self._ask(session_id))
             self._asking[session_id] = asking
             asking.add_done_callback(lambda done: self._asking.pop(session_id))
         # Who leaves does not take the answer from the others.
         return await asyncio.shield(asking)
 
-    async def _ask(self, session_id: str, now: datetime) -> Account | None:
+    async def _ask(self, session_id: str) -> Account | None:
         """Once for all requests of a session that come together."""
         fields = await self._in_redis(session_id)
         if b"ended" in fields:
@@ -99,7 +99,7 @@ class LiveSessions:
                 int(fields[b"chain_id"]),
             )
         else:
-            found = await self._in_postgres(session_id, now)
+            found = await self._in_postgres(session_id)
             if found is None:
                 return None
             account = found
@@ -144,7 +144,7 @@ class LiveSessions:
         except (RedisError, OSError, TimeoutError):
             return {}
 
-    async def _in_postgres(self, session_id: str, now: datetime) -> Account | None:
+    async def _in_postgres(self, session_id: str) -> Account | None:
         async with transaction(self._database) as connection:
-            found = await sessions.find(connection, session_id, now)
+            found = await sessions.find(connection, session_id, instant(wall_us()))
         return None if found is None else found.account

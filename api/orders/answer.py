@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from db.instants import microseconds
+from db.order_amendments import AmendmentRow
 from db.order_views import AttemptView, FillView, OrderView, StepView
 from db.orders import NewOrder, OrderRow, Told
 from domain import order_facts
@@ -51,6 +52,8 @@ def order_row(view: OrderView) -> dict[str, Any]:
         "limit_price": _text(intent.limit_price),
         "trigger_price": _text(intent.trigger_price),
         "guard_price": _text(leg.guard_price),
+        "take_profit": _text(intent.brackets.take_profit),
+        "stop_loss": _text(intent.brackets.stop_loss),
         "owner": new.owner,
         "signing": new.signing,
         "approval": new.approval,
@@ -62,6 +65,7 @@ def order_row(view: OrderView) -> dict[str, Any]:
         "attempts": [_attempt(item) for item in view.attempts],
         "fills": [_fill(item) for item in view.fills],
         "events": [_event(item) for item in view.events],
+        "amendments": [_amendment(item) for item in view.amendments],
         "created_at": _time(row.created_at),
         "updated_at": _time(row.updated_at),
     }
@@ -96,6 +100,21 @@ def _step(step: StepView) -> dict[str, Any]:
     if step.kind == "evm_tx":
         return shown | {"tx": step.payload}
     return {**shown, **step.payload}
+
+
+def _amendment(row: AmendmentRow) -> dict[str, Any]:
+    change = row.change
+    return {
+        "seq": row.seq,
+        "at": _time(row.asked_at),
+        "status": row.status,
+        "limit_price": _text(change.limit_price),
+        "trigger_price": _text(change.trigger_price),
+        "size_base": _text(change.size_base),
+        "take_profit": _text(change.take_profit),
+        "stop_loss": _text(change.stop_loss),
+        "reason": _reason(row.reason),
+    }
 
 
 def _attempt(attempt: AttemptView) -> dict[str, Any]:

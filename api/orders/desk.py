@@ -15,15 +15,26 @@ from api.orders.once import Asker, Once
 from api.orders.waiting import Versions
 from api.problems import Unavailable
 from api.quotes import QuoteReader
-from api.schemas.orders import OrderBody, SubmissionBody
-from db import guarded_quotes, heartbeats, order_requests, order_views, orders, wallets
+from api.schemas.orders import AmendBody, OrderBody, SubmissionBody
+from db import (
+    guarded_quotes,
+    heartbeats,
+    order_amendments,
+    order_requests,
+    order_views,
+    orders,
+    trading_limits,
+    wallets,
+)
 from db.guarded_quotes import GuardedQuote
 from db.order_views import FillFilter, FillView, OrderView, Place
 from db.orders import Answer, OrderFilter
 from db.pool import Database
+from domain import risk
 from domain.errors import InputError
 from domain.ids import VenueId
 from domain.orders import TERMINAL
+from runtime.failpoints import reach
 from runtime.sealing import Seal
 
 WAIT_S: Final = 20.0
@@ -75,11 +86,17 @@ class OrderDesk:
             new = placing.new_order(order_id, account, owned, quote, body, now, self.chains)
             if not new.intent.reduces and await order_requests.is_paused(connection, account.id):
                 raise InputError("OPENINGS_PAUSED", "the account opens nothing now")
+            stopped = risk.refusal(new.intent, new.leg, await trading_limits.read(connection))
+            if stopped is not None:
+                raise InputError(stopped.code, stopped.message)
+            reach("P1")
             await orders.add(connection, new, now)
             shown = accepted_row(new, now)
             return Answer(202, orjson.dumps({"data": shown}), f"/v1/orders/{order_id}")
 
-        return await self.once.run(who, act)
+        answer = await self.once.run(who, act)
+        reach("P2")
+        return answer
 
     async def submit(self, who: Asker, order_id: str, body: SubmissionBody) -> Answer:
         """Takes what was signed for a step. Raises as ``place``."""
@@ -88,9 +105,42 @@ class OrderDesk:
         async def act(connection: asyncpg.Connection, now: datetime) -> Answer:
             view = await self._locked(connection, who, order_id)
             paused = await order_requests.is_paused(connection, who.account.id)
-            if await submission.take(connection, view, body, sent, now, paused=paused):
+            new, limits = view.row.new, await trading_limits.read(connection)
+            stopped = risk.refusal(new.intent, new.leg, limits)
+            if await submission.take(
+                connection, view, body, sent, now, paused=paused, stopped=stopped
+            ):
                 view = await self._locked(connection, who, order_id)
             return _shown(view)
+
+        return await self.once.run(who, act)
+
+    async def amend(self, who: Asker, order_id: str, body: AmendBody) -> Answer:
+        """Raises InputError ``NOT_FOUND``, ``ORDER_TERMINAL``, ``CANCEL_REQUESTED``,
+        ``OPENINGS_PAUSED`` and what the operators have stopped, Invalid for what does not fit the
+        order, else as ``place``."""
+        change = placing.amendment(body)
+
+        async def act(connection: asyncpg.Connection, now: datetime) -> Answer:
+            account_id = who.account.id
+            row = (await self._locked(connection, who, order_id)).row
+            if row.state in TERMINAL:
+                raise InputError("ORDER_TERMINAL", f"the order is {row.state}")
+            if row.cancel_requested:
+                raise InputError("CANCEL_REQUESTED", "the order is to be cancelled")
+            if not row.new.intent.reduces and await order_requests.is_paused(
+                connection, account_id
+            ):
+                raise InputError("OPENINGS_PAUSED", "the account opens nothing now")
+            wanted = placing.amended_terms(row.new, change)
+            stopped = risk.refusal(*wanted, await trading_limits.read(connection))
+            if stopped is not None:
+                raise InputError(stopped.code, stopped.message)
+            try:
+                await order_amendments.ask(connection, account_id, order_id, change, now)
+            except InputError as error:
+                raise placing.misfit(error) from None
+            return _shown(await self._locked(connection, who, order_id))
 
         return await self.once.run(who, act)
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from api.problems import Invalid, Issue
-from api.schemas.orders import OrderBody, OwnerBody
+from api.schemas.orders import AmendBody, OrderBody, OwnerBody
 from connectors.base.order_tag import order_tag
 from db.accounts import EVERY_CHAIN, Account
 from db.guarded_quotes import GuardedQuote
@@ -13,9 +13,10 @@ from db.heartbeats import Heartbeat
 from db.instants import microseconds
 from db.orders import NewOrder
 from db.wallets import Wallet
+from domain.amendments import Amendment, amended
 from domain.errors import InputError
 from domain.ids import VenueId
-from domain.orders import OrderLeg
+from domain.orders import OrderIntent, OrderLeg
 from runtime.clock import iso_ms
 
 DEADLINE: Final = timedelta(minutes=5)
@@ -59,6 +60,29 @@ def new_order(
         allow_reroute=body.allow_reroute,
         deadline=_deadline(body.deadline, now),
     )
+
+
+def amendment(body: AmendBody) -> Amendment:
+    """Raises Invalid."""
+    try:
+        return Amendment(
+            body.limit_price, body.trigger_price, body.size_base, body.take_profit, body.stop_loss
+        )
+    except InputError as error:
+        raise misfit(error) from None
+
+
+def amended_terms(order: NewOrder, change: Amendment) -> tuple[OrderIntent, OrderLeg]:
+    """What the order would be. Raises Invalid."""
+    try:
+        return amended(order.intent, order.leg, change, posted=False)
+    except InputError as error:
+        raise misfit(error) from None
+
+
+def misfit(error: InputError) -> Invalid:
+    """Of a change that is none of this order's."""
+    return Invalid([Issue("body", error.code, error.message)])
 
 
 def paused_row(since: datetime | None) -> Mapping[str, Any]:

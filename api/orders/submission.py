@@ -13,7 +13,7 @@ from db import order_changes, tx_attempts
 from db.order_views import OrderView, StepView
 from db.tx_attempts import Attempt
 from domain.errors import InputError
-from domain.orders import TERMINAL
+from domain.orders import TERMINAL, Reason
 from runtime.sealing import Seal
 
 MAX_ATTEMPTS: Final = 16
@@ -58,13 +58,16 @@ async def take(
     now: datetime,
     *,
     paused: bool,
+    stopped: Reason | None = None,
 ) -> bool:
     """Keeps it and tells the executor, in a transaction of the caller that holds the order. False
     where it was taken before: nothing is changed. Raises InputError."""
-    if any(item.tx_hash == sent.tx_hash for item in view.attempts):
+    # What was found not to be the step may be another one.
+    standing = (item for item in view.attempts if item.status != "dropped")
+    if any(item.tx_hash == sent.tx_hash for item in standing):
         return False
     step = _step(view, body)
-    _require_open(view, step, now, paused=paused)
+    _require_open(view, step, now, paused=paused, stopped=stopped)
     tx = step.payload
     if sent.signed is not None:
         signed = importlib.import_module(_MODULE)
@@ -94,7 +97,8 @@ async def take(
 def _step(view: OrderView, body: SubmissionBody) -> StepView:
     """Raises InputError ``ORDER_TERMINAL``, ``STEP_SUPERSEDED``, ``NOT_SUPPORTED``, and Invalid for
     a step that never was."""
-    if view.row.state in TERMINAL:
+    # Exits that were left at the venue are cancelled after the order they belong to.
+    if view.row.state in TERMINAL and body.step_id != "cancel":
         raise InputError("ORDER_TERMINAL", f"the order is {view.row.state}")
     step = next((item for item in view.steps if item.step_id == body.step_id), None)
     if step is None:
@@ -108,12 +112,17 @@ def _step(view: OrderView, body: SubmissionBody) -> StepView:
     return step
 
 
-def _require_open(view: OrderView, step: StepView, now: datetime, *, paused: bool) -> None:
+def _require_open(
+    view: OrderView, step: StepView, now: datetime, *, paused: bool, stopped: Reason | None
+) -> None:
     """Raises InputError ``STEP_BLOCKED``, ``SIGN_BY_PASSED``, ``STEP_SUPERSEDED``,
-    ``OPENINGS_PAUSED``."""
+    ``OPENINGS_PAUSED``, and what the operators have stopped."""
     row = view.row
     if step.status == "blocked":
-        raise InputError("STEP_BLOCKED", f"{step.blocked_by} has to be mined before")
+        why = f"{step.blocked_by} has to be mined before"
+        if step.blocked_by is None:
+            why = "the venue takes it no earlier than not_before"
+        raise InputError("STEP_BLOCKED", why)
     places = step.step_id in _PLACES
     last = min(step.sign_by, row.new.deadline) if places else step.sign_by
     if now > last:
@@ -122,8 +131,10 @@ def _require_open(view: OrderView, step: StepView, now: datetime, *, paused: boo
         raise InputError("STEP_SUPERSEDED", f"the step is {step.status}")
     if places and row.cancel_requested:
         raise InputError("STEP_SUPERSEDED", "the order is to be cancelled")
-    if places and paused and not row.new.intent.reduces:
+    if step.step_id != "cancel" and paused and not row.new.intent.reduces:
         raise InputError("OPENINGS_PAUSED", "the account opens nothing now")
+    if places and stopped is not None:
+        raise InputError(stopped.code, stopped.message)
 
 
 async def _in_thread(text: str) -> Any:

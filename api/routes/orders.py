@@ -8,9 +8,11 @@ from api import query
 from api.endpoints import Asked, Endpoint
 from api.orders.answer import order_row
 from api.orders.once import Asker, asker
+from api.problems import STOPPED
 from api.schemas import orders as schemas
 from api.schemas.base import Data, Nothing, Rows
 from api.schemas.orders import (
+    AmendBody,
     CancelBody,
     FlattenBody,
     HeartbeatBody,
@@ -53,6 +55,11 @@ async def get_order(asked: Asked[OrderPath, WaitQuery, None]) -> Response:
         asked.identity.account.id, asked.path.id, asked.query.wait_version
     )
     return query.answer(order_row(view))
+
+
+async def amend(asked: Asked[OrderPath, Nothing, AmendBody]) -> Response:
+    answer = await asked.context.orders.amend(_asker(asked), asked.path.id, asked.body)
+    return _response(answer)
 
 
 async def cancel(asked: Asked[OrderPath, Nothing, Nothing]) -> Response:
@@ -115,6 +122,7 @@ ENDPOINTS = (
         body=OrderBody,
         errors=[
             "NOT_FOUND", "QUOTE_EXPIRED", "CLIENT_ORDER_ID_USED", "OPENINGS_PAUSED",
+            *STOPPED,
             "NOT_SUPPORTED",
         ],
         access="session",
@@ -191,6 +199,22 @@ ENDPOINTS = (
         scope="read",
     ),
     Endpoint(
+        "PATCH",
+        "/v1/orders/{id}",
+        "Change an order that lives",
+        "orders",
+        amend,
+        Data[schemas.OrderRow],
+        params=OrderPath,
+        body=AmendBody,
+        errors=["ORDER_TERMINAL", "CANCEL_REQUESTED", "OPENINGS_PAUSED", *STOPPED],
+        access="session",
+        scope="trade",
+        limit="order",
+        status=202,
+        keyed="must",
+    ),
+    Endpoint(
         "DELETE",
         "/v1/orders/{id}",
         "Cancel an order",
@@ -217,7 +241,7 @@ ENDPOINTS = (
         errors=[
             "ORDER_TERMINAL", "STEP_SUPERSEDED", "STEP_BLOCKED", "SIGN_BY_PASSED",
             "TRANSACTION_MISMATCH", "SIGNATURE_INVALID", "TRANSACTION_KNOWN", "TOO_MANY_ATTEMPTS",
-            "OPENINGS_PAUSED", "NOT_SUPPORTED", "SEALING_OFF", "BUSY",
+            *STOPPED, "OPENINGS_PAUSED", "NOT_SUPPORTED", "SEALING_OFF", "BUSY",
         ],
         access="session",
         scope="trade",

@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from api import query
 from api.endpoints import Asked, Endpoint
+from api.problems import STOPPED
 from api.routing.answer import answer_row
 from api.routing.desk import no_needs
 from api.routing.request import request_of
@@ -65,7 +66,7 @@ ENDPOINTS = (
         post_quote,
         Data[GuardedQuote],
         body=QuoteBody,
-        errors=[*_PRICED, "ROUTE_GONE", "DATABASE_UNAVAILABLE"],
+        errors=[*_PRICED, *STOPPED, "ROUTE_GONE", "DATABASE_UNAVAILABLE"],
         access="session",
         scope="trade",
     ),

@@ -25,7 +25,8 @@ def answer_row(answer: Answer, needs: Needs) -> dict[str, Any]:
 
 
 def leg_row(item: Leg, needs: Needs) -> dict[str, Any]:
-    """A route. ``liquidation_price`` is None: it takes what the account holds already."""
+    """A route. ``liquidation_price`` is None of what is no opening: it takes what the account holds
+    already."""
     route, leg, guard = item.route, item.leg, item.guard
     return {
         "route_id": route.place.route_id,
@@ -55,7 +56,7 @@ def leg_row(item: Leg, needs: Needs) -> dict[str, Any]:
         "unknown_costs": list(route.unknown),
         "all_in_bps": minimal(route.all_in_bps),
         "total_cost_usd": minimal(route.total_cost_usd),
-        "liquidation_price": None,
+        "liquidation_price": _text(item.liquidation_price),
         "needs": list(needs(leg)),
     }
 

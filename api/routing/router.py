@@ -13,7 +13,8 @@ from api.problems import Unavailable
 from api.routing.request import RouteRequest
 from connectors.base.economics import Economics
 from connectors.base.ladders import OpenPool
-from connectors.base.routes import RouteRules
+from connectors.base.routes import RouteRules, Unit
+from connectors.base.screens import Barred
 from domain import exact
 from domain.costs import PoolCost, PricedPool, UnpricedPool
 from domain.errors import InputError, StaleQuote
@@ -38,7 +39,7 @@ ROUNDS: Final = 8
 """Of looking for the notional of a size: impact moves the price by less than the size does, so each
 round is closer by orders of magnitude."""
 SIZE_DECIMALS: Final = 18
-COLLATERAL_DECIMALS: Final = 6
+_NOBODY: Final[Mapping[VenueId, Barred]] = {}
 
 Needs: TypeAlias = Callable[[OrderLeg], Sequence[Mapping[str, Any]]]
 """What a wallet lacks for a leg."""
@@ -59,11 +60,13 @@ class Excluded:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """A route with what an order there is made of."""
+    """A route with what an order there is made of. ``liquidation_price``: None where no price
+    liquidates it, or nobody can say."""
 
     route: Route
     leg: OrderLeg
     guard: PriceGuard
+    liquidation_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +96,10 @@ class Router:
         depth: bytes,
         venues: Facts,
         funding: Sequence[FundingPlace] = (),
+        barred: Mapping[VenueId, Barred] = _NOBODY,
     ) -> Answer:
         """``depth``: of the market. ``venues``: what is known of it there. ``funding``: what
-        holding it costs.
+        holding it costs. ``barred``: venues that do not serve whoever asks.
 
         Raises StaleQuote ``QUOTE_STALE`` when nothing can be compared with, Unavailable ``BUSY``,
         or ``FEED_UNAVAILABLE`` for a depth that cannot be read.
@@ -109,7 +113,7 @@ class Router:
             content, pools = await self._depth.read(depth)
             if content["mid"] is None:
                 raise StaleQuote("QUOTE_STALE", "no venue backs a price now")
-            work = _Work(self._depth, self._rules, request, venues, funding)
+            work = _Work(self._depth, self._rules, request, venues, funding, barred)
             return await work.answer(content, pools)
         except (InputError, KeyError, TypeError, ValueError) as error:
             why = "this gateway cannot read what the feed says of the depth"
@@ -128,12 +132,14 @@ class _Work:
         request: RouteRequest,
         venues: Facts,
         funding: Sequence[FundingPlace],
+        barred: Mapping[VenueId, Barred],
     ) -> None:
         self._depth = depth
         self._rules = rules
         self._request = request
         self._intent = request.intent
         self._venues = venues
+        self._barred = barred
         self._funding = {(place.venue, place.pool): place for place in funding}
         self._inputs: dict[RoutePlace, Any] = {}
         self._excluded: list[Excluded] = []
@@ -187,11 +193,12 @@ class _Work:
         rules = self._rules[venue]
         chain_ids = self._venues.get(venue, {}).get("chain_ids", ())
         try:
-            place = rules.place(pool.place.pool, chain_ids)
+            wanted = self._intent.collateral_symbol
+            place = rules.place(pool.place.pool, chain_ids, pool.inputs, wanted)
         except InputError as error:
             self._excluded.append(Excluded(venue, None, pool.place.pool, error.code, error.message))
             return None
-        refusal = self._refusal(place, rules)
+        refusal = self._refusal(place, rules) or self._imprecise(place, rules, pool)
         if refusal is not None:
             self._exclude(place, *refusal)
             return None
@@ -220,14 +227,14 @@ class _Work:
 
     def _refusal(self, place: RoutePlace, rules: RouteRules) -> tuple[str, str] | None:
         request, intent, offered = self._request, self._intent, rules.offered
-        wanted = intent.collateral_symbol
+        barred = self._barred.get(place.venue)
+        if barred is not None and not (barred.exits and intent.reduces):
+            return barred.code, barred.message
         checks = (
             (request.venues is None or place.venue in request.venues, "VENUE_FILTER",
              "not among the venues asked for"),
             (request.chain_ids is None or str(place.chain_id) in request.chain_ids, "CHAIN_FILTER",
              "not among the chains asked for"),
-            (wanted is None or wanted == place.collateral, "COLLATERAL",
-             f"{place.collateral} is posted here"),
             (intent.type in offered.order_types, "ORDER_TYPE", f"no {intent.type} orders"),
             (intent.type == "market" or intent.time_in_force in offered.time_in_force,
              "TIME_IN_FORCE", f"no orders that are {intent.time_in_force}"),
@@ -237,13 +244,27 @@ class _Work:
         )  # fmt: skip
         return next(((code, message) for holds, code, message in checks if not holds), None)
 
+    def _imprecise(
+        self, place: RoutePlace, rules: RouteRules, pool: OpenPool
+    ) -> tuple[str, str] | None:
+        """What the venue cannot hold as it was said."""
+        intent, unit = self._intent, rules.unit(pool.inputs, place)
+        if intent.collateral_amount is not None and _digits(intent.collateral_amount, unit):
+            return "PRECISION", f"{place.collateral} has {unit.decimals} decimals"
+        try:
+            if intent.size_base is not None:
+                rules.check_size(pool.inputs, intent.size_base)
+        except InputError as error:
+            return error.code, error.message
+        return None
+
     def _leverage_refusal(
         self, place: RoutePlace, rules: RouteRules, pool: OpenPool, notional_usd: Decimal
     ) -> tuple[str, str] | None:
         most = self._venues[place.venue].get("max_leverage")
         leverage = self._intent.leverage
         if self._intent.collateral_amount is not None:
-            posted = Fraction(self._intent.collateral_amount) * rules.collateral_usd(pool.inputs)
+            posted = Fraction(self._intent.collateral_amount) * rules.unit(pool.inputs, place).usd
             leverage = exact.decimal(Fraction(notional_usd) / posted, 2, "up")
         if most is None or leverage is None or leverage <= Decimal(most):
             return None
@@ -297,13 +318,16 @@ class _Work:
             chain_id=place.chain_id,
             pool=place.pool,
             collateral_symbol=place.collateral,
-            collateral_amount=_collateral(intent, priced, rules.collateral_usd(inputs), share),
+            collateral_amount=_collateral(intent, priced, rules.unit(inputs, place), share),
             size_base=_base(intent, priced, expected, share),
             notional_usd=priced.notional_usd,
             expected_price=expected,
             guard_price=bound,
         )
-        return Leg(route, leg, guard)
+        liquidation = None
+        if intent.intent == "open":
+            liquidation = rules.liquidation_price(inputs, intent, leg)
+        return Leg(route, leg, guard, liquidation)
 
 
 def _known(legs: Sequence[Leg | None]) -> tuple[Leg, ...]:
@@ -325,14 +349,19 @@ def _base(intent: OrderIntent, priced: PricedPool, price: Decimal, share: Fracti
 
 
 def _collateral(
-    intent: OrderIntent, priced: PricedPool, unit_usd: Fraction, share: Fraction
+    intent: OrderIntent, priced: PricedPool, unit: Unit, share: Fraction
 ) -> Decimal | None:
     """Rounded up, so that the leverage is never more than was asked for; a given amount down, so
     that no more is posted."""
     if intent.collateral_amount is not None:
         amount = Fraction(intent.collateral_amount) * share
-        return exact.decimal(amount, SIZE_DECIMALS, "down")
+        return exact.decimal(amount, unit.decimals, "down")
     if intent.leverage is None:
         return None
-    posted = Fraction(priced.notional_usd) / Fraction(intent.leverage) / unit_usd
-    return exact.decimal(posted, COLLATERAL_DECIMALS, "up")
+    posted = Fraction(priced.notional_usd) / Fraction(intent.leverage) / unit.usd
+    return exact.decimal(posted, unit.decimals, "up")
+
+
+def _digits(amount: Decimal, unit: Unit) -> bool:
+    """Whether it has more of them than the token."""
+    return bool((Fraction(amount) * 10**unit.decimals).denominator != 1)

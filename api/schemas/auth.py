@@ -24,7 +24,10 @@ def _boolean(value: Any) -> bool:
 
 
 EvmAddress = Annotated[
-    str, matching("0x[0-9A-Fa-f]{40}", "NO_ADDRESS", "expected 0x and 40 hex digits")
+    str,
+    matching(
+        "0x(?!0{40})[0-9A-Fa-f]{40}", "NO_ADDRESS", "expected 0x and 40 hex digits, not all 0"
+    ),
 ]
 ChainId = Annotated[
     int,

@@ -24,7 +24,7 @@ Content = TypeVar("Content")
 class Said(BaseModel):
     """Of requests: nothing is converted, nothing unknown is taken."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Nothing(Said):

@@ -57,9 +57,20 @@ def _wait_version(value: Any) -> int:
 
 
 def _slippage(value: Any) -> Decimal:
-    found = amount(value, "BAD_AMOUNT", "a plain decimal")
+    found = _exit(value)
     if found >= MAX_SLIPPAGE_BPS:
         raise refused("OUT_OF_RANGE", f"less than {MAX_SLIPPAGE_BPS}")
+    return found
+
+
+def _exit(value: Any) -> Decimal:
+    return amount(value, "BAD_AMOUNT", "a plain decimal")
+
+
+def _term(value: Any) -> Decimal:
+    found = _exit(value)
+    if not found:
+        raise refused("BAD_AMOUNT", "more than nothing")
     return found
 
 
@@ -94,10 +105,10 @@ RawTransaction = Annotated[
     ),
 ]
 Venue = Annotated[str, one_of(tuple(registry.VENUES), "UNKNOWN_VENUE")]
-Slippage = Annotated[
-    Decimal,
-    Read(_slippage, {"type": "string", "pattern": anchored(AMOUNT), "examples": ["50"]}),
-]
+_AMOUNT: Final = {"type": "string", "pattern": anchored(AMOUNT), "examples": ["50"]}
+Slippage = Annotated[Decimal, Read(_slippage, _AMOUNT)]
+Term = Annotated[Decimal | None, Read(_term, _AMOUNT)]
+Exit = Annotated[Decimal | None, Read(_exit, _AMOUNT)]
 Deadline = Annotated[datetime, Read(_deadline, TIME_SCHEMA)]
 _MOST_VERSION: Final = {"type": "integer", "minimum": 1, "maximum": MAX_VERSION}
 
@@ -130,6 +141,16 @@ class OrderBody(Said):
     deadline: Deadline | None = Field(
         default=None, description="nothing is sent after it; at most a day, 5 minutes without it"
     )
+
+
+class AmendBody(Said):
+    """What is to be another from now on; the rest stays."""
+
+    limit_price: Term = Field(default=None, description="of an order that has one")
+    trigger_price: Term = Field(default=None, description="of stop and take_profit")
+    size_base: Term = Field(default=None, description="once it rests, where the venue changes it")
+    take_profit: Exit = Field(default=None, description="of an opening; 0: none")
+    stop_loss: Exit = Field(default=None, description="of an opening; 0: none")
 
 
 class SubmissionBody(Said):
@@ -210,6 +231,20 @@ class ReasonRow(Told):
     code: str
     message: str
     venue_code: str | None
+
+
+class AmendmentRow(Told):
+    """A change that was asked for. null: stays as it is; take_profit and stop_loss 0: none."""
+
+    seq: int = Field(description="the version of the order that asked for it")
+    at: Instant
+    status: Literal["asked", "superseded", "applied", "refused"]
+    limit_price: DecimalText | None
+    trigger_price: DecimalText | None
+    size_base: DecimalText | None
+    take_profit: DecimalText | None
+    stop_loss: DecimalText | None
+    reason: ReasonRow | None
 
 
 class SimulationRow(Told):
@@ -297,6 +332,8 @@ class OrderRow(Told):
     limit_price: DecimalText | None
     trigger_price: DecimalText | None
     guard_price: DecimalText | None = Field(description="a fill is never worse; null: any price")
+    take_profit: DecimalText | None
+    stop_loss: DecimalText | None
     owner: str
     signing: Literal["wallet", "delegated"]
     approval: Approval
@@ -308,6 +345,7 @@ class OrderRow(Told):
     attempts: list[AttemptRow]
     fills: list[OrderFillRow]
     events: list[EventRow]
+    amendments: list[AmendmentRow]
     created_at: Instant
     updated_at: Instant
 

@@ -1,5 +1,5 @@
 """Servers for benchmarks/api.py: our gateway, or a bare Starlette route that answers the same
-bytes. Both on the same event loop, HTTP server and parser."""
+bytes. Both on uvloop and uvicorn with httptools; the bare one as they come."""
 
 import argparse
 import asyncio
@@ -16,8 +16,9 @@ from starlette.routing import Route
 from api.auth.keys import parse_keys
 from api.auth.service import Config
 from api.limits import RATES
-from api.service import Gateway, http_config, listen
+from api.service import Gateway, listen
 from runtime.logs import configure_logs
+from runtime.tasks import tune_interpreter
 
 KEYS: Final = "bench:" + "A" * 43
 PUBLIC_URL: Final = "http://127.0.0.1"
@@ -39,7 +40,10 @@ async def bare(port: int, body: bytes) -> None:
     app = Starlette(
         routes=[Route("/v1/quotes/{market}", answer), Route("/v1/auth/session", answer)]
     )
-    server = uvicorn.Server(http_config(app, asyncio.Protocol))
+    config = uvicorn.Config(
+        app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
     await server.serve([listen("127.0.0.1", port, shared=False)])
 
 
@@ -50,6 +54,7 @@ def main() -> None:
     parser.add_argument("--body", type=Path)
     asked = parser.parse_args()
     configure_logs("peer", "WARNING")
+    tune_interpreter()
     uvloop.run(
         gateway(asked.port, asked.redis)
         if asked.redis

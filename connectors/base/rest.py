@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 import httpx
+import orjson
 
 from domain.errors import VenueProtocolError, VenueUnavailable
 from runtime.breaker import Breaker
@@ -29,13 +30,21 @@ def _certificates() -> ssl.SSLContext:
 
 class RestClient:
     """GETs of one venue, at most ``per_second`` on average with bursts of one second's worth.
-    ``retry_after_unit_s``: what the venue counts in its ``Retry-After``."""
+    ``retry_after_unit_s``: what the venue counts in its ``Retry-After``. ``refusals``: codes in a
+    403 (``{"errors": [{"code": ..}]}``) that are the venue's word about who asks, not a ban."""
 
-    def __init__(self, base_url: str, per_second: float, retry_after_unit_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        per_second: float,
+        retry_after_unit_s: float = 1.0,
+        refusals: frozenset[str] = frozenset(),
+    ) -> None:
         self._base_url = httpx.URL(base_url)
         self._client: httpx.AsyncClient | None = None
         self._interval_ns = int(1e9 / per_second)
         self._retry_after_unit_s = retry_after_unit_s
+        self._refusals = refusals
         self._free_ns = 0
         self._banned_until_ns = 0
         self._guard = Guard(
@@ -45,8 +54,8 @@ class RestClient:
     async def get(self, path: str) -> bytes:
         """The body of a 200 answer.
 
-        Raises VenueUnavailable (``UNREACHABLE``, ``TIMEOUT``, ``RATE_LIMITED``, ``HTTP_<status>``)
-        or VenueProtocolError ``BODY_TOO_LARGE``.
+        Raises VenueUnavailable (``UNREACHABLE``, ``TIMEOUT``, ``RATE_LIMITED``, ``HTTP_<status>``,
+        one of ``refusals``) or VenueProtocolError ``BODY_TOO_LARGE``.
         """
         await self._take_turn()
         try:
@@ -95,6 +104,10 @@ class RestClient:
     async def _fetch(self, path: str) -> bytes:
         client = self._client or await self._connected()
         async with client.stream("GET", path) as response:
+            if response.status_code == 403 and self._refusals:
+                code = _refusal(await self._body(response, path))
+                if code in self._refusals:
+                    raise VenueUnavailable(code, f"{self.host} does not serve this")
             if response.status_code in (403, 418, 429):
                 wait_s = self._retry_after_s(response.headers.get("retry-after"))
                 self._banned_until_ns = mono_ns() + int(wait_s * 1e9)
@@ -107,15 +120,26 @@ class RestClient:
                 raise VenueUnavailable(
                     f"HTTP_{response.status_code}", f"{self.host} refused GET {path}"
                 )
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    raise VenueProtocolError("BODY_TOO_LARGE", f"GET {path} is too large")
-            return bytes(body)
+            return await self._body(response, path)
+
+    async def _body(self, response: httpx.Response, path: str) -> bytes:
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise VenueProtocolError("BODY_TOO_LARGE", f"GET {path} is too large")
+        return bytes(body)
 
     def _retry_after_s(self, header: str | None) -> float:
         """Seconds of a Retry-After header; a date or nonsense counts as the default."""
         if header is not None and header.isascii() and header.isdigit():
             return min(max(float(header) * self._retry_after_unit_s, 1.0), 300.0)
         return _DEFAULT_RETRY_AFTER_S
+
+
+def _refusal(body: bytes) -> str:
+    """The code in a refusal; empty where there is none."""
+    try:
+        return str(orjson.loads(body)["errors"][0]["code"])
+    except (ValueError, KeyError, TypeError, IndexError):
+        return ""

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any, Protocol
 
 from domain.costs import OrderSide
-from domain.orders import ChainId, OrderType, PriceGuard, TimeInForce
+from domain.orders import ChainId, OrderIntent, OrderLeg, OrderType, PriceGuard, TimeInForce
 from domain.routing import RoutePlace
 
 
@@ -21,21 +21,40 @@ class Offered:
     brackets: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit of a collateral. ``usd``: what it is worth, at the least."""
+
+    usd: Fraction
+    decimals: int
+
+
 class RouteRules(Protocol):
     """Pure. ``inputs``: of the pool's ``PoolDepth``.
 
     ``headroom``: how much more of the execution fee is sent than is asked for, 0.3 = 30 %.
-    ``place``: raises InputError ``UNKNOWN_POOL`` for a name that is none of the venue's.
-    ``collateral_usd``: what a unit of the collateral is worth, at the least.
+    ``place``: with ``collateral`` posted, None: what is usual there; raises InputError
+    ``UNKNOWN_POOL`` for a name that is none of the venue's, ``COLLATERAL`` for what the pool does
+    not take. ``unit``: of the collateral of that place.
     ``guard``: the bound as the venue is told it, never worse than ``bound`` (None: any price);
     raises InputError ``BAD_GUARD`` where the venue cannot be told so.
+    ``check_size``: raises InputError ``PRECISION`` for a size that the venue cannot hold.
+    ``liquidation_price``: of the position that ``leg`` opens at its expected price, the first price
+    of the venue's that liquidates it; None where no price does or it is not known. Raises
+    InputError where the venue would not open it for want of collateral.
     """
 
     offered: Offered
     headroom: Decimal
 
-    def place(self, pool: str | None, chain_ids: Sequence[ChainId]) -> RoutePlace: ...
-    def collateral_usd(self, inputs: Any) -> Fraction: ...
+    def place(
+        self, pool: str | None, chain_ids: Sequence[ChainId], inputs: Any, collateral: str | None
+    ) -> RoutePlace: ...
+    def unit(self, inputs: Any, place: RoutePlace) -> Unit: ...
     def guard(
         self, inputs: Any, side: OrderSide, expected: Decimal, bound: Decimal | None
     ) -> PriceGuard: ...
+    def check_size(self, inputs: Any, size_base: Decimal) -> None: ...
+    def liquidation_price(
+        self, inputs: Any, intent: OrderIntent, leg: OrderLeg
+    ) -> Decimal | None: ...

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -14,8 +14,9 @@ from connectors.base.rest import RestClient
 from connectors.dydx import constants as c
 from connectors.dydx import parse
 from connectors.dydx.audit import AuditSession
-from connectors.dydx.economics.pricing import BookInputs
+from connectors.dydx.economics.pricing import BookInputs, Margin
 from connectors.dydx.economics.quote import scale_of
+from connectors.dydx.economics.terms import terms_of
 from connectors.dydx.messages import WireMarket
 from connectors.dydx.session import DydxSession
 from domain.book import BookLevels
@@ -45,6 +46,7 @@ class DydxConnector:
         self._map = market_map
         self._sockets = 0
         self._unmapped: frozenset[str] = frozenset()
+        self._margins: dict[str, Margin] = {}
         self._depths: dict[MarketId, tuple[Market, BookLevels, PoolDepth]] = {}
 
     async def load_markets(self) -> Sequence[Market]:
@@ -58,14 +60,19 @@ class DydxConnector:
         if not isinstance(rows, dict) or not rows:
             raise VenueProtocolError("GARBAGE", "market list: no markets")
         markets = list(self._mapped(rows))
+        self._margins = dict(_margins(rows))
         self._tell_unmapped(list(rows), {market.symbol for market in markets})
         return markets
 
-    def list_notes(self) -> None:
-        """Markets are all there is to know."""
+    def list_notes(self) -> Mapping[str, Sequence[int]]:
+        """Margins by ticker."""
+        return dict(self._margins)
 
-    def take_list(self, markets: Sequence[Market], notes: None) -> None:
-        """Sessions share nothing."""
+    def take_list(
+        self, markets: Sequence[Market], notes: Mapping[str, Sequence[int]] | None
+    ) -> None:
+        """Older notes have nothing."""
+        self._margins = {ticker: Margin(*margin) for ticker, margin in (notes or {}).items()}
 
     def _mapped(self, rows: Mapping[str, WireMarket]) -> Iterator[Market]:
         for ticker, raw in rows.items():
@@ -122,7 +129,12 @@ class DydxConnector:
             return ()
         kept = self._depths.get(market.market)
         if kept is None or kept[0] is not market or kept[1] is not book:
-            inputs = BookInputs(scale_of(market), tuple(book.bids), tuple(book.asks))
+            inputs = BookInputs(
+                scale_of(market),
+                tuple(book.bids),
+                tuple(book.asks),
+                margin=self._margins.get(market.symbol),
+            )
             # Orders are no transactions, and nobody is paid to execute them.
             depth = PoolDepth(None, inputs, Decimal(0), Decimal(0))
             kept = self._depths[market.market] = market, book, depth
@@ -130,6 +142,17 @@ class DydxConnector:
 
     async def close(self) -> None:
         await self._rest.close()
+
+
+def _margins(rows: Mapping[str, Any]) -> Iterator[tuple[str, Margin]]:
+    """Of the rows that say them."""
+    for ticker, raw in rows.items():
+        try:
+            terms = terms_of(raw)
+        except (PerpError, KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
+            continue
+        margin = terms.initial_margin_ppm, terms.maintenance_fraction_ppm
+        yield ticker, Margin(terms.atomic_resolution, *margin)
 
 
 def from_settings(settings: Settings, market_map: MarketMap) -> DydxConnector:

@@ -36,6 +36,20 @@ class WireFee(TypedDict):
     minPositionSizeUsd: Count
 
 
+class WireLiquidation(TypedDict):
+    maxLiqSpreadP: Count
+    startLiqThresholdP: Count
+    endLiqThresholdP: Count
+    startLeverage: Count
+    endLeverage: Count
+
+
+class WireLiquidations(TypedDict):
+    """By pair index."""
+
+    pairs: list[WireLiquidation]
+
+
 class WireGroup(TypedDict):
     name: str
     minLeverage: Count
@@ -208,6 +222,7 @@ class WireVariables(TypedDict):
     groups: list[WireGroup]
     pairInfos: WirePairInfos
     fees: NotRequired[list[WireFee]]
+    liquidationParams: NotRequired[WireLiquidations]
     depthBandsMapping: NotRequired[WireMapping]
     collaterals: list[WireCollateral]
     oiWindowsSettings: WireWindowsSettings

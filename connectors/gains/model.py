@@ -10,6 +10,7 @@ from connectors.gains.economics.depth import Side
 from connectors.gains.economics.fees import FeeTerms
 from connectors.gains.economics.funding import Funding, FundingTerms
 from connectors.gains.economics.impact import PairFactors
+from connectors.gains.economics.position import LiquidationTerms
 from connectors.gains.economics.scales import Collateral as Token
 from connectors.gains.economics.windows import Windows
 
@@ -29,7 +30,7 @@ class Frame(NamedTuple):
 class Pair:
     """A pair as one chain lists it. ``max_leverage_e3``: None where the limits exclude every trade.
     ``above``, ``below``: None where the depth is given in a way that cannot be computed.
-    ``factors``: those of openings. ``fees``: None where they cannot be read."""
+    ``factors``: those of openings. ``fees``, ``liquidation``: None where they cannot be read."""
 
     name: str
     spread_p: int
@@ -39,6 +40,7 @@ class Pair:
     below: Side | None
     factors: PairFactors
     fees: FeeTerms | None
+    liquidation: LiquidationTerms | None = None
 
 
 class PairOi(NamedTuple):

@@ -16,12 +16,14 @@ from connectors.gains.economics.borrowing import OpenInterest
 from connectors.gains.economics.depth import Side, decode_side
 from connectors.gains.economics.fees import FeeTerms
 from connectors.gains.economics.impact import PairFactors
+from connectors.gains.economics.position import LiquidationTerms
 from connectors.gains.economics.windows import Windows
 from connectors.gains.messages import (
     WireCharts,
     WireDepthBands,
     WireFee,
     WireGroup,
+    WireLiquidation,
     WirePair,
     WirePairFactors,
     WirePairInfos,
@@ -118,10 +120,20 @@ def variables(raw: WireVariables) -> Variables:
     leverages = array(infos["maxLeverages"])
     depths, factors = _depths(infos), array(infos.get("pairFactors", []))
     fees = array(raw.get("fees", []))
+    liquidation = array(raw.get("liquidationParams", {}).get("pairs", []))
     return Variables(
         trading_state=state,
         pairs=tuple(
-            readable(_pair, item, groups, fees, at(leverages, i), at(depths, i), at(factors, i))
+            readable(
+                _pair,
+                item,
+                groups,
+                fees,
+                at(leverages, i),
+                at(depths, i),
+                at(factors, i),
+                at(liquidation, i),
+            )
             for i, item in enumerate(pairs)
         ),
         collaterals=collaterals(array(raw["collaterals"])),
@@ -145,6 +157,7 @@ def _pair(
     leverage: Any,
     depth: tuple[Side, Side] | None,
     factors: WirePairFactors | None,
+    liquidation: WireLiquidation | None,
 ) -> Pair | None:
     """None for a slot that is not used."""
     if not raw["from"] or type(raw["from"]) is not str or type(raw["to"]) is not str:
@@ -166,6 +179,17 @@ def _pair(
             exempt_on_open=flag(factors["exemptOnOpen"]),
         ),
         fees=readable(_fees, raw, fees),
+        liquidation=None if liquidation is None else readable(_liquidation, liquidation),
+    )
+
+
+def _liquidation(raw: WireLiquidation) -> LiquidationTerms:
+    return LiquidationTerms(
+        count(raw["maxLiqSpreadP"]),
+        count(raw["startLiqThresholdP"]),
+        count(raw["endLiqThresholdP"]),
+        count(raw["startLeverage"]),
+        count(raw["endLeverage"]),
     )
 
 

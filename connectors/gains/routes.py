@@ -5,14 +5,19 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
-from connectors.base.routes import Offered, RouteRules
-from connectors.gains.constants import VENUE
+from connectors.base.routes import Offered, RouteRules, Unit
+from connectors.gains.constants import PRICE_DECIMALS, VENUE
+from connectors.gains.economics.fees import trade_fee
 from connectors.gains.economics.inputs import Pool
+from connectors.gains.economics.liquidation import liquidation_price_of
+from connectors.gains.economics.position import Ledger, Trade
 from connectors.gains.economics.scales import E8
 from connectors.gains.orders import entries
+from connectors.gains.orders.deployments import DEPLOYMENTS, deployment
+from connectors.gains.orders.tables import NATIVE
 from domain.costs import OrderSide
 from domain.errors import InputError
-from domain.orders import ChainId, PriceGuard
+from domain.orders import ChainId, OrderIntent, OrderLeg, PriceGuard
 from domain.routing import RoutePlace
 
 
@@ -29,14 +34,21 @@ class GainsRoutes:
     )
     headroom = Decimal(0)
 
-    def place(self, pool: str | None, chain_ids: Sequence[ChainId]) -> RoutePlace:
+    def place(
+        self, pool: str | None, chain_ids: Sequence[ChainId], inputs: Pool, collateral: str | None
+    ) -> RoutePlace:
+        del inputs
         chain, _, symbol = (pool or "").partition(":")
         if not chain.isdecimal() or not symbol or int(chain) not in map(int, chain_ids):
             raise InputError("UNKNOWN_POOL", f"Gains has no pool {pool!s:.40}")
-        return RoutePlace(VENUE, int(chain), pool, symbol)
+        if collateral not in (None, symbol) and not _is_native(int(chain), symbol, collateral):
+            raise InputError("COLLATERAL", f"{symbol} is posted here")
+        return RoutePlace(VENUE, int(chain), pool, collateral or symbol)
 
-    def collateral_usd(self, inputs: Pool) -> Fraction:
-        return Fraction(inputs.state.collateral.price_usd_e8, E8)
+    def unit(self, inputs: Pool, place: RoutePlace) -> Unit:
+        del place
+        found = inputs.state.collateral
+        return Unit(Fraction(found.price_usd_e8, E8), found.decimals)
 
     def guard(
         self, inputs: Pool, side: OrderSide, expected: Decimal, bound: Decimal | None
@@ -49,6 +61,40 @@ class GainsRoutes:
         except InputError as error:
             raise InputError("BAD_GUARD", error.message) from None
         return entries.told(found, side)
+
+    def check_size(self, inputs: Pool, size_base: Decimal) -> None:
+        """A size is what collateral and leverage make it."""
+
+    def liquidation_price(self, inputs: Pool, intent: OrderIntent, leg: OrderLeg) -> Decimal | None:
+        """What the contract says of the trade that it stores."""
+        state, terms = inputs.state, inputs.state.liquidation
+        if terms is None or leg.collateral_amount is None:
+            return None
+        token = state.collateral
+        collateral, leverage_e3 = entries.sized(intent, leg, token.decimals, token.price_usd_e8)
+        long = intent.position_side == "LONG"
+        trade = Trade(long, collateral, leverage_e3, entries.e10(leg.expected_price, up=long))
+        found = liquidation_price_of(
+            trade,
+            Ledger(),
+            terms,
+            state.fees,
+            token,
+            state.pair.total_spread_p,
+            holding_fees=0,
+            extra_fee=trade_fee(trade.size, state.fees, token, is_counter=False),
+        )
+        return Decimal(f"{found}E-{PRICE_DECIMALS}") if found else None
+
+
+def _is_native(chain_id: int, symbol: str, collateral: str | None) -> bool:
+    try:
+        return (
+            deployment(DEPLOYMENTS, chain_id).by_symbol(symbol).wrapped_native
+            and collateral == NATIVE
+        )
+    except InputError:
+        return False
 
 
 ROUTES: Final[RouteRules] = GainsRoutes()

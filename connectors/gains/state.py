@@ -164,7 +164,12 @@ class ChainState:
                     skew_depth_e18=depths[index] if index < len(depths) else 0,
                 )
                 priced = PoolState(
-                    collateral.token, in_collateral, pair.fees, exposure, pair.min_leverage_e3
+                    collateral.token,
+                    in_collateral,
+                    pair.fees,
+                    exposure,
+                    pair.min_leverage_e3,
+                    pair.liquidation,
                 )
                 views[f"{self.chain_id}:{collateral.symbol}"] = PoolView(priced, holding)
         return views

@@ -12,6 +12,7 @@ from typing import Final
 
 from eth_utils.address import to_checksum_address
 
+from connectors.gmx.orders.abi import Version
 from domain.errors import InputError
 
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -35,7 +36,9 @@ _UNCHANGED: Final[Mapping[int, Mapping[str, str]]] = {
     },
 }
 
-_OF_RELEASE: Final[Mapping[tuple[int, str], Mapping[str, str]]] = {
+NEWEST: Final[Version] = "v2.2c"
+
+_OF_RELEASE: Final[Mapping[tuple[int, Version], Mapping[str, str]]] = {
     (42161, "v2.2c"): {
         "EXCHANGE_ROUTER": "0x7dE39FF2e232A2203196788d37e234cF8F1b83f1",
         "READER": "0xfA26cBb46e2614609406de08CA1Dc7f70a684184",
@@ -81,7 +84,27 @@ def _checksummed(text: str) -> str:
     return to_checksum_address(text)
 
 
-def contracts(chain_id: int, version: str, configured: Mapping[str, str]) -> Mapping[str, str]:
+def release(chain_id: int, configured: Mapping[str, str], said: Version | None = None) -> Version:
+    """The release whose contracts are configured, the newest one where that says nothing.
+
+    Raises InputError ``BAD_ADDRESS`` where addresses are of a release that is not ``said``, or of
+    two: answers of one Reader are not to be read as the other's.
+    """
+    found: set[Version] = {
+        version
+        for (chain, version), table in _OF_RELEASE.items()
+        for name, text in configured.items()
+        if chain == chain_id and table.get(name, "").lower() == text.lower()
+    }
+    if said is not None:
+        found.add(said)
+    if len(found) > 1:
+        names = " and ".join(sorted(found))
+        raise InputError("BAD_ADDRESS", f"contracts of {names} at once; see PERP_GMX_VERSION")
+    return next(iter(found), NEWEST)
+
+
+def contracts(chain_id: int, version: Version, configured: Mapping[str, str]) -> Mapping[str, str]:
     """Checksummed addresses by name (``EXCHANGE_ROUTER``); what is configured comes first.
 
     Raises InputError ``BAD_ADDRESS``.

@@ -13,7 +13,8 @@ from connectors.base.protocol import HttpTransport, Source, VenueRules, WsTransp
 from connectors.base.rest import RestClient
 from connectors.gmx import constants as c
 from connectors.gmx import limits, parse
-from connectors.gmx.addresses import contracts
+from connectors.gmx.addresses import contracts, release
+from connectors.gmx.economics.opened import PoolToken
 from connectors.gmx.gas_poll import GasSession
 from connectors.gmx.hosts import Hosts
 from connectors.gmx.limits import Limits
@@ -129,12 +130,7 @@ class GmxConnector:
         return [astuple(listing) for listing in self._state.listings.values()]
 
     def take_list(self, markets: Sequence[Market], notes: Sequence[Sequence[Any]]) -> None:
-        self._take(
-            [
-                Listing(market, token, decimals, day_symbol, tuple(pools), min_size_usd)
-                for market, token, decimals, day_symbol, pools, min_size_usd in notes
-            ]
-        )
+        self._take([_listing(*note) for note in notes])
 
     def _take(self, listings: Sequence[Listing]) -> None:
         self._state.list_markets(listings)
@@ -170,8 +166,25 @@ class GmxConnector:
                 _log.warning("market_unreadable", venue=c.VENUE, symbol=key, error="no decimals")
                 continue
             symbol = token.symbol if token.unique else None
-            least = limits.of_pools(self._limits, addresses).min_notional_usd
-            yield Listing(market, key, token.decimals, symbol, addresses, least)
+            least = limits.of_pools(self._limits, addresses)
+            traded = [self._traded.get(address.lower()) for address in addresses]
+            posted = {
+                each: None
+                for pool in traded
+                if pool
+                for each in (pool.long_token, pool.short_token)
+            }
+            yield Listing(
+                market,
+                key,
+                token.decimals,
+                symbol,
+                addresses,
+                least.min_notional_usd,
+                least.min_collateral_usd,
+                token.symbol,
+                tuple(posted),
+            )
 
     def _market(self, listing: Listing, token: Token) -> Market:
         """Prices of GMX have no grid. The tick is what the scale of the contracts tells apart, and
@@ -299,6 +312,23 @@ class GmxConnector:
         await self._nodes.close()
 
 
+def _listing(
+    market: MarketId,
+    token: str,
+    decimals: int,
+    day_symbol: str | None,
+    pools: Sequence[str],
+    min_size_usd: str | None,
+    min_collateral_usd: str | None = None,
+    symbol: str | None = None,
+    tokens: Sequence[Sequence[Any]] = (),
+) -> Listing:
+    """Of a note; older ones say nothing of the last three."""
+    known = tuple(PoolToken(*each) for each in tokens)
+    least = min_size_usd, min_collateral_usd
+    return Listing(market, token, decimals, day_symbol, tuple(pools), *least, symbol, known)
+
+
 def from_settings(settings: Settings, market_map: MarketMap) -> GmxConnector:
     """Raises SettingsError when the network has no keeper of its own and none is configured, and
     for addresses and URLs that cannot be used."""
@@ -316,11 +346,12 @@ def from_settings(settings: Settings, market_map: MarketMap) -> GmxConnector:
         scheme = "wss" if url.startswith(("ws://", "wss://")) else "https"
         check_url(f"PERP_RPC_URLS_{chain_id}", url, scheme, allow_private=allow_private)
     try:
-        table = contracts(chain_id, settings.gmx_version, settings.gmx_addresses)
+        version = release(chain_id, settings.gmx_addresses, settings.gmx_version)
+        table = contracts(chain_id, version, settings.gmx_addresses)
     except InputError as error:
         raise SettingsError("BAD_ADDRESS", f"PERP_GMX_..._ADDRESS: {error.message}") from None
     apis = comma_urls(settings.gmx_api_urls) or c.API_URLS.get(settings.network, ())
     for url in apis:
         check_url("PERP_GMX_API_URLS", url, "https", allow_private=allow_private)
-    chain = Chain(chain_id, rpc_urls, table, settings.gmx_version)
+    chain = Chain(chain_id, rpc_urls, table, version)
     return GmxConnector(keepers, chain, market_map, apis)

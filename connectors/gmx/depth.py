@@ -10,6 +10,7 @@ from typing import NamedTuple
 from connectors.gmx import constants as c
 from connectors.gmx.economics.fixed import FACTOR_ONE
 from connectors.gmx.economics.model import MarketPrices, PriceRange
+from connectors.gmx.economics.opened import PoolToken, Posted, long_is_index
 from connectors.gmx.economics.pricing import NO_FIXED, Fixed, GmxInputs, PoolTerms
 from connectors.gmx.parse import Ticker
 from connectors.gmx.values import PoolConfig, PoolValues, opening_state
@@ -17,11 +18,15 @@ from domain import exact
 
 
 class IndexToken(NamedTuple):
-    """``address`` in lower case; ``min_size_usd_e30``: of a position in it, 0 where unknown."""
+    """``address`` in lower case; ``min_size_usd_e30``: of a position in it, 0 where unknown;
+    ``min_collateral_usd_e30``: likewise, None where unknown; ``tokens``: of its pools."""
 
     address: str
     decimals: int
     min_size_usd_e30: int
+    min_collateral_usd_e30: int | None = None
+    symbol: str | None = None
+    tokens: tuple[PoolToken, ...] = ()
 
 
 class OrderGas(NamedTuple):
@@ -178,11 +183,25 @@ class PoolBook:
         ):
             return known.terms
         opening = replace(config.opening, min_position_size_usd_e30=index.min_size_usd_e30)
-        terms = PoolTerms(index.decimals, opening, opening_state(config, values))
+        posted = _posted(config, index)
+        terms = PoolTerms(index.decimals, opening, opening_state(config, values), posted)
         if known is not None and known.terms == terms:
             terms = known.terms
         self._terms[pool] = _Terms(config, values, index, terms)
         return terms
+
+
+def _posted(config: PoolConfig, index: IndexToken) -> Posted | None:
+    """None where a token of the pool is unknown."""
+    known = {token.address: token for token in index.tokens}
+    long_token, short_token = known.get(config.long_token), known.get(config.short_token)
+    if long_token is None or short_token is None:
+        return None
+    margins = None
+    if config.margins is not None and index.min_collateral_usd_e30 is not None:
+        margins = replace(config.margins, min_collateral_usd_e30=index.min_collateral_usd_e30)
+    moves = long_is_index(index.address, index.symbol, long_token)
+    return Posted(long_token, short_token, moves, margins)
 
 
 def _cents(usd_e30: int) -> Decimal:

@@ -1,5 +1,5 @@
-"""What the GMX API says of a market that the keeper does not: leverage and the smallest position.
-Pure; prices do not depend on it.
+"""What the GMX API says of a market that the keeper does not: leverage, the smallest position and
+the least that is posted. Pure; prices do not depend on it.
 
 Source: gmx-io/gmx-interface SDK, ``/v1/markets``: big integers are strings, USD has 30 decimals.
 """
@@ -24,6 +24,7 @@ class Limits(NamedTuple):
 
     max_leverage: str | None
     min_notional_usd: str | None
+    min_collateral_usd: str | None = None
 
 
 UNKNOWN: Final = Limits(None, None)
@@ -37,7 +38,9 @@ def market_limits(body: object) -> dict[str, Limits]:
         try:
             tiers = [_leverage(tier["maxLeverage"]) for tier in row["leverageTiers"]]
             smallest = format_decimal(_integer(row["minPositionSizeUsd"]), _USD_DECIMALS)
-            found[row["marketTokenAddress"].lower()] = Limits(_largest(tiers), smallest)
+            least = row.get("minCollateralUsd")
+            posted = None if least is None else format_decimal(_integer(least), _USD_DECIMALS)
+            found[row["marketTokenAddress"].lower()] = Limits(_largest(tiers), smallest, posted)
         except MALFORMED:
             continue
     if not found:
@@ -49,13 +52,16 @@ def of_pools(limits: Mapping[str, Limits], pools: Iterable[str]) -> Limits:
     """Of a market: what its most generous pool allows."""
     known = [limits.get(pool.lower(), UNKNOWN) for pool in pools]
     smallest = [each.min_notional_usd for each in known if each.min_notional_usd is not None]
+    posted = [each.min_collateral_usd for each in known]
     return Limits(
-        _largest([each.max_leverage for each in known]), min(smallest, key=Decimal, default=None)
+        _largest([each.max_leverage for each in known]),
+        min(smallest, key=Decimal, default=None),
+        _largest(posted),
     )
 
 
-def _largest(leverages: Iterable[str | None]) -> str | None:
-    return max((each for each in leverages if each is not None), key=Decimal, default=None)
+def _largest(values: Iterable[str | None]) -> str | None:
+    return max((each for each in values if each is not None), key=Decimal, default=None)
 
 
 def _leverage(text: Any) -> str | None:

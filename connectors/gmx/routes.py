@@ -5,17 +5,21 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
-from connectors.base.routes import Offered, RouteRules
-from connectors.gmx.constants import VENUE
+from connectors.base.routes import Offered, RouteRules, Unit
+from connectors.gmx.constants import NATIVE_TOKENS, VENUE
+from connectors.gmx.economics import opened
+from connectors.gmx.economics.opened import PoolToken, Posted
 from connectors.gmx.economics.pricing import GmxInputs
+from connectors.gmx.economics.refusal import Refused
 from connectors.gmx.orders import intents
+from connectors.gmx.orders.prices import price_of, raw_price, units, usd_e30
+from connectors.gmx.orders.reverts import code_of, hint_of
 from domain.costs import OrderSide
 from domain.errors import InputError
-from domain.orders import ChainId, PriceGuard
+from domain.orders import ChainId, OrderIntent, OrderLeg, PriceGuard
 from domain.routing import RoutePlace
 
 PRICE_DECIMALS: Final = 30
-COLLATERAL_DECIMALS: Final = 6
 
 
 class GmxRoutes:
@@ -30,15 +34,25 @@ class GmxRoutes:
     )
     headroom = Decimal("0.3")
 
-    def place(self, pool: str | None, chain_ids: Sequence[ChainId]) -> RoutePlace:
+    def place(
+        self,
+        pool: str | None,
+        chain_ids: Sequence[ChainId],
+        inputs: GmxInputs,
+        collateral: str | None,
+    ) -> RoutePlace:
+        """Ether is posted for the wrapped token unless that is asked for."""
         if pool is None or not chain_ids:
             raise InputError("UNKNOWN_POOL", "a pool of GMX has the address of its market token")
-        return RoutePlace(VENUE, int(chain_ids[0]), pool, "USDC")
+        chain_id = int(chain_ids[0])
+        *_, symbol = _posted(inputs).token(collateral, NATIVE_TOKENS.get(chain_id, ""))
+        return RoutePlace(VENUE, chain_id, pool, symbol)
 
-    def collateral_usd(self, inputs: GmxInputs) -> Fraction:
-        """Of the pool's short token, at the lower price of the oracle."""
-        lowest = inputs.prices.short_token.min_usd_e30
-        return Fraction(lowest, 10 ** (PRICE_DECIMALS - COLLATERAL_DECIMALS))
+    def unit(self, inputs: GmxInputs, place: RoutePlace) -> Unit:
+        """At the lower price of the oracle."""
+        token, in_long_token = _token(inputs, place.chain_id, place.collateral)
+        lowest = inputs.prices.token(in_long_token).min_usd_e30
+        return Unit(Fraction(lowest, 10 ** (PRICE_DECIMALS - token.decimals)), token.decimals)
 
     def guard(
         self, inputs: GmxInputs, side: OrderSide, expected: Decimal, bound: Decimal | None
@@ -50,6 +64,50 @@ class GmxRoutes:
         except InputError as error:
             raise InputError("BAD_GUARD", error.message) from None
         return intents.price_guard(raw, decimals)
+
+    def check_size(self, inputs: GmxInputs, size_base: Decimal) -> None:
+        decimals = inputs.terms.decimals
+        if (Fraction(size_base) * 10**decimals).denominator != 1:
+            raise InputError("PRECISION", f"a size has at most {decimals} decimals")
+
+    def liquidation_price(
+        self, inputs: GmxInputs, intent: OrderIntent, leg: OrderLeg
+    ) -> Decimal | None:
+        """One that waits is opened when the oracle is where it is expected to be."""
+        if leg.collateral_amount is None:
+            return None
+        posted, terms, prices = _posted(inputs), inputs.terms, inputs.prices
+        token, in_long_token = _token(inputs, leg.chain_id, leg.collateral_symbol)
+        if leg.expected_price in (intent.trigger_price, intent.limit_price):
+            moved = raw_price(leg.expected_price, terms.decimals, at_most=True)
+            prices = opened.at_price(prices, moved, posted)
+        try:
+            found = opened.liquidation_usd_e30(
+                terms.config,
+                terms.state,
+                prices,
+                posted,
+                is_long=intent.position_side == "LONG",
+                in_long_token=in_long_token,
+                size_usd_e30=usd_e30(leg.notional_usd, "down"),
+                collateral_units=units(leg.collateral_amount, token.decimals, "down"),
+            )
+        except Refused as error:
+            name = error.refusal.name
+            raise InputError(code_of(name), f"{hint_of(name)} ({name})") from None
+        return None if found is None else price_of(found, terms.decimals)
+
+
+def _posted(inputs: GmxInputs) -> Posted:
+    if inputs.terms.posted is None:
+        raise InputError("COLLATERAL", "what is posted here is not known now")
+    return inputs.terms.posted
+
+
+def _token(inputs: GmxInputs, chain_id: ChainId, symbol: str) -> tuple[PoolToken, bool]:
+    native = NATIVE_TOKENS.get(int(chain_id), "")
+    token, in_long_token, _ = _posted(inputs).token(symbol, native)
+    return token, in_long_token
 
 
 ROUTES: Final[RouteRules] = GmxRoutes()

@@ -13,6 +13,7 @@ from connectors.base.economics import PoolDepth
 from connectors.gmx import constants as c
 from connectors.gmx import eventlog
 from connectors.gmx.depth import IndexToken, PoolBook
+from connectors.gmx.economics.opened import PoolToken
 from connectors.gmx.eventlog import GmxEvent, Log
 from connectors.gmx.parse import PoolInfo
 from domain.errors import InputError
@@ -28,7 +29,8 @@ _INTEREST_EVENTS: Final = ("OpenInterestUpdated", "OpenInterestInTokensUpdated")
 class Listing:
     """A market and its pools. ``token``: address of the index token in lower case; ``pools``:
     checksummed market tokens; ``day_symbol``: its name in ``/prices/24h``, None if ambiguous;
-    ``min_size_usd``: of a position, a decimal string, None where unknown."""
+    ``min_size_usd``, ``min_collateral_usd``: of a position, decimal strings, None where unknown.
+    ``symbol``: of the index token; ``tokens``: what its pools consist of, as far as it is known."""
 
     market: MarketId
     token: str
@@ -36,6 +38,9 @@ class Listing:
     day_symbol: str | None
     pools: tuple[str, ...]
     min_size_usd: str | None = None
+    min_collateral_usd: str | None = None
+    symbol: str | None = None
+    tokens: tuple[PoolToken, ...] = ()
 
 
 class GmxState:
@@ -64,7 +69,14 @@ class GmxState:
         listed = {pool for item in self.listings.values() for pool in item.pools}
         self._infos = {pool: info for pool, info in self._infos.items() if pool in listed}
         self._index_tokens = {
-            name: IndexToken(item.token, item.decimals, _usd_e30(item.min_size_usd or "0"))
+            name: IndexToken(
+                item.token,
+                item.decimals,
+                _usd_e30(item.min_size_usd or "0"),
+                None if item.min_collateral_usd is None else _usd_e30(item.min_collateral_usd),
+                item.symbol,
+                item.tokens,
+            )
             for name, item in self.listings.items()
         }
         self.book.keep(self.by_pool)

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from connectors.gmx import constants as c
 from connectors.gmx.economics.load import flag, integer, uint
 from connectors.gmx.economics.model import ByToken, OpeningConfig, OpeningState, Sided, Signed
+from connectors.gmx.economics.opened import Margins
 from connectors.gmx.parse import address_key, json_body, readable, row_list
 from domain.errors import InputError
 
@@ -24,13 +25,14 @@ _ID: Final = re.compile(r"0x[0-9a-fA-F]{1,64}")
 
 class PoolConfig(NamedTuple):
     """``disabled``: not to be traded with. Tokens: addresses in lower case. ``has_virtual``: the
-    index token has a virtual inventory."""
+    index token has a virtual inventory. ``margins``: None where they cannot be read."""
 
     disabled: bool
     long_token: str
     short_token: str
     has_virtual: bool
     opening: OpeningConfig
+    margins: Margins | None = None
 
 
 class PoolValues(NamedTuple):
@@ -104,7 +106,23 @@ def _config(row: Mapping[str, Any]) -> PoolConfig:
             interest_in_tokens=flag(row, "useOpenInterestInTokensForBalance"),
             single_token=False,
         ),
+        margins=_margins(row),
     )
+
+
+def _margins(row: Mapping[str, Any]) -> Margins | None:
+    """Prices do not depend on them."""
+    try:
+        return Margins(
+            uint(row, "minCollateralFactor"),
+            uint(row, "minCollateralFactorForLiquidation"),
+            _sided(row, "minCollateralFactorForOpenInterest{}"),
+            uint(row, "maxPositionImpactFactorForLiquidations"),
+            # The list of markets has it.
+            0,
+        )
+    except InputError:
+        return None
 
 
 def _values(row: Mapping[str, Any]) -> PoolValues:

@@ -11,7 +11,7 @@ import orjson
 from runtime.clock import iso_ms
 from sandbox.dydx.feed import Feed
 from sandbox.dydx.tape import RESOLUTIONS
-from sandbox.faults import ActiveFaults
+from sandbox.faults import ActiveFaults, Kind
 from sandbox.port import Answer
 
 _WINDOW_US: Final = 10_000_000
@@ -20,6 +20,11 @@ _CANDLE_POINTS: Final = 1000
 _MAX_LIMIT: Final = 1000
 _FUNDING_HOURS: Final = 168
 _CLIENTS_KEPT: Final = 1024
+
+_REFUSED: Final[tuple[tuple[Kind, str], ...]] = (
+    ("geoblock", "GEOBLOCKED"),
+    ("block", "COMPLIANCE_BLOCKED"),
+)
 
 _Query = Mapping[str, str]
 
@@ -98,7 +103,12 @@ class Rest:
             if not passes:
                 raise _Refused(HTTPStatus.TOO_MANY_REQUESTS, {"msg": "Too many requests"})
             query = dict(parse_qsl(query_text, keep_blank_values=True))
-            body = self._body(method, path, query, now_us)
+            if path.startswith("/v4/addresses/"):
+                body = _account(faults)
+            elif path.startswith("/v4/compliance/screen/"):
+                body = _standing(faults, now_us)
+            else:
+                body = self._body(method, path, query, now_us)
         except _Refused as refused:
             body = orjson.dumps({"errors": [refused.error]})
             return Answer(refused.status, headers, body)
@@ -152,6 +162,24 @@ class Rest:
         if ticker not in self._feed.markets:
             text = "ticker must be a valid ticker (BTC-USD, etc)"
             raise _invalid(text, param, location, ticker)
+
+
+def _account(faults: ActiveFaults) -> bytes:
+    """Nobody has one here, and some may not even ask."""
+    for kind, code in _REFUSED:
+        if faults.whole(kind):
+            text = "Because you appear to be a resident of, or trading from, a restricted place"
+            raise _Refused(HTTPStatus.FORBIDDEN, {"code": code, "msg": text})
+    raise _Refused(HTTPStatus.NOT_FOUND, {"msg": "No subaccounts found for the address"})
+
+
+def _standing(faults: ActiveFaults, now_us: int) -> bytes:
+    status, reason = "COMPLIANT", None
+    if faults.whole("block"):
+        status, reason = "BLOCKED", "COMPLIANCE_PROVIDER"
+    elif faults.whole("close_only"):
+        status, reason = "CLOSE_ONLY", "US_GEO"
+    return orjson.dumps({"status": status, "reason": reason, "updatedAt": iso_ms(now_us)})
 
 
 def _limit(query: _Query) -> int:

@@ -26,6 +26,9 @@ FAULT_KINDS: Final[tuple[Kind, ...]] = (
     "drop",
     "half_open",
     "rate_limit",
+    "geoblock",
+    "block",
+    "close_only",
 )
 
 _PING_US: Final = 30_000_000

@@ -3,9 +3,11 @@ must be one that ``/openapi.json`` documents."""
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import httpx
 import orjson
@@ -14,7 +16,8 @@ from eth_account.messages import encode_defunct
 
 from tests.fuzz.command import AREAS, TOKEN, arguments
 
-CHAIN = 42161
+CHAIN: Final = 42161
+_GENERATED: Final = re.compile(r"([0-9]+) generated")
 
 
 def main() -> int:
@@ -26,9 +29,41 @@ def main() -> int:
             print(f"nothing runs here: there is no {found}; start one with `make run`, or give URL")
             return 2
         url = str(orjson.loads(found.read_bytes())["http_url"])
-    print(f"make fuzz EXAMPLES={asked.examples} SEED={asked.seed}: {url}, {asked.area or AREAS}")
-    command = arguments(url, asked.area, asked.examples, asked.seed)
-    return subprocess.run(command, env={**os.environ, TOKEN: _token(url)}, check=False).returncode
+    print(f"make fuzz EXAMPLES={asked.examples} SEED={asked.seed}: {url}", flush=True)
+    ended = [
+        _run(url, area, asked.examples, asked.seed)
+        for area in ([asked.area] if asked.area else AREAS)
+    ]
+    for outcome in ended:
+        print(outcome)
+    print(f"cases in all: {sum(outcome.cases for outcome in ended)}")
+    return max(outcome.code for outcome in ended)
+
+
+class Outcome(NamedTuple):
+    area: str
+    cases: int
+    code: int
+
+    def __str__(self) -> str:
+        return f"{self.area}: {self.cases} cases, " + ("SEE ABOVE" if self.code else "no issues")
+
+
+def _run(url: str, area: str, examples: int, seed: int) -> Outcome:
+    """With a session of its own: a run may end it."""
+    cases = 0
+    with subprocess.Popen(
+        arguments(url, area, examples, seed),
+        env={**os.environ, TOKEN: _token(url)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            if found := _GENERATED.search(line):
+                cases = int(found[1])
+    return Outcome(area, cases, process.returncode)
 
 
 def _asked() -> argparse.Namespace:

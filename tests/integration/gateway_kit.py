@@ -6,6 +6,7 @@ import functools
 import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -20,6 +21,8 @@ from api.peers import DIRECT, Peers
 from api.realtime.engine import Limits
 from api.realtime.limits import QUOTAS
 from api.service import AUTH_OFF, Gateway, listen
+from connectors.base.screens import Screen
+from domain.ids import VenueId
 from runtime.channels import (
     FUNDING_ROOM,
     FUNDING_SHARES,
@@ -276,6 +279,7 @@ async def running_gateway(
     rates: Rates = UNLIMITED,
     peers: Peers = DIRECT,
     seal: Seal | None = None,
+    screens: Mapping[VenueId, Screen] = MappingProxyType({}),
 ) -> AsyncIterator[Rig]:
     """With a feed that beats, has quoted both markets once and has told of its venue."""
     redis = Redis.from_url(redis_url)
@@ -289,6 +293,7 @@ async def running_gateway(
         auth=auth,
         rates=rates,
         seal=seal,
+        screens=screens,
     )
     listener = listen("127.0.0.1", port, shared=False)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -371,7 +371,7 @@ async def test_a_contract_is_an_account_of_its_chain(
 
 async def test_a_server_without_keys(embedded_redis_url: str) -> None:
     async with running_gateway(embedded_redis_url) as rig:
-        asked = {"address": "0x" + "0" * 40, "chain_id": 1}
+        asked = {"address": "0x" + "1" * 40, "chain_id": 1}
         check_problem(await rig.http.post("/v1/auth/nonce", json=asked), 503, "AUTH_OFF")
         check_problem(await session(rig.http, "x"), 503, "AUTH_OFF")
 

@@ -33,15 +33,16 @@ async def rig(embedded_redis_url: str, database_url: str) -> AsyncIterator[Rig]:
         ("nonce", {"address": "0x" + "aA" * 20, "chain_id": 1}, [
             ("body.address", "ADDRESS_INVALID")]),
         ("nonce", {"address": "0x0", "chain_id": 1}, [("body.address", "NO_ADDRESS")]),
-        ("nonce", {"address": "0x" + "0" * 40, "chain_id": 0}, [("body.chain_id", "OUT_OF_RANGE")]),
+        ("nonce", {"address": "0x" + "0" * 40, "chain_id": 1}, [("body.address", "NO_ADDRESS")]),
+        ("nonce", {"address": "0x" + "1" * 40, "chain_id": 0}, [("body.chain_id", "OUT_OF_RANGE")]),
         (
             "nonce",
-            {"address": "0x" + "0" * 40, "chain_id": 2**256},
+            {"address": "0x" + "1" * 40, "chain_id": 2**256},
             [("body.chain_id", "OUT_OF_RANGE")],
         ),
         ("nonce", {"address": 1, "chain_id": True}, [
             ("body.address", "WRONG_TYPE"), ("body.chain_id", "WRONG_TYPE")]),
-        ("nonce", {"address": "0x" + "0" * 40, "chain_id": 1, "__proto__": 1}, [
+        ("nonce", {"address": "0x" + "1" * 40, "chain_id": 1, "__proto__": 1}, [
             ("body.__proto__", "UNKNOWN_FIELD")]),
         ("login", {"message": "x", "signature": "0x"}, [("body.message", "MESSAGE_MALFORMED")]),
         ("login", {"message": "x"}, [("body.signature", "MISSING")]),

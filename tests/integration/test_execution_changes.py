@@ -1,5 +1,7 @@
 """Orders that are changed after they were accepted, on the chains of a running sandbox."""
 
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -7,15 +9,28 @@ from typing import Any
 
 import asyncpg
 import pytest
+from eth_account import Account
 
-from db import order_amendments, order_requests, order_steps, orders
-from db.order_amendments import AmendmentRow
-from db.orders import NewOrder
+from db import order_requests, tx_attempts
+from domain import order_facts
 from domain.amendments import Amendment
-from domain.orders import Brackets
+from domain.orders import Brackets, Reason
 from domain.outcomes import Executed
+from execution.lifecycle import Step
+from execution.store import record
 from runtime.redis import fast_client
 from runtime.sealing import seal_of
+from tests.integration.changes_kit import (
+    ask,
+    attempts_are,
+    balance,
+    changes,
+    resting,
+    steps_of,
+    stranger_to,
+    told,
+    with_ref,
+)
 from tests.integration.execution_kit import ETH_MARKET, Desk, until
 from tests.integration.program_kit import Program
 from tests.servers import open_folder
@@ -24,6 +39,7 @@ pytestmark = pytest.mark.timeout(180)
 
 GMX = ("gmx", 42161, ETH_MARKET)
 GAINS = ("gains", 137, "137:USDC")
+BASE = ("gains", 8453, "8453:USDC")
 
 
 @pytest.fixture(scope="module")
@@ -51,50 +67,6 @@ async def desk(program: Program) -> AsyncIterator[Desk]:
     await connection.close()
 
 
-async def resting(desk: Desk, where: tuple[str, int, str], times: str, **more: Any) -> NewOrder:
-    """A limit order away from the price."""
-    limit = (await desk.price("ETH-USD") * Decimal(times)).quantize(Decimal(1))
-    leg = await desk.leg(*where, guard_price=limit, expected_price=limit)
-    new = await desk.accept(leg, type="limit", limit_price=limit, life_s=120, **more)
-    await desk.submit(new, "approve")
-    await desk.submit(new, "order")
-    row = await desk.state(new, "working", "filled")
-    assert row.state == "working"
-    return new
-
-
-async def ask(desk: Desk, new: NewOrder, change: Amendment) -> None:
-    async with desk.connection.transaction():
-        asked = order_amendments.ask(
-            desk.connection, new.account_id, new.id, change, datetime.now(UTC)
-        )
-        assert await asked is not None
-
-
-async def changes(desk: Desk, new: NewOrder, *statuses: str) -> list[AmendmentRow]:
-    async def read() -> list[AmendmentRow] | None:
-        found = (await order_amendments.of_orders(desk.connection, [new.id]))[new.id]
-        return found if [change.status for change in found] == list(statuses) else None
-
-    async def show() -> Any:
-        return await order_amendments.of_orders(desk.connection, [new.id])
-
-    found: list[AmendmentRow] = await until(read, f"changes to be {statuses}", show)
-    return found
-
-
-async def with_ref(desk: Desk, new: NewOrder, name: str) -> Any:
-    async def read() -> Any:
-        found = (await desk.read(new)).venue_refs
-        return found if name in found else None
-
-    return await until(read, f"the venue's {name}")
-
-
-async def told(desk: Desk, new: NewOrder) -> list[str]:
-    return [event.type for event in await orders.history(desk.connection, new.id)]
-
-
 @pytest.mark.parametrize("where", [GMX, GAINS], ids=["gmx", "gains"])
 async def test_a_limit_that_is_moved_to_the_price_is_filled_there(
     desk: Desk, where: tuple[str, int, str]
@@ -113,7 +85,7 @@ async def test_a_limit_that_is_moved_to_the_price_is_filled_there(
     events = await told(desk, new)
     asked = [events.index(name) for name in ("update_requested", "to_sign", "amended")]
     assert asked == sorted(asked)
-    steps = {step.new.step_id: step.new.status for step in await _steps(desk, new)}
+    steps = {step.new.step_id: step.new.status for step in await steps_of(desk, new)}
     assert steps["update"] == "done"
     await desk.final(new)
 
@@ -189,7 +161,7 @@ async def test_a_market_order_is_cancelled_from_its_time_on(desk: Desk) -> None:
             await order_requests.cancel(desk.connection, new.account_id, now, order_id=new.id)
 
         async def blocked() -> Any:
-            steps = {step.new.step_id: step.new for step in await _steps(desk, new)}
+            steps = {step.new.step_id: step.new for step in await steps_of(desk, new)}
             return steps.get("cancel")
 
         step = await until(blocked, "a step to cancel")
@@ -197,12 +169,211 @@ async def test_a_market_order_is_cancelled_from_its_time_on(desk: Desk) -> None:
         assert step.not_before > now
         assert step.sign_by > step.not_before
         assert (await told(desk, new))[-1] == "to_sign"
-        ahead = int((step.not_before - now).total_seconds()) + 5
-        await desk.rpc(42161, "evm_increaseTime", hex(ahead))
-        await desk.rpc(42161, "anvil_mine", "0x1")
     finally:
         await desk.control("/keeper", {"mode": "auto"})
 
 
-async def _steps(desk: Desk, new: NewOrder) -> list[order_steps.StepRow]:
-    return await order_steps.current(desk.connection, new.id)
+async def test_what_landed_under_another_hash_is_found_by_its_tag(desk: Desk) -> None:
+    """The wallet told a hash and then sped the transaction up."""
+    new = await desk.accept(await desk.leg(*GMX), life_s=120)
+    await desk.submit(new, "approve")
+    step = await desk.step(new, "order")
+    told, _ = desk.signed(step)
+    landed, raw = desk.signed(step, fee_times=2)
+    await desk.store(new, step, told, None)
+    await desk.rpc(42161, "eth_sendRawTransaction", f"0x{raw.hex()}")
+    row = await desk.state(new, "filled", "rejected", "cancelled")
+    assert row.state == "filled", row.reason
+    attempts = {item.tx_hash: item for item in await tx_attempts.of_order(desk.connection, new.id)}
+    assert (attempts[told].status, attempts[landed].status) == ("stored", "mined")
+    assert attempts[landed].step_id == "order"
+    assert {step.new.status for step in await steps_of(desk, new)} == {"done"}
+    assert len(attempts) == 3
+    await desk.final(new)
+
+
+async def test_a_stranger_s_hash_and_an_altered_transaction_are_nobody_s(desk: Desk) -> None:
+    """And block nothing: the right one of the same hash is taken afterwards."""
+    new = await desk.accept(await desk.leg(*GMX), life_s=120)
+    step = await desk.step(new, "approve")
+    mine, raw = desk.signed(step)
+    stranger = await stranger_to(desk)
+    nonce = await stranger.rpc(42161, "eth_getTransactionCount", stranger.owner, "pending")
+    theirs, sent = stranger.signed(step, nonce=int(nonce, 16))
+    await desk.rpc(42161, "eth_sendRawTransaction", f"0x{sent.hex()}")
+    await desk.store(new, step, theirs, None)
+    await attempts_are(desk, new, "dropped")
+    # Somebody else names ours for an order of their own.
+    other = await stranger.accept(await stranger.leg(*GMX), life_s=120)
+    await desk.rpc(42161, "eth_sendRawTransaction", f"0x{raw.hex()}")
+    await stranger.store(other, await stranger.step(other, "approve"), mine, None)
+    await attempts_are(desk, other, "dropped")
+    await desk.store(new, step, mine, raw)
+    await attempts_are(desk, new, "dropped", "mined")
+    await attempts_are(desk, other)
+    assert (await desk.read(other)).state == "prepared"
+    await desk.submit(new, "order")
+    await desk.state(new, "filled")
+
+
+async def test_an_order_of_gains_on_base_is_opened_with_exits_and_final(desk: Desk) -> None:
+    price = await desk.price("ETH-USD")
+    exits = Brackets(
+        (price * Decimal("1.3")).quantize(Decimal(1)), (price * Decimal("0.9")).quantize(Decimal(1))
+    )
+    new = await desk.accept(await desk.leg(*BASE), life_s=120, brackets=exits)
+    await desk.submit(new, "approve")
+    await desk.submit(new, "order")
+    row = await desk.state(new, "filled", "cancelled", "rejected")
+    assert row.state == "filled", row.reason
+    [fill] = await desk.connection.fetch("SELECT * FROM fills WHERE order_id = $1", new.id)
+    assert fill["fee_usd"] > 0
+    assert fill["impact_usd"] is not None
+    await desk.final(new)
+
+
+async def test_a_frozen_order_says_why_and_a_change_frees_it(desk: Desk) -> None:
+    new = await resting(desk, GMX, "0.8")
+    limit = (await desk.price("ETH-USD") * Decimal("1.01")).quantize(Decimal(1))
+    await desk.control("/keeper", {"mode": "freeze"})
+    try:
+        await ask(desk, new, Amendment(limit_price=limit))
+        await desk.submit(new, "update")
+
+        async def frozen() -> Any:
+            row = await desk.read(new)
+            return row if order_facts.venue_state(row.facts) == "frozen" else None
+
+        row = await until(frozen, "the order to be frozen", lambda: desk.read(new))
+    finally:
+        await desk.control("/keeper", {"mode": "auto"})
+    assert row.state == "working"
+    reason = order_facts.why(row.facts, row.reason)
+    assert reason is not None
+    assert reason.venue_code
+    await ask(desk, new, Amendment(limit_price=limit + 1))
+    await desk.submit(new, "update")
+    row = await desk.state(new, "filled", "cancelled")
+    assert row.state == "filled", row.reason
+    assert row.new.intent.limit_price == limit + 1
+
+
+@pytest.mark.parametrize("where", [GMX, GAINS], ids=["gmx", "gains"])
+async def test_one_stop_loss_of_a_position_takes_the_place_of_another(
+    desk: Desk, where: tuple[str, int, str]
+) -> None:
+    """Gains has one for each, whose it is now says the tag; GMX is told to cancel the other."""
+    opened = await desk.accept(await desk.leg(*where), life_s=120)
+    await desk.submit(opened, "approve")
+    await desk.submit(opened, "order")
+    row = await desk.state(opened, "filled")
+    price = await desk.price("ETH-USD")
+    position = row.venue_refs.get("position") or row.venue_refs["position_key"]
+    exits = []
+    for times in ("0.9", "0.92"):
+        trigger = (price * Decimal(times)).quantize(Decimal(1))
+        leg = await desk.leg(
+            *where, collateral=None, buys=False, position_ref=position, guard_price=None,
+            size_base=row.new.leg.size_base,
+        )  # fmt: skip
+        new = await desk.accept(
+            leg, type="stop", intent="close", side="SELL", trigger_price=trigger,
+            notional_usd=None, life_s=120,
+        )  # fmt: skip
+        await desk.submit(new, "order")
+        await desk.state(new, "working")
+        exits.append(new)
+    first = await desk.state(exits[0], "cancelled")
+    reason = order_facts.why(first.facts, first.reason)
+    assert reason is not None
+    assert reason.code in ("REPLACED", "CANCELLED")
+    assert (await desk.read(exits[1])).state == "working"
+    await desk.final(exits[0])
+    moved = (price * Decimal("0.93")).quantize(Decimal(1))
+    await ask(desk, exits[1], Amendment(trigger_price=moved))
+    await desk.submit(exits[1], "update")
+    await changes(desk, exits[1], "applied")
+    assert (await desk.read(exits[1])).new.intent.trigger_price == moved
+
+
+@pytest.mark.parametrize("where", [GMX, GAINS], ids=["gmx", "gains"])
+async def test_margin_is_put_to_a_position_and_taken_out(
+    desk: Desk, where: tuple[str, int, str]
+) -> None:
+    opened = await desk.accept(await desk.leg(*where), life_s=120)
+    await desk.submit(opened, "approve")
+    await desk.submit(opened, "order")
+    row = await desk.state(opened, "filled")
+    position = row.venue_refs.get("position") or row.venue_refs["position_key"]
+    balances = [await balance(desk, where[1])]
+    for intent, side in (("increase", "BUY"), ("decrease", "SELL")):
+        leg = await desk.leg(
+            *where, notional=0, collateral=50, guard_price=None, position_ref=position
+        )
+        new = await desk.accept(leg, intent=intent, side=side, notional_usd=None, life_s=120)
+        if intent == "increase":
+            await desk.submit(new, "approve")
+        await desk.submit(new, "order")
+        row = await desk.state(new, "filled", "cancelled", "rejected")
+        assert row.state == "filled", (row.reason, row.facts)
+        balances.append(await balance(desk, where[1]))
+    assert await desk.connection.fetchval(
+        "SELECT count(*) FROM fills WHERE order_id = $1", new.id
+    ) == 0  # fmt: skip
+    put, taken = balances[0] - balances[1], balances[2] - balances[1]
+    # Gains knows leverages of three decimals, and charges for each change.
+    assert 49_000_000 < put <= 50_000_000
+    assert 48_000_000 < taken <= 50_000_000
+
+
+async def test_exits_of_an_entry_that_the_venue_cancelled_are_taken_back(desk: Desk) -> None:
+    """They wait by themselves at GMX, and would meet the next position of their owner."""
+    price = await desk.price("ETH-USD")
+    low = (price * Decimal("0.6")).quantize(Decimal(1))
+    await desk.control("/keeper", {"mode": "cancel"})
+    try:
+        new = await desk.accept(await desk.leg(*GMX), brackets=Brackets(stop_loss=low), life_s=120)
+        await desk.submit(new, "approve")
+        await desk.submit(new, "order")
+        await desk.state(new, "cancelled")
+    finally:
+        await desk.control("/keeper", {"mode": "auto"})
+    tx_hash = await desk.submit(new, "cancel")
+
+    async def mined() -> Any:
+        return await desk.rpc(42161, "eth_getTransactionReceipt", tx_hash)
+
+    receipt = await until(mined, "the cancel to be mined")
+    assert receipt["status"] == "0x1"
+    key = (await desk.read(new)).venue_refs["stop_loss_key"][2:]
+    assert any(key in "".join(log["topics"]) for log in receipt["logs"])
+    await desk.final(new)
+
+
+@pytest.mark.parametrize("where", [GMX, GAINS], ids=["gmx", "gains"])
+async def test_low_gas_is_told_before_anything_is_signed(
+    desk: Desk, where: tuple[str, int, str]
+) -> None:
+    fresh = Account.create()
+    desk.wallet = {"address": fresh.address, "private_key": fresh.key.hex()}
+    poor = {"address": fresh.address, "chain_id": where[1], "eth": "0.0000001", "usdc": "1000"}
+    await desk.control("/fund", poor)
+    new = await desk.accept(await desk.leg(*where))
+    row = await desk.state(new, "rejected", "prepared")
+    assert row.reason is not None
+    assert (row.state, row.reason.code) == ("rejected", "GAS")
+    assert await steps_of(desk, new) == []
+
+
+async def test_what_nobody_knew_the_whereabouts_of_is_found_at_the_next_start(
+    desk: Desk, program: Program
+) -> None:
+    new = await resting(desk, GMX, "0.8")
+    async with desk.connection.transaction():
+        lost = Step("lost", Reason("NOT_SEEN", "no node said anything"))
+        await record(desk.connection, new.id, [lost], datetime.now(UTC))
+    assert (await desk.read(new)).state == "unknown"
+    before = program.pid("executor")
+    os.kill(before, signal.SIGKILL)
+    await desk.state(new, "working")
+    assert program.pid("executor") != before

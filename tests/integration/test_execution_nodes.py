@@ -1,5 +1,6 @@
 """Two endpoints of a real node, one of which fails, hangs or lies."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -8,8 +9,11 @@ import pytest
 
 from connectors.base.orders import Call
 from domain.errors import ChainTransient
+from execution import chain as chain_module
 from execution.chain import Chain
+from execution.gas import first_fees, rules_of
 from perptape.embedded_anvil import EmbeddedAnvil
+from sandbox.chain.lies import STALE_BLOCKS
 from sandbox.chain.places import ACCOUNTS, ARBITRUM, BASE, TOKENS
 from tests.integration.test_chain_proxy import Sandbox, serving
 from tests.servers import running
@@ -122,3 +126,80 @@ async def test_a_plan_is_simulated_step_after_step(sandbox: Sandbox) -> None:
         refused = await chain.estimate(OWNER, call | {"data": TRANSFER_ALL}, head.number)
         assert not refused.ok
         assert await chain.revert_data(OWNER, call | {"data": TRANSFER_ALL}, head.number)
+
+
+async def test_another_one_is_asked_while_the_first_is_slow(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 24. The limits are far away: only who does not wait for the first one has an answer."""
+    monkeypatch.setattr(chain_module, "NODE_LIMIT_S", 600.0)
+    monkeypatch.setattr(chain_module, "CALL_LIMIT_S", 600.0)
+    async with chain_of(sandbox) as chain:
+        head = await chain.head()
+        for endpoint in ("a", "b"):
+            await sandbox.fault("hang", endpoint=endpoint)
+            async with asyncio.timeout(30):
+                assert await chain.head() == head
+            await sandbox.client.delete("/chain-faults")
+
+
+async def test_when_all_are_slow_the_deadline_holds(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain_module, "CALL_LIMIT_S", 0.2)
+    await sandbox.fault("hang")
+    async with chain_of(sandbox) as chain:
+        with pytest.raises(ChainTransient, match="in time"):
+            await chain.head()
+
+
+async def test_one_whose_head_stays_behind_is_not_believed(sandbox: Sandbox) -> None:
+    """Row 25."""
+    await sandbox.ask("anvil_mine", hex(STALE_BLOCKS + 1), "0x1")
+    newest = int(await sandbox.ask("eth_blockNumber"), 16)
+    for endpoint in ("a", "b"):
+        await sandbox.fault("stale_head", endpoint=endpoint)
+        async with chain_of(sandbox) as chain:
+            await chain.probe()
+            assert {(await chain.head()).number for _ in range(5)} == {newest}
+        await sandbox.client.delete("/chain-faults")
+
+
+async def test_gas_that_is_made_up_is_not_paid(sandbox: Sandbox) -> None:
+    """Row 25: a tip is cut to the cap, and a base fee above it is waited for."""
+    rules = rules_of(ARBITRUM)
+    await sandbox.fault("inflated_gas")
+    async with chain_of(sandbox) as chain:
+        head, tip = await chain.head(), await chain.tip_wei()
+    for base_fee_wei in (0, head.base_fee_wei, rules.cap_wei, rules.cap_wei + 1):
+        fees = first_fees(base_fee_wei, max(tip, 10 * rules.cap_wei), rules)
+        assert (fees is None) is (base_fee_wei > rules.cap_wei)
+        assert fees is None or fees.max_fee_wei <= rules.cap_wei
+        assert fees is None or fees.tip_wei <= rules.cap_wei - base_fee_wei
+
+
+async def test_what_one_node_alone_says_decides_nothing(sandbox: Sandbox) -> None:
+    sent = await sandbox.ask("eth_sendRawTransaction", await sandbox.signed(await sandbox.nonce()))
+    never = "0x" + "ab" * 32
+    async with chain_of(sandbox) as chain:
+        while not (found := await chain.receipts([sent])):
+            await asyncio.sleep(0.01)
+        assert await chain.undisputed(found) == found
+        other = {sent: found[sent]._replace(succeeded=False)}
+        assert await chain.undisputed(other) == {}
+        assert await chain.absent([never])
+        assert not await chain.absent([sent, never])
+        head = await chain.head()
+        nonce = await chain.least_nonce(ACCOUNTS[4].address, head.number)
+        assert nonce == await sandbox.nonce()
+        await sandbox.fault("null_transaction", endpoint="a")
+        assert not await chain.absent([sent])
+        assert await chain.undisputed(found) == {}
+        transaction = await chain.transaction(sent)
+        assert transaction is not None
+        await sandbox.client.delete("/chain-faults")
+        await sandbox.fault("refuse", endpoint="a")
+        # One is left, which is enough to go on and not to end anything.
+        assert await chain.undisputed(found) == found
+        assert not await chain.absent([never])
+        assert await chain.least_nonce(ACCOUNTS[4].address, head.number) == 0

@@ -105,3 +105,47 @@ async def test_a_hash_is_kept_once_and_through_all_that_becomes_of_it(
     found = await tx_attempts.read(connection, 42161, attempt.tx_hash)
     assert found is not None
     assert (found.status, found.block_number) == ("dropped", None)
+
+
+async def test_what_was_never_the_step_gives_way_to_what_is(
+    connection: asyncpg.Connection,
+) -> None:
+    """Whoever names somebody else's hash does not keep its owner from it."""
+    one, two = await accepted(connection), await accepted(connection)
+    named = Attempt(42161, f"0x{one.id}", one.id, "order", 1, ADDRESS, 9, None, NOW)
+    assert await tx_attempts.add(connection, named)
+    assert not await tx_attempts.add(connection, named._replace(order_id=two.id))
+    signed = named._replace(order_id=two.id, raw=b"sealed")
+    assert await tx_attempts.add(connection, signed)
+    assert await tx_attempts.of_order(connection, one.id) == []
+    assert not await tx_attempts.add(connection, named)
+    await tx_attempts.mark(connection, 42161, named.tx_hash, "dropped")
+    assert await tx_attempts.add(connection, named)
+    assert await tx_attempts.read(connection, 42161, named.tx_hash) == named
+
+
+async def test_what_can_never_be_mined_is_to_be_signed_again(
+    connection: asyncpg.Connection,
+) -> None:
+    new = await accepted(connection)
+    await order_steps.replace(connection, new.id, [APPROVE])
+    assert not await order_steps.lost(connection, new.id, "approve", 1)
+    await order_steps.submitted(connection, new.id, "approve", 1)
+    assert await order_steps.lost(connection, new.id, "approve", 1)
+    [row] = await order_steps.current(connection, new.id)
+    assert row.new.status == "expired"
+    await order_steps.submitted(connection, new.id, "approve", 1)
+    await order_steps.returned(connection, new.id, "approve", 1)
+    [row] = await order_steps.current(connection, new.id)
+    assert row.new.status == "expired"
+
+
+async def test_a_cancel_is_due_when_its_time_has_come(connection: asyncpg.Connection) -> None:
+    await connection.execute("UPDATE order_steps SET status = 'done'")
+    new = await accepted(connection)
+    cancel = NewStep("cancel", "blocked", FAR, TX, not_before=NOW)
+    assert await order_steps.replace(connection, new.id, [cancel]) == [1]
+    [row] = await order_steps.current(connection, new.id)
+    assert row.new == cancel
+    assert await order_steps.overdue(connection, NOW, 10) == []
+    assert await order_steps.overdue(connection, NOW.replace(minute=1), 10) == [new.id]

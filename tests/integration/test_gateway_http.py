@@ -79,12 +79,13 @@ async def test_capabilities_are_what_builders_make(rig: Rig) -> None:
     data = (await rig.http.get("/v1/capabilities")).json()["data"]
     assert set(data) == {"dydx", "gmx", "gains"}
     for row in data.values():
-        assert not any(row[name] for name in ("post_only", "amend", "delegation"))
+        assert not any(row[name] for name in ("post_only", "delegation"))
     dydx = data.pop("dydx")
     assert dydx["order_types"] == dydx["chain_ids"] == dydx["time_in_force"] == []
+    assert not dydx["amend"]
     for row in data.values():
         assert row["order_types"] == ["market", "limit", "stop", "take_profit"]
-        assert (row["reduce_only"], row["brackets"]) == (True, True)
+        assert (row["reduce_only"], row["brackets"], row["amend"]) == (True, True, True)
     assert data["gmx"]["chain_ids"] == [42161]
     assert set(data["gains"]["chain_ids"]) == {42161, 137, 8453}
 
@@ -151,6 +152,30 @@ async def test_nobody_smuggles_a_request_inside_another(rig: Rig, head: bytes) -
     assert answer.count(b"HTTP/1.1 ") == 1
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 411 ", b"HTTP/1.1 501 "))
     assert b"BTC-USD" not in answer
+
+
+@pytest.mark.parametrize("more", [b"X: a\r\n" * 200_000, b"X: " + b"a" * 1_000_000])
+async def test_trailers_have_the_bound_of_a_head(rig: Rig, more: bytes) -> None:
+    head = b"POST /v1/auth/nonce HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with contextlib.suppress(ConnectionResetError):
+        answer = await raw(rig, head + b"1\r\n{\r\n0\r\n" + more)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+    assert (await rig.http.get("/health/live")).status_code == 200
+
+
+async def test_requests_that_come_together_are_answered_in_turn(rig: Rig) -> None:
+    first = b"GET /v1/markets HTTP/1.1\r\nHost: a\r\n\r\n"
+    last = b"HEAD /v1/venues HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    answer = await raw(rig, first + first + last)
+    heads = [part.partition(b"\r\n\r\n") for part in answer.split(b"HTTP/1.1 200 OK\r\n")[1:]]
+    assert [b"BTC-USD" in body for _, _, body in heads] == [True, True, False]
+    assert [b"connection: close" in head.lower() for head, _, _ in heads] == [False, False, True]
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: b\r\n"])
+async def test_a_request_is_for_one_host(rig: Rig, hosts: bytes) -> None:
+    answer = await raw(rig, b"GET /v1/markets HTTP/1.1\r\n" + hosts + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
 
 
 async def test_a_bomb_is_not_opened(rig: Rig) -> None:

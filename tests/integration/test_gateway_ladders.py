@@ -164,7 +164,7 @@ async def test_other_parameters_are_refused(rig: Rig, query: str) -> None:
         depth(pool(CHEAP) | {"inputs": {}}),
         depth(pool(CHEAP) | {"sides": None}),
         depth(pool(CHEAP)) | {"pools": None},
-        depth(pool(CHEAP)) | {"version": 2},
+        depth(pool(CHEAP)) | {"version": 1},
     ],
 )
 async def test_a_depth_that_cannot_be_read_is_no_ladder(rig: Rig, bad: dict[str, Any]) -> None:

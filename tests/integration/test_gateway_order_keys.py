@@ -22,8 +22,6 @@ from tests.integration.orders_kit import schema
 from tests.integration.test_gateway_rest import check_problem
 from tests.integration.trading_kit import PATH, SEAL, Trader, prepare, sign, trader
 
-KEYED = [endpoint for endpoint in ENDPOINTS if endpoint.keyed == "must"]
-
 
 @pytest.fixture(scope="module")
 def url(embedded_postgres_dsn: str) -> Iterator[str]:
@@ -44,15 +42,25 @@ async def me(rig: Rig, url: str) -> Trader:
     return await trader(rig, url)
 
 
-async def body_of(me: Trader, path: str) -> Any:
-    return {"quote_id": await me.quote()} if path == PATH else {}
+async def requests(me: Trader, order_id: str) -> list[tuple[str, str, Any]]:
+    """One of each kind: method, path, body."""
+    bodies = {"POST /v1/orders": {"quote_id": await me.quote()}}
+    bodies["PATCH /v1/orders/{id}"] = {"stop_loss": "90000"}
+    return [
+        (
+            endpoint.method,
+            endpoint.path.replace("{id}", order_id),
+            bodies.get(f"{endpoint.method} {endpoint.path}", {}),
+        )
+        for endpoint in ENDPOINTS
+        if endpoint.keyed == "must"
+    ]
 
 
 async def test_without_a_key_nothing_is_changed(me: Trader) -> None:
     made = await me.order()
-    for endpoint in KEYED:
-        path = endpoint.path.replace("{id}", made["id"])
-        answer = await me.ask(endpoint.method, path, await body_of(me, path), None)
+    for method, path, body in await requests(me, made["id"]):
+        answer = await me.ask(method, path, body, None)
         check_problem(answer, 422, "INVALID_REQUEST")
         assert ("header.Idempotency-Key", "MISSING") in issue_codes(answer), path
     assert await me.read(made["id"]) == made
@@ -98,9 +106,8 @@ async def test_while_the_first_runs_the_second_is_told_so(me: Trader) -> None:
     key = str(uuid.uuid4())
     async with me.connection() as connection, connection.transaction():
         await idempotency.begin(connection, me.account_id, Request(key, b"\x01" * 32))
-        for endpoint in KEYED:
-            path = endpoint.path.replace("{id}", made["id"])
-            answer = await me.ask(endpoint.method, path, await body_of(me, path), key)
+        for method, path, body in await requests(me, made["id"]):
+            answer = await me.ask(method, path, body, key)
             check_problem(answer, 409, "IDEMPOTENCY_IN_PROGRESS")
             assert answer.headers["Retry-After"] == "1"
     assert await me.read(made["id"]) == made

@@ -6,24 +6,29 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import asyncpg
+import orjson
 import pytest
 from redis.asyncio import Redis
 
-from db import orders, outbox
+from db import order_telling, orders, outbox
 from db.order_changes import lease
 from db.orders import NewOrder, OrderRow
 from db.pool import Database
 from domain.errors import InputError
+from execution import teller
 from execution.dead_letters import replay
 from execution.intake import MAX_DELIVERIES, Delivery, Intake
 from execution.lifecycle import Step
 from execution.outbox import Relay
 from execution.store import record
+from execution.teller import Teller
 from execution.worker import Handle, Worker
 from perptape import dead_commands
 from perptape.embedded_redis import EmbeddedRedis
+from runtime import events
 from runtime.channels import ORDERS_DEAD_STREAM, ORDERS_GROUP, ORDERS_STREAM
 from runtime.redis import subscriber_client
 from tests.integration.orders_kit import LONG, NOW, accepted, pool_of, schema
@@ -349,3 +354,55 @@ async def test_the_age_of_the_outbox(desk: Desk) -> None:
     assert 7 <= await outbox.oldest_s(desk.connection) < 60
     await desk.relay.relay()
     assert await outbox.oldest_s(desk.connection) == 0
+
+
+async def versions_told(desk: Desk, new: NewOrder) -> list[int]:
+    page = await events.read_after(desk.redis, new.account_id, 0, 1_000)
+    found = [orjson.loads(event.body)["data"] for event in page.events]
+    return [data["version"] for data in found if data["order_id"] == new.id]
+
+
+async def test_what_a_teller_told_before_it_died_is_not_told_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one has told the account before, and knows what its stream had then."""
+    one, other = (Teller(desk.database, desk.redis) for _ in range(2))
+    new = await accepted(desk.connection)
+    while await one.tell():
+        pass
+    await record(desk.connection, new.id, [Step("prepared")], NOW)
+
+    def die(point: str) -> None:
+        raise ConnectionError(point)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(teller, "reach", die)
+        with pytest.raises(ConnectionError, match="P12"):
+            await other.tell()
+    assert await versions_told(desk, new) == [1, 2]
+    assert await one.tell() == 1
+    assert await versions_told(desk, new) == [1, 2]
+
+
+async def test_who_stood_still_while_another_one_told_writes_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = (Teller(desk.database, desk.redis) for _ in range(2))
+    new = await accepted(desk.connection)
+    append = events.append
+
+    async def overtaken(*given: Any, **more: Any) -> int:
+        monkeypatch.setattr(events, "append", append)
+        # Postgres has ended the transaction of who stands still, and with it the lock.
+        monkeypatch.setattr(order_telling, "alone", free)
+        assert await other.tell() >= 1
+        return await append(*given, **more)
+
+    async def free(connection: asyncpg.Connection) -> bool:
+        del connection
+        return True
+
+    monkeypatch.setattr(events, "append", overtaken)
+    with pytest.raises(ConnectionError, match="another one"):
+        await one.tell()
+    assert await versions_told(desk, new) == [1]

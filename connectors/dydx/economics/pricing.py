@@ -16,10 +16,19 @@ from domain.errors import InputError
 from domain.units import BPS, E18
 
 MAX_SAFE: Final = 2**53 - 1
+_MAX_RESOLUTION: Final = 40
 BELOW_STEP: Final = np.array("BELOW_STEP", dtype=object)
 DEPTH: Final = np.array("DEPTH", dtype=object)
 
 Side = tuple[tuple[int, int], ...]
+
+
+class Margin(NamedTuple):
+    """What a position must have; see ``terms.MarketTerms``."""
+
+    atomic_resolution: int
+    initial_ppm: int
+    maintenance_fraction_ppm: int
 
 
 class _Walk(NamedTuple):
@@ -48,12 +57,13 @@ class _Terms(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class BookInputs:
     """A book as far as it is known: levels of the uncrossed view, best first, and the taker's
-    fee."""
+    fee. ``margin``: None where it is unknown."""
 
     scale: Scale
     bids: Side
     asks: Side
     taker_ppm: int = TAKER_PPM
+    margin: Margin | None = None
     # Made where ladders are, which is not where books change.
     _made: list["_Floats"] = field(default_factory=list, init=False, repr=False, compare=False)
 
@@ -106,6 +116,7 @@ class DydxEconomics:
             "tick_e18": str(inputs.scale.tick_e18),
             "step_e18": str(inputs.scale.step_e18),
             "taker_ppm": inputs.taker_ppm,
+            "margin": None if inputs.margin is None else list(inputs.margin),
             "bids": _flat(inputs.bids),
             "asks": _flat(inputs.asks),
         }
@@ -117,6 +128,7 @@ class DydxEconomics:
                 _levels(row["bids"]),
                 _levels(row["asks"]),
                 row["taker_ppm"],
+                _margin(row["margin"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError("BAD_DEPTH", f"no book: {error!r:.200}") from None
@@ -196,6 +208,15 @@ def _levels(row: Any) -> Side:
         raise ValueError("levels are pairs")
     values = [_positive(value) for value in row]
     return tuple(zip(values[::2], values[1::2], strict=True))
+
+
+def _margin(values: Any) -> Margin | None:
+    if values is None:
+        return None
+    margin = Margin(*values)
+    if set(map(type, margin)) != {int} or abs(margin.atomic_resolution) > _MAX_RESOLUTION:
+        raise ValueError(f"no margin: {values!r:.60}")
+    return margin
 
 
 def _positive(value: Any) -> int:

@@ -1,7 +1,7 @@
 """What a pool is priced with, and how ``depth:*`` carries it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from connectors.gains.economics.fees import FeeTerms
 from connectors.gains.economics.impact import PairFactors, PairState
 from connectors.gains.economics.ladder import pool_row
 from connectors.gains.economics.limits import Exposure
+from connectors.gains.economics.position import LiquidationTerms
 from connectors.gains.economics.scales import Collateral
 from domain.costs import Floats
 
@@ -23,7 +24,8 @@ _MAX_DIGITS: Final = 78
 class PoolState(Durable):
     """One pair in one collateral on one chain: everything but the price of the pair.
 
-    What is made of it is kept, because most of the time only the price changes.
+    What is made of it is kept, because most of the time only the price changes. ``liquidation``:
+    None where it is unknown.
     """
 
     collateral: Collateral
@@ -31,6 +33,7 @@ class PoolState(Durable):
     fees: FeeTerms
     exposure: Exposure
     min_leverage_e3: int
+    liquidation: LiquidationTerms | None = None
 
     @cached_property
     def row(self) -> Floats:
@@ -70,6 +73,7 @@ def _encoded(state: PoolState) -> Mapping[str, Any]:
         "group_oi": _interest(exposure.group),
         "max_skew": str(exposure.max_skew_e10),
         "min_leverage": str(state.min_leverage_e3),
+        "liquidation": None if state.liquidation is None else _texts(astuple(state.liquidation)),
     }
 
 
@@ -105,11 +109,16 @@ def decoded(mark: Any, row: Any) -> Pool:
             _count(row["max_skew"]),
         ),
         _count(row["min_leverage"]),
+        _liquidation(row["liquidation"]),
     )
     mark_e10 = _positive(mark)
     if mark_e10 > PRICE_MAX_E10:
         raise ValueError("a price beyond the contract's")
     return Pool(mark_e10, state)
+
+
+def _liquidation(values: Any) -> LiquidationTerms | None:
+    return None if values is None else LiquidationTerms(*_counts(values, 5))
 
 
 def _interest(oi: OpenInterest) -> list[str]:

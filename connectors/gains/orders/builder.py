@@ -21,7 +21,7 @@ from connectors.base.orders import (
 from connectors.gains.constants import VENUE
 from connectors.gains.economics.inputs import Pool
 from connectors.gains.economics.scales import Collateral
-from connectors.gains.orders import checks, entries, exits, logs, outcomes, reads, verify
+from connectors.gains.orders import checks, entries, exits, logs, margin, outcomes, reads, verify
 from connectors.gains.orders.abi import EVENTS
 from connectors.gains.orders.calls import (
     Batch,
@@ -32,6 +32,7 @@ from connectors.gains.orders.calls import (
     PendingIndex,
     Single,
     TradeIndex,
+    UpdateLeverage,
     UpdateOpenOrder,
     UpdateStopLoss,
     UpdateTakeProfit,
@@ -161,6 +162,8 @@ class GainsOrders:
             pair = self._tables.pair(intent.market)
             return entries.opening(request, pair.index, posted, price_e8, pool)
         trade = self._held(request, answers, posted)
+        if intent.changes_margin:
+            return margin.change(intent, leg, trade, posted)
         if intent.intent == "increase":
             return entries.increase(request, trade, posted, price_e8, pool)
         if intent.type == "market":
@@ -205,7 +208,7 @@ class GainsOrders:
     def _step(self, name: StepId, diamond: str, request: OrderRequest, plan: Plan) -> Step:
         call = plan.call
         value = call.collateral if isinstance(call, OpenTrade) and call.native else 0
-        asks = isinstance(call, IncreasePosition | OpenTrade) or (
+        asks = isinstance(call, IncreasePosition | OpenTrade | UpdateLeverage) or (
             isinstance(call, Batch) and not isinstance(call.calls[-1], _EXITS)
         )
         guard = None if plan.guard is None else entries.told(plan.guard, request.intent.side)
@@ -232,6 +235,11 @@ class GainsOrders:
             collateral = Collateral(token.decimals, answers.value("collateral_price"))
             yield from checks.closing(
                 call, answers.trade(), activated, answers.requests(), pool, collateral
+            )
+        elif isinstance(plan.call, UpdateLeverage):
+            posted = 0 if request.intent.reduces else answers.units("balance")
+            yield from checks.releveraging(
+                plan.posted, answers.trade(), activated, answers.requests(), posted
             )
         elif isinstance(plan.call, UpdateOpenOrder):
             yield from checks.resting_update(plan.call, answers.trade(), activated)

@@ -227,6 +227,20 @@ def closing(
             yield refusal("InsufficientCollateral")
 
 
+def releveraging(
+    posted: int,
+    trade: StoredTrade | None,
+    activated: int,
+    requests: Sequence[StoredRequest],
+    balance: int,
+) -> Iterator[Refusal]:
+    """Of a change of margin. ``posted``: what it takes in."""
+    if activated:
+        yield refusal("Paused")
+    yield from _position(trade, requests)
+    yield from _balance(posted, balance)
+
+
 def exit_waiting(
     call: UpdateTakeProfit | UpdateStopLoss,
     trade: StoredTrade | None,

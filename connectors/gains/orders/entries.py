@@ -162,14 +162,14 @@ def allowance_e3(intent: OrderIntent, leg: OrderLeg, pool: Pool | None) -> int:
     return min(max(exact.ceil_div(worse * SLIPPAGE_WHOLE, market) * _HEADROOM, 1), MAX_SLIPPAGE_E3)
 
 
-def sized(intent: OrderIntent, leg: OrderLeg, posted: Posted, price_e8: int) -> tuple[int, int]:
-    """(collateral, leverage e3) of what is added: neither the size nor what is posted exceeds what
-    was asked for.
+def sized(intent: OrderIntent, leg: OrderLeg, decimals: int, price_e8: int) -> tuple[int, int]:
+    """(collateral, leverage e3) of what is added, ``decimals`` of the collateral: neither the size
+    nor what is posted exceeds what was asked for.
 
     A leverage that was asked for is cut to three decimals, and less collateral posted where that is
     enough; else it is the least that reaches the size. Raises InputError ``COLLATERAL``.
     """
-    unit = power10(posted.token.decimals)
+    unit = power10(decimals)
     if leg.collateral_amount is None or price_e8 <= 0:
         raise InputError("COLLATERAL", "no collateral, or none that has a price")
     most = floor(exact.fraction(leg.collateral_amount) * unit)
@@ -190,7 +190,7 @@ def opening(
     """Raises InputError."""
     intent, leg = request.intent, request.leg
     found = entry_guard(intent, leg, pool)
-    collateral, leverage_e3 = sized(intent, leg, posted, price_e8)
+    collateral, leverage_e3 = sized(intent, leg, posted.token.decimals, price_e8)
     tp_e10, sl_e10 = brackets_e10(intent)
     call = OpenTrade(
         trader=request.owner,
@@ -231,7 +231,7 @@ def increase(
         # Nothing is posted, so what grows is the leverage.
         collateral, leverage_e3 = 0, share_of(leg, trade, posted, price_e8, trade.leverage_e3)
     else:
-        collateral, leverage_e3 = sized(intent, leg, posted, price_e8)
+        collateral, leverage_e3 = sized(intent, leg, posted.token.decimals, price_e8)
     call = IncreasePosition(
         trade.index, collateral, leverage_e3, found.expected_e10, found.max_slippage_e3
     )

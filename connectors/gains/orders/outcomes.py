@@ -56,8 +56,9 @@ _ORDERS: Final = (
     e.OrderType.MARKET_CLOSE,
     e.OrderType.MARKET_PARTIAL_OPEN,
     e.OrderType.MARKET_PARTIAL_CLOSE,
+    e.OrderType.UPDATE_LEVERAGE,
 )
-"""Requests that trade; the others change a position at the same size."""
+"""Requests that are orders of ours."""
 
 
 def ref_of(kind: str, index: PendingIndex | TradeIndex) -> str:
@@ -109,6 +110,8 @@ class OutcomeReader:
                 return self._filled(place, event)
             case e.Resized():
                 return self._resized(place, event)
+            case e.Releveraged():
+                return self._releveraged(place, event)
             case e.MarketRefused():
                 return self._dropped(place, event.trader, event.request, event.reason)
             case e.TriggerRefused():
@@ -197,6 +200,19 @@ class OutcomeReader:
             costs=costs,
             position_ref=str(event.index),
             pnl_usd=None if event.increase else _usd(token, event.raw_pnl, price_e8, "down"),
+        )
+
+    def _releveraged(self, place: EventPlace, event: e.Releveraged) -> Executed | Cancelled:
+        if event.reason is not CancelReason.NONE:
+            return self._dropped(place, event.trader, event.request, event.reason)
+        return Executed(
+            place=place,
+            account=event.trader,
+            ref=ref_of(REQUEST, event.request.index),
+            price=Decimal(0),
+            size_base=Decimal(0),
+            completes=True,
+            position_ref=str(event.index),
         )
 
     def _costs(

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from connectors.base.economics import Durable, LadderArrays
 from connectors.gmx.constants import VENUE
-from connectors.gmx.economics import codec
+from connectors.gmx.economics import codec, opened
 from connectors.gmx.economics.fixed import FACTOR_ONE
 from connectors.gmx.economics.ladder import (
     BELOW_MIN,
@@ -24,6 +24,7 @@ from connectors.gmx.economics.ladder import (
     price_row,
 )
 from connectors.gmx.economics.model import MarketPrices, OpeningConfig, OpeningState
+from connectors.gmx.economics.opened import Posted
 from connectors.gmx.economics.quote import Unquotable, all_in
 from domain import exact
 from domain.costs import Floats, OrderSide, PoolCost, PricedPool, UnpricedPool
@@ -32,6 +33,9 @@ from domain.units import BPS
 
 BPS_DECIMALS: Final = 18
 _PRICE_DECIMALS: Final = 30
+_UNREADABLE: Final = (
+    InputError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError,
+)  # fmt: skip
 _REASONS: Final = {
     "MinPositionSize": BELOW_MIN,
     "MaxOpenInterestExceeded": DEPTH,
@@ -44,11 +48,13 @@ _REASONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class PoolTerms(Durable):
-    """What a pool says of itself. ``decimals``: of its index token. ``row``: the same as floats."""
+    """What a pool says of itself. ``decimals``: of its index token. ``posted``: None where its
+    tokens are unknown. ``row``: what ladders read, as floats."""
 
     decimals: int
     config: OpeningConfig
     state: OpeningState
+    posted: Posted | None = None
     row: Floats = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -88,6 +94,7 @@ class GmxEconomics:
         return {
             "decimals": terms.decimals,
             **codec.encoded(terms.config, terms.state, inputs.prices),
+            "posted": opened.encoded(terms.posted),
             **{
                 name: None if usd is None else str(usd)
                 for name, usd in inputs.fixed._asdict().items()
@@ -99,10 +106,11 @@ class GmxEconomics:
             decimals = row["decimals"]
             if type(decimals) is not int or not 0 <= decimals <= _PRICE_DECIMALS:
                 raise InputError("BAD_VALUE", f"decimals {decimals!r:.60}")
-            terms = PoolTerms(decimals, codec.config(row), codec.state(row))
+            posted = opened.decoded(row["posted"])
+            terms = PoolTerms(decimals, codec.config(row), codec.state(row), posted)
             fixed = Fixed(*(_usd(row[name]) for name in Fixed._fields))
             return GmxInputs(terms, codec.prices(row), fixed)
-        except (InputError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        except _UNREADABLE as error:
             raise InputError("BAD_DEPTH", f"GMX: {error!r:.200}") from None
 
     def price(

@@ -117,14 +117,15 @@ class GmxOrders:
             needed, allowed = entry.collateral_units, answers.units("allowance")
             if allowed < needed:
                 steps.append(self._approval(request, paid, needed))
-        sent = self._vault_calls(orders, paid)
+        replaced = [] if paid else changes.replaced(answers.orders(), entry, answers.position())
+        sent = [*self._vault_calls(orders, paid), *replaced]
         steps.append(
             Step(
                 "order",
                 self._tables.contracts["EXCHANGE_ROUTER"],
                 sum(call.amount_wei for call in sent if isinstance(call, router.SendWnt)),
                 with_tag(router.encode_all(self._tables.version, sent), request.tag),
-                CREATE_GAS * len(orders),
+                CREATE_GAS * len(orders) + CANCEL_GAS * len(replaced),
                 self.guard(request.intent, request.leg),
             )
         )

@@ -7,7 +7,8 @@ transaction.
 from collections.abc import Iterator, Sequence
 
 from connectors.gmx.orders.calls import Call, CancelOrder, CreateOrder, SendWnt, UpdateOrder
-from connectors.gmx.orders.reader import StoredOrder
+from connectors.gmx.orders.prices import MAX_UINT
+from connectors.gmx.orders.reader import StoredOrder, StoredPosition
 from domain.errors import InputError
 
 
@@ -29,6 +30,26 @@ def calls(waiting: Sequence[StoredOrder], wanted: Sequence[CreateOrder], vault: 
     if not sent:
         raise InputError("NOTHING_CHANGES", "the order is so already")
     return sent
+
+
+def replaced(
+    waiting: Sequence[StoredOrder], exit_order: CreateOrder, held: StoredPosition | None
+) -> list[CancelOrder]:
+    """Of a position there is one take profit and one stop loss that closes all of it: a new one
+    takes the place of those that were placed before, also with the entry.
+
+    ``waiting``: all of the account; those that close a part stay.
+    """
+    if held is None or exit_order.size_usd_e30 < MAX_UINT:
+        return []
+    place = (exit_order.market, exit_order.collateral_token, exit_order.is_long)
+    return [
+        CancelOrder(_key(order))
+        for order in waiting
+        if order.order_type is exit_order.order_type
+        and (order.market, order.collateral_token, order.is_long) == place
+        and order.size_usd_e30 >= held.size_usd_e30
+    ]
 
 
 def _updated(stored: StoredOrder, wanted: CreateOrder, vault: str) -> Iterator[Call]:

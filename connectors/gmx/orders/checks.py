@@ -42,6 +42,11 @@ def opening(
 ) -> Iterator[Refusal]:
     """Of an entry. ``pool``: as it is now, None where that is not known."""
     before = held.size_usd_e30 if held is not None else 0
+    if not order.size_usd_e30:
+        # More margin is never wrong, whatever the pool takes.
+        if not before:
+            yield Refusal("POSITION_GONE", "there is no such position any more")
+        return
     if before + order.size_usd_e30 < limits.min_size_usd_e30:
         yield _refusal("MinPositionSize")
     if pool is None:

@@ -20,7 +20,7 @@ from connectors.gmx.orders.prices import (
     usd_e30,
 )
 from connectors.gmx.orders.reader import StoredPosition
-from connectors.gmx.orders.tables import Tables, TradedPool
+from connectors.gmx.orders.tables import Collateral, Tables, TradedPool
 from domain.errors import InputError
 from domain.orders import OrderIntent, OrderLeg, PriceGuard
 
@@ -106,15 +106,14 @@ def entry(tables: Tables, intent: OrderIntent, leg: OrderLeg, owner: str) -> Cre
     """
     pool = tables.pool(leg.pool)
     collateral = tables.collateral(pool, leg.collateral_symbol)
-    posted = leg.collateral_amount or Decimal(0)
     return CreateOrder(
         receiver=owner.lower(),
         market=pool.market,
         collateral_token=collateral.token.address,
         order_type=order_type(intent),
         is_long=is_long(intent),
-        size_usd_e30=_size(leg),
-        collateral_units=units(posted, collateral.token.decimals, "down"),
+        size_usd_e30=0 if intent.changes_margin else _size(leg),
+        collateral_units=_posted(leg, collateral),
         acceptable_usd_e30=acceptable(intent, leg, pool.decimals),
         trigger_usd_e30=trigger(intent, pool.decimals),
         execution_fee_wei=0,
@@ -169,7 +168,7 @@ def exit_order(
         order_type=kind,
         is_long=is_long(intent),
         size_usd_e30=exit_size(intent, leg, pool, held),
-        collateral_units=0,
+        collateral_units=_withdrawn(intent, leg, collateral),
         acceptable_usd_e30=acceptable(intent, leg, pool.decimals),
         trigger_usd_e30=trigger(intent, pool.decimals),
         execution_fee_wei=0,
@@ -185,8 +184,9 @@ def exit_size(intent: OrderIntent, leg: OrderLeg, pool: TradedPool, held: Stored
 
     Units: USD e30. Raises: InputError ``SIZE``.
     """
-    whole = intent.intent == "close" and intent.size_base is None and intent.notional_usd is None
-    if whole:
+    if intent.changes_margin:
+        return 0
+    if closes_all(intent):
         return held.size_usd_e30 if order_type(intent) in MARKET_TYPES else MAX_UINT
     wanted = units(leg.size_base, pool.decimals, "down")
     if wanted > held.size_units:
@@ -197,6 +197,26 @@ def exit_size(intent: OrderIntent, leg: OrderLeg, pool: TradedPool, held: Stored
     if not size:
         raise InputError("MIN_SIZE", "the size comes to nothing")
     return size
+
+
+def closes_all(intent: OrderIntent) -> bool:
+    """Whatever the position is by then."""
+    return intent.intent == "close" and intent.size_base is None and intent.notional_usd is None
+
+
+def _withdrawn(intent: OrderIntent, leg: OrderLeg, collateral: Collateral) -> int:
+    """Of an exit that trades nothing. Raises: InputError ``COLLATERAL``."""
+    if not intent.changes_margin:
+        return 0
+    return _posted(leg, collateral)
+
+
+def _posted(leg: OrderLeg, collateral: Collateral) -> int:
+    """Raises: InputError ``COLLATERAL`` for less than a unit of a change of margin."""
+    amount = units(leg.collateral_amount or Decimal(0), collateral.token.decimals, "down")
+    if not amount and not leg.notional_usd:
+        raise InputError("COLLATERAL", "less than a unit of the collateral")
+    return amount
 
 
 def enlarges(kind: OrderType) -> bool:

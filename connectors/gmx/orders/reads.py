@@ -10,7 +10,7 @@ from connectors.gmx import constants as c
 from connectors.gmx.addresses import address
 from connectors.gmx.economics.gas import GasConfig, gas_config
 from connectors.gmx.orders import keys, reader
-from connectors.gmx.orders.intents import is_long, order_type
+from connectors.gmx.orders.intents import closes_all, is_long, order_type
 from connectors.gmx.orders.reader import StoredOrder, StoredPosition
 from connectors.gmx.orders.tables import Collateral, Tables, TradedPool
 from domain.errors import InputError, InvariantViolation, VenueProtocolError
@@ -53,6 +53,9 @@ def calls(tables: Tables, request: OrderRequest) -> Mapping[str, Call]:
     found |= _market_calls(tables, request, pool) | _held(tables, request, pool, collateral)
     if not request.intent.reduces:
         found |= _opening_calls(tables, request, pool, collateral)
+    elif closes_all(request.intent) and request.intent.type != "market":
+        reads = tables.contracts["READER"]
+        found["orders"] = reader.account_orders_call(tables.version, reads, store, request.owner)
     return found
 
 
@@ -154,6 +157,12 @@ class Answers:
 
     def order(self, name: str, key: str) -> StoredOrder | None:
         return self._read(name, partial(reader.order, self._version, key))
+
+    def orders(self) -> Sequence[StoredOrder]:
+        """All of the owner that wait; none where that is not known, which holds up no exit."""
+        if self._found.get("orders") is None:
+            return ()
+        return self._read("orders", partial(reader.account_orders, self._version))
 
     def _read(self, name: str, read: Callable[[bytes], T]) -> T:
         data = self._found.get(name)

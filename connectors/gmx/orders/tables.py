@@ -2,25 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from connectors.gmx import parse
+from connectors.gmx.economics.opened import NATIVE, PoolToken
 from connectors.gmx.orders.abi import Version
 from connectors.gmx.parse import Token
 from domain.errors import InputError
-
-NATIVE: Final = "ETH"
-WRAPPED: Final = "WETH"
-"""The keeper calls the wrapped token ETH; here that is ether itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class PoolToken:
-    """``address`` in lower case."""
-
-    address: str
-    symbol: str
-    decimals: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +53,7 @@ class Tables:
         """Raises: InputError ``COLLATERAL`` for what the pool does not take."""
         for token in (pool.long_token, pool.short_token):
             native = token.address == self.native_token
-            if symbol in ((NATIVE, WRAPPED) if native else (token.symbol,)):
+            if token.is_called(symbol, self.native_token):
                 return Collateral(token, token is pool.long_token, native and symbol == NATIVE)
         raise InputError(
             "COLLATERAL",

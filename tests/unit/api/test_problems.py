@@ -4,16 +4,16 @@ import httpx
 import orjson
 import pytest
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from api import problems, query
 from api.edge import Edge
+from api.paths import Paths
+from api.peers import DIRECT
 from api.schemas.paging import Page
-from domain.errors import InputError, PerpError
+from domain.errors import InputError
 
 
 async def crash(request: Request) -> Response:
@@ -31,14 +31,8 @@ async def listed(request: Request) -> Response:
     return query.answer(page, next_cursor=next_cursor)
 
 
-APP = Starlette(
-    routes=[Route("/crash", crash), Route("/unmapped", unmapped), Route("/rows", listed)],
-    middleware=[Middleware(Edge)],
-    exception_handlers={
-        PerpError: problems.on_perp_error,
-        HTTPException: problems.on_http_error,
-    },
-)
+ROUTES = [Route("/crash", crash), Route("/unmapped", unmapped), Route("/rows", listed)]
+APP = Edge(Paths({}), Starlette(routes=ROUTES), DIRECT)
 
 
 def get(path: str) -> httpx.Response:

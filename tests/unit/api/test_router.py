@@ -1,6 +1,7 @@
 """Routes over the three venues, priced by their own economics."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -14,8 +15,9 @@ from api.routing.answer import answer_row
 from api.routing.request import RouteRequest, request_of
 from api.routing.router import Answer, Router
 from api.schemas.routing import RouteBody
-from connectors.dydx.economics.pricing import BookInputs
+from connectors.dydx.economics.pricing import BookInputs, Margin
 from connectors.dydx.economics.quote import Scale
+from connectors.gains.economics.position import LiquidationTerms
 from connectors.registry import ECONOMICS, ROUTES
 from domain.errors import StaleQuote
 from domain.funding import Place
@@ -120,6 +122,22 @@ async def test_the_cheapest_by_hand() -> None:
     assert 0 <= Fraction(found["dydx"]["total_cost_usd"]) - exact < Fraction(1, 10**18)
 
 
+async def test_a_liquidation_price_is_told_of_an_opening() -> None:
+    """At 10 x, 10 % and what is kept back away from the fill; of an exit nobody can say."""
+    margin = Margin(-10, 20_000, 600_000)
+    liquidation = LiquidationTerms(5 * 10**8, 90 * 10**10, 75 * 10**10, 25_000, 60_000)
+    pool = replace(POOL, state=replace(POOL.state, liquidation=liquidation))
+    raw = depth(row("dydx", None, replace(BOOK, margin=margin)), row("gains", "42161:USDC", pool))
+    for side, low, high in (("BUY", 90_000, 93_000), ("SELL", 107_000, 110_000)):
+        routes = (await answer(BODY | {"side": side}, raw))["routes"]
+        assert len(routes) == 2
+        for item in routes:
+            assert low < Decimal(item["liquidation_price"]) < high
+    exits = BODY | {"intent": "decrease", "leverage": None}
+    assert {item["liquidation_price"] for item in (await answer(exits, raw))["routes"]} == {None}
+    assert {item["liquidation_price"] for item in (await answer(BODY))["routes"]} == {None}
+
+
 async def test_a_size_in_base_units_is_filled_as_such() -> None:
     body = BODY | {"notional_usd": None, "size_base": "2.5"}
     for item in (await answer(body))["routes"]:
@@ -150,6 +168,8 @@ async def test_a_large_size_is_split_where_that_is_cheaper() -> None:
         ("VENUE_FILTER", "dydx", {"venues": ["gains"]}),
         ("CHAIN_FILTER", "dydx", {"chain_ids": [42161]}),
         ("COLLATERAL", "gains", {"collateral": {"symbol": "DAI"}}),
+        ("PRECISION", "dydx", {"notional_usd": None, "size_base": "0.10001"}),
+        ("PRECISION", "gains", {"leverage": None, "collateral": {"amount": "100.1234567"}}),
         ("MAX_LEVERAGE", "dydx", {"leverage": "51"}),
         ("MAX_LEVERAGE", "dydx", {"leverage": None, "collateral": {"amount": "100"}}),
         ("BRACKETS", "dydx", {"stop_loss": "90000"}),

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from api import app as gateway
 from api import openapi, problems
+from api.edge import Edge
 from api.endpoints import Endpoint, Resource
 from api.peers import DIRECT
 from api.routes import docs, page
@@ -24,9 +24,13 @@ BESIDE = {"/socket.io", "/socket.io/", docs.ASSETS.path} | {
 
 
 @pytest.fixture(scope="module")
-def app() -> Starlette:
+def app() -> Edge:
     nothing: Any = object()
     return gateway.build_app(nothing, nothing, DIRECT)
+
+
+def names_in(path: str) -> list[str]:
+    return re.findall(r"\{(\w+)\}", path)
 
 
 def operation(endpoint: Endpoint) -> dict[str, Any]:
@@ -34,14 +38,15 @@ def operation(endpoint: Endpoint) -> dict[str, Any]:
     return found
 
 
-def test_the_app_serves_what_is_in_the_table_and_nothing_else(app: Starlette) -> None:
+def test_the_app_serves_what_is_in_the_table_and_nothing_else(app: Edge) -> None:
+    assert {route.path for route in app.beside.routes if isinstance(route, Route | Mount)} == BESIDE
+    assert len(app.beside.routes) == len(BESIDE)
     served = set()
-    for route in app.routes:
-        assert isinstance(route, Route | Mount)
-        if route.path not in BESIDE:
-            assert isinstance(route, Route)
-            assert isinstance(route.endpoint, Resource)
-            served |= {(method, route.path) for method in route.endpoint.by_method}
+    for path, resource in app.paths:
+        assert isinstance(resource, Resource)
+        assert path == resource.path
+        assert app.paths.find(path) == (resource, {name: f"{{{name}}}" for name in names_in(path)})
+        served |= {(method, path) for method in resource.by_method}
     served = {item for item in served if item[0] != "HEAD"}
     assert served == {(endpoint.method, endpoint.path) for endpoint in ENDPOINTS}
     assert len(served) == len(ENDPOINTS)
@@ -60,7 +65,7 @@ def test_the_document_has_what_is_in_the_table_and_nothing_else() -> None:
 def test_every_endpoint_is_described_as_it_is(endpoint: Endpoint) -> None:
     described = operation(endpoint)
     in_path = [item["name"] for item in described["parameters"] if item["in"] == "path"]
-    assert in_path == re.findall(r"\{(\w+)\}", endpoint.path)
+    assert in_path == names_in(endpoint.path)
     in_query = [item["name"] for item in described["parameters"] if item["in"] == "query"]
     assert in_query == list(endpoint.query_names)
     assert ("requestBody" in described) == (endpoint.body is not None)

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from fractions import Fraction
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,8 @@ from connectors.dydx.economics.quote import Scale
 from connectors.dydx.routes import ROUTES as DYDX
 from connectors.gains.orders.entries import e10, market_guard
 from connectors.gains.routes import ROUTES as GAINS
+from connectors.gmx.constants import NATIVE_TOKENS
+from connectors.gmx.economics.opened import PoolToken, Posted
 from connectors.gmx.routes import ROUTES as GMX
 from domain.costs import OrderSide
 from domain.errors import InputError
@@ -71,11 +74,57 @@ def test_what_cannot_be_told() -> None:
         GAINS.guard(None, "BUY", Decimal(2) * 10**9, Decimal(2) * 10**9)
 
 
-def test_places() -> None:
-    assert GMX.place("0x7", ["42161"]).route_id == "gmx:42161:0x7:USDC"
-    assert GAINS.place("137:DAI", [42161, 137]).route_id == "gains:137:137:DAI:DAI"
-    assert DYDX.place(None, ["dydx-mainnet-1"]).route_id == "dydx:dydx-mainnet-1:-:USDC"
-    for rules, pool in ((GMX, None), (GAINS, "USDC"), (GAINS, "1:USDC"), (DYDX, "x")):
-        with pytest.raises(InputError) as caught:
-            rules.place(pool, [42161])
-        assert caught.value.code == "UNKNOWN_POOL"
+POOL_OF = SimpleNamespace(
+    terms=SimpleNamespace(
+        posted=Posted(
+            PoolToken("0x5979d7b546e38e414f7e9822514be443a4800529", "wstETH", 18),
+            PoolToken("0x5d3a1ff2b6bab83b63cd9ad0787074081a52ef34", "USDe", 18),
+            None,
+            None,
+        )
+    )
+)
+ETHER = SimpleNamespace(
+    terms=SimpleNamespace(
+        posted=Posted(*[PoolToken(NATIVE_TOKENS[42161], "ETH", 18)] * 2, True, None)
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("rules", "pool", "inputs", "collateral", "route_id"),
+    [
+        (GMX, "0x7", POOL_OF, None, "gmx:42161:0x7:USDe"),
+        (GMX, "0x7", POOL_OF, "USDe", "gmx:42161:0x7:USDe"),
+        (GMX, "0x7", POOL_OF, "wstETH", "gmx:42161:0x7:wstETH"),
+        (GMX, "0x7", ETHER, None, "gmx:42161:0x7:ETH"),
+        (GMX, "0x7", ETHER, "WETH", "gmx:42161:0x7:WETH"),
+        (GAINS, "42161:DAI", None, None, "gains:42161:42161:DAI:DAI"),
+        (GAINS, "42161:WETH", None, None, "gains:42161:42161:WETH:WETH"),
+        (GAINS, "42161:WETH", None, "ETH", "gains:42161:42161:WETH:ETH"),
+        (DYDX, None, BOOK, "USDC", "dydx:42161:-:USDC"),
+    ],
+)
+def test_places(rules: Any, pool: Any, inputs: Any, collateral: Any, route_id: str) -> None:
+    assert rules.place(pool, [42161], inputs, collateral).route_id == route_id
+
+
+@pytest.mark.parametrize(
+    ("rules", "pool", "inputs", "collateral", "code"),
+    [
+        (GMX, None, POOL_OF, None, "UNKNOWN_POOL"),
+        (GMX, "0x7", POOL_OF, "USDC", "COLLATERAL"),
+        (GMX, "0x7", POOL_OF, "ETH", "COLLATERAL"),
+        (GMX, "0x7", SimpleNamespace(terms=SimpleNamespace(posted=None)), None, "COLLATERAL"),
+        (GAINS, "USDC", None, None, "UNKNOWN_POOL"),
+        (GAINS, "1:USDC", None, None, "UNKNOWN_POOL"),
+        (GAINS, "42161:DAI", None, "USDC", "COLLATERAL"),
+        (GAINS, "42161:DAI", None, "ETH", "COLLATERAL"),
+        (DYDX, "x", BOOK, None, "UNKNOWN_POOL"),
+        (DYDX, None, BOOK, "DAI", "COLLATERAL"),
+    ],
+)
+def test_no_places(rules: Any, pool: Any, inputs: Any, collateral: Any, code: str) -> None:
+    with pytest.raises(InputError) as caught:
+        rules.place(pool, [42161], inputs, collateral)
+    assert caught.value.code == code

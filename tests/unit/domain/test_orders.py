@@ -1,5 +1,6 @@
 """What an intent has to be, and which changes of an order there are."""
 
+from dataclasses import replace
 from decimal import Decimal
 from itertools import product
 from typing import Any, get_args
@@ -147,3 +148,16 @@ def test_every_state_but_the_terminal_ones_has_a_way_out_and_those_only_by_evide
     for state in STATES:
         assert ("finalised" in TRANSITIONS[state]) == (state in TERMINAL)
         assert ("cancel_requested" in TRANSITIONS[state]) == (state not in TERMINAL)
+
+
+def test_margin_alone_is_changed_by_an_amount() -> None:
+    put = OrderIntent(
+        MarketId("BTC-USD"), "BUY", "increase", "market", collateral_amount=Decimal(5)
+    )
+    assert put.changes_margin
+    assert not replace(put, size_base=Decimal(1)).changes_margin
+    taken = replace(put, intent="decrease", side="SELL")
+    assert (taken.changes_margin, taken.reduces) == (True, True)
+    for wrong in ({"type": "limit", "limit_price": Decimal(1)}, {"intent": "open"}):
+        with pytest.raises(InputError):
+            replace(put, **wrong)

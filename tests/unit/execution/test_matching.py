@@ -6,7 +6,7 @@ from connectors.base.order_tag import order_tag, with_tag
 from domain.ids import VenueId
 from domain.orders import OpenOrder
 from domain.outcomes import EventPlace, Executed, Resting
-from execution.matching import MAIN, concerned, known, tagged, with_refs
+from execution.matching import MAIN, concerned, known, replaced, tagged, with_refs
 
 OWNER = "0x52908400098527886E0F7030069857D2E4169EE7"
 PLACE = EventPlace(42161, 5, "0xb", "0xt", 3)
@@ -59,3 +59,26 @@ def test_a_stranger_with_no_tag_is_nobodys() -> None:
     assert tagged([order("one")], resting("key"), DATA[:-32]) is None
     assert tagged([order("two")], resting("key"), DATA) is None
     assert tagged([order("one")], filled("key"), DATA) is None
+
+
+def test_what_is_told_again_is_about_the_order_itself_again() -> None:
+    mine = [order("one", main="key", stop_loss_key="stop")]
+    again = tagged(mine, resting("key"), DATA)
+    assert again is not None
+    assert (again.is_main, again.first) == (True, False)
+
+
+def test_an_exit_of_the_same_name_takes_the_place_of_another() -> None:
+    """Its own transaction says whose it is, not the name that both have."""
+    mine = [order("two", main="sl:7"), order("one"), order("three", main="tp:7")]
+    match = tagged(mine, resting("sl:7"), DATA)
+    assert match is not None
+    assert (match.order.id, match.first) == ("one", True)
+    [gone] = replaced(mine, match, resting("sl:7"))
+    assert (gone.ref, gone.reason.code, gone.by_user) == ("two", "REPLACED", True)
+    # A place of its own: the log itself is of the other order.
+    assert gone.place == EventPlace(42161, 5, "0xb", "0xt", -5)
+    mine[1] = with_refs(mine[1], {MAIN: "sl:7"})
+    told_again = tagged(mine, resting("sl:7"), DATA)
+    assert told_again is not None
+    assert replaced(mine, told_again, resting("sl:7")) == []

@@ -1,7 +1,10 @@
 """What `tools/bootstrap/setup.py` relies on."""
 
 import hashlib
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,3 +43,17 @@ def test_the_committed_pip_is_the_expected_one() -> None:
     [wheel] = BOOTSTRAP.glob("*.whl")
     assert f'"{wheel.name}"' in script
     assert hashlib.sha256(wheel.read_bytes()).hexdigest() in script
+
+
+def test_the_bill_of_materials_has_every_package_with_its_hashes() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    bill = json.loads(
+        subprocess.run(
+            [sys.executable, ROOT / "tools" / "sbom.py"], capture_output=True, check=True
+        ).stdout
+    )
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
+    listed = {f"{item['name']}=={item['version']}" for item in bill["components"]}
+    assert listed == {pin.partition(" ")[0] for pin in pins(ROOT / "requirements.lock")}
+    hashes = [each["content"] for item in bill["components"] for each in item["hashes"]]
+    assert sorted(hashes) == sorted(re.findall("sha256:([0-9a-f]{64})", lock))

@@ -12,7 +12,9 @@ from runtime import failpoints
 failpoints.arm(sys.argv[1] or None, Path(sys.argv[2]))
 failpoints.reach("P6")
 failpoints.reach("P7")
-print("passed")
+print("passed once", flush=True)
+failpoints.reach("P7")
+print("passed twice")
 """
 
 
@@ -24,6 +26,13 @@ def run(setting: str, folder: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def test_it_is_killed_at_its_point_once(tmp_path: Path) -> None:
-    assert run("", tmp_path).stdout.endswith("passed\n")
+    assert run("", tmp_path).stdout.endswith("passed twice\n")
     assert run("P7:kill", tmp_path).returncode == -signal.SIGKILL
-    assert run("P7:kill", tmp_path).stdout.endswith("passed\n")
+    assert run("P7:kill", tmp_path).stdout.endswith("passed twice\n")
+
+
+def test_it_is_killed_the_time_that_was_named(tmp_path: Path) -> None:
+    ended = run("P7:kill:2", tmp_path)
+    assert ended.returncode == -signal.SIGKILL
+    assert "passed once" in ended.stdout
+    assert "passed twice" not in ended.stdout

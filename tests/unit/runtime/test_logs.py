@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import cache
 from typing import Any, Final
 
 import orjson
@@ -11,6 +12,7 @@ PROGRAM: Final = f"""
 import base64
 from pydantic import SecretStr
 from api.auth.keys import parse_keys
+from api.schemas.orders import OrderBody
 from runtime.logs import configure_logs, get_logger
 from runtime.settings import Settings
 
@@ -32,12 +34,18 @@ except RuntimeError as error:
 log.info("dumped", ring=ring, settings=settings)
 log.info("line\\nbreak", header="a\\r\\nevent: forged")
 try:
+    OrderBody.model_validate({{"quote_id": {SECRET!r}, "client_order_id": [{SECRET!r}]}})
+except Exception as error:
+    raw_transaction = {SECRET!r}
+    log.exception("refused", error=repr(error))
+try:
     parse_keys("id:" + seed + ",broken:" + seed[:-1])
 except Exception:
     log.exception("bad_keys")
 """
 
 
+@cache
 def lines() -> list[dict[str, Any]]:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, timeout=60, check=True
@@ -47,7 +55,7 @@ def lines() -> list[dict[str, Any]]:
 
 
 def test_key_material_is_in_no_line_whatever_is_logged() -> None:
-    failed, dumped, forged, bad = lines()
+    failed, dumped, forged, _, bad = lines()
     assert "in fail" in failed["exception"]
     assert "RuntimeError: a bug" in failed["exception"]
     assert "KeyRing" in dumped["ring"]
@@ -59,3 +67,11 @@ def test_key_material_is_in_no_line_whatever_is_logged() -> None:
     assert "aHVudGVyMi1odW50ZXIy" not in text
     # A line stays a line.
     assert (forged["event"], forged["header"]) == ("line\nbreak", "a\r\nevent: forged")
+
+
+def test_what_was_sent_is_in_no_line() -> None:
+    """Neither the locals of a traceback nor the input in an error of a model."""
+    refused = lines()[3]
+    assert refused["event"] == "refused"
+    assert "quote_id" in refused["exception"]
+    assert SECRET not in orjson.dumps(refused).decode()

@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from connectors import registry
+from domain.ids import VenueId
 from runtime.net import check_url
 from runtime.settings import Settings, SettingsError, comma_urls, ignored_names, load_settings
 
@@ -60,8 +62,8 @@ def test_a_typo_is_no_default(
 def test_names_of_parts_that_are_not_here_are_taken_and_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    load(monkeypatch, PERP_SIGNER_KEK="x", PERP_TRADING="y")
-    assert ignored_names() == ["PERP_SIGNER_KEK", "PERP_TRADING"]
+    load(monkeypatch, PERP_SIGNER_KEK="x", PERP_GAINS_GLOBAL_URL="y")
+    assert ignored_names() == ["PERP_GAINS_GLOBAL_URL", "PERP_SIGNER_KEK"]
 
 
 @pytest.mark.parametrize(
@@ -141,3 +143,26 @@ def test_names_outside_their_family_are_unknown(monkeypatch: pytest.MonkeyPatch,
     with pytest.raises(SettingsError) as refused:
         load(monkeypatch, **{name: "x"})
     assert refused.value.code == "UNKNOWN_SETTING"
+
+
+@pytest.mark.parametrize(
+    ("environment", "traded"),
+    [
+        ({}, True),
+        ({"PERP_NETWORK": "testnet"}, True),
+        ({"PERP_NETWORK": "live"}, False),
+        ({"PERP_NETWORK": "live", "PERP_TRADING": "on"}, False),
+        ({"PERP_NETWORK": "live", "PERP_TRADING": "on", "URLS": "https://a,wss://b"}, False),
+        ({"PERP_NETWORK": "live", "PERP_TRADING": "on", "URLS": "https://a,https://a"}, False),
+        ({"PERP_NETWORK": "live", "PERP_TRADING": "on", "URLS": "https://a,https://b"}, True),
+        ({"PERP_NETWORK": "live", "PERP_TRADING": "off", "URLS": "https://a,https://b"}, False),
+    ],
+)
+def test_real_money_is_asked_for_and_needs_two_nodes(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], traded: bool
+) -> None:
+    given = {name.replace("URLS", "PERP_RPC_URLS_137"): url for name, url in environment.items()}
+    settings = load(monkeypatch, **given)
+    assert settings.trades_on(137) is traded
+    chains = registry.traded_chains(settings)
+    assert (137 in chains[VenueId("gains")]) is (traded and settings.network != "testnet")

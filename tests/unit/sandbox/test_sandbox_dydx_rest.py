@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from sandbox.dydx.rest import Answer, Rest
-from sandbox.faults import NO_FAULTS, ActiveFaults, Fault
+from sandbox.faults import NO_FAULTS, ActiveFaults, Fault, Kind
 from tests.unit.sandbox.offline import ALL, START_US, Replica
 
 
@@ -129,3 +129,23 @@ def test_rate_limit_fault_refuses_everyone(caller: Caller) -> None:
     caller.faults = NO_FAULTS
     assert answer.status == 429
     assert answer.headers["Retry-After"] == "1000"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "status"),
+    [
+        ("geoblock", "GEOBLOCKED", "COMPLIANT"),
+        ("block", "COMPLIANCE_BLOCKED", "BLOCKED"),
+        ("close_only", None, "CLOSE_ONLY"),
+        (None, None, "COMPLIANT"),
+    ],
+)
+def test_who_is_served(caller: Caller, kind: Kind | None, code: str | None, status: str) -> None:
+    if kind is not None:
+        caller.faults = ActiveFaults([Fault("dydx", kind, None, until_ns=1)])
+    account = caller.get("/v4/addresses/dydx1abc", client=f"{kind}")
+    standing = caller.get("/v4/compliance/screen/dydx1abc", client=f"{kind}")
+    caller.faults = NO_FAULTS
+    assert account.status == (404 if code is None else 403)
+    assert json.loads(account.body)["errors"][0].get("code") == code
+    assert json.loads(standing.body)["status"] == status

@@ -1,5 +1,6 @@
 """From answers of the API and tickers to pools that can be priced, and to funding."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 from connectors.base.protocol import Decoded, HttpReply
 from connectors.gmx import constants as c
 from connectors.gmx import values
+from connectors.gmx.economics.model import Sided
+from connectors.gmx.economics.opened import Margins, PoolToken, Posted
 from connectors.gmx.economics.pricing import ECONOMICS
 from connectors.gmx.polls import InfoSession, TickersSession
 from connectors.gmx.pool_polls import ConfigSession, ValuesSession
@@ -104,14 +107,37 @@ def test_the_same_until_something_changes(venue: Venue) -> None:
 
 def test_the_smallest_position_comes_from_the_list() -> None:
     venue = Venue()
-    listed = [
-        type(item)(*[getattr(item, name) for name in item.__slots__[:-1]], "2.5")
-        for item in venue.state.listings.values()
-    ]
+    listed = [replace(item, min_size_usd="2.5") for item in venue.state.listings.values()]
     venue.state.list_markets(listed)
     venue.say_all()
     (found,) = venue.state.depth(BTC_USD, venue.now_ns)
     assert found.inputs.terms.config.min_position_size_usd_e30 == 25 * 10**29
+
+
+def test_what_is_posted_comes_from_the_list_and_the_configuration() -> None:
+    venue = Venue()
+    tokens = (PoolToken(kit.WBTC.lower(), "WBTC.b", 8), PoolToken(kit.USDC.lower(), "USDC", 6))
+    listed = [
+        replace(item, min_collateral_usd="1", symbol="BTC", tokens=tokens)
+        for item in venue.state.listings.values()
+        if item.market == BTC_USD
+    ]
+    venue.state.list_markets(listed)
+    venue.say_all()
+    (found,) = venue.state.depth(BTC_USD, venue.now_ns)
+    # Without the margins a collateral can be chosen all the same.
+    assert found.inputs.terms.posted == Posted(*tokens, None, None)
+    venue.say_configs(
+        minCollateralFactor="3",
+        minCollateralFactorForLiquidation="2",
+        minCollateralFactorForOpenInterestLong="5",
+        minCollateralFactorForOpenInterestShort="7",
+        maxPositionImpactFactorForLiquidations="4",
+    )
+    (found,) = venue.state.depth(BTC_USD, venue.now_ns)
+    margins = Margins(3, 2, Sided(5, 7), 4, 10**30)
+    assert found.inputs.terms.posted == Posted(*tokens, None, margins)
+    assert ECONOMICS.decode(ECONOMICS.encode(found.inputs)) == found.inputs
 
 
 def test_virtual_inventory_counts_where_there_is_one(venue: Venue) -> None:

@@ -525,3 +525,48 @@ def test_a_field_of_an_approval_is_named() -> None:
 
 def test_the_pool_of_the_tests_is_one_of_a_million() -> None:
     assert POOL.state.pair.above.depth_usd == 1_000_000
+
+
+# Margin -----------------------------------------------------------------------------------------
+
+
+def margin(amount: str, *, out: bool = False) -> Any:
+    """Of the long, 1000 USDC x10."""
+    wanted = {
+        "intent": "decrease" if out else "increase",
+        "side": "SELL" if out else "BUY",
+        "size_base": None,
+        "leverage": None,
+        "collateral_amount": Decimal(amount),
+    }
+    amounts = {
+        "collateral_amount": Decimal(amount), "size_base": Decimal(0), "notional_usd": Decimal(0),
+        "guard_price": None, "position_ref": "7",
+    }  # fmt: skip
+    return opened(amounts, **wanted)
+
+
+def test_margin_is_another_leverage_of_the_same_size() -> None:
+    """10000 of 1250 is 8x. 1333.33 would be 7.5x with 0.003 more than was asked for: 7.501."""
+    approve, step = DESK.steps(margin("250"))
+    assert approve.data[4:68] == encode(["address", "uint256"], [DIAMOND, 250 * 10**6])
+    assert call_of(step) == c.UpdateLeverage(c.TradeIndex(7), 8_000)
+    assert (step.id, step.gas, step.guard) == ("order", ORACLE_GAS, None)
+    assert call_of(DESK.step(margin("333.33"))) == c.UpdateLeverage(c.TradeIndex(7), 7_501)
+    [out] = DESK.steps(margin("200", out=True))
+    assert call_of(out) == c.UpdateLeverage(c.TradeIndex(7), 12_500)
+    # 850.01 left is 11.7645x: at 11.764 nothing more is sent back than was asked for.
+    [out] = DESK.steps(margin("149.99", out=True))
+    assert call_of(out) == c.UpdateLeverage(c.TradeIndex(7), 11_764)
+
+
+def test_margin_that_cannot_be_changed_is_refused() -> None:
+    assert refused(DESK, margin("0.0000001")) == "COLLATERAL"
+    assert refused(DESK, margin("0.01")) == "COLLATERAL"
+    assert refused(DESK, margin("1000", out=True)) == "COLLATERAL"
+    assert DESK.codes(margin("250")) == []
+    assert Desk(balance=249 * 10**6).codes(margin("250")) == ["BALANCE"]
+    assert Desk(balance=0).codes(margin("200", out=True)) == []
+    assert Desk(activated=1).codes(margin("250")) == ["MARKET_CLOSED"]
+    # More margin is never refused because nobody knows the pool.
+    assert Desk(pool=None).codes(margin("250")) == []

@@ -283,8 +283,6 @@ def test_a_request_that_nobody_answered_is_taken_back() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        log("LeverageUpdateInitiated", orderId=REQUEST, trader=TRADER, index=7),
-        log("LeverageUpdateExecuted", orderId=REQUEST, trader=TRADER, index=7),
         log("PositivePnlWithdrawalInitiated", orderId=REQUEST, trader=TRADER, index=7),
         log("TradePositivePnlWithdrawn", orderId=REQUEST, trader=TRADER, index=7),
         log("TradeMaxClosingSlippagePUpdated", user=TRADER, index=7, maxClosingSlippageP=5),
@@ -294,6 +292,22 @@ def test_a_request_that_nobody_answered_is_taken_back() -> None:
 )
 def test_what_trades_nothing_is_no_outcome_of_an_order(other: ChainLog) -> None:
     assert decoded(other) == []
+
+
+def test_a_change_of_margin_waits_and_is_a_fill_of_nothing() -> None:
+    asked = log("LeverageUpdateInitiated", orderId=REQUEST, trader=TRADER, index=7)
+    done = log("LeverageUpdateExecuted", at=1, orderId=REQUEST, trader=TRADER, index=7)
+    waits, changed = decoded(asked, done)
+    assert isinstance(waits, Resting)
+    assert isinstance(changed, Executed)
+    assert waits.ref == changed.ref == "request:12"
+    assert (changed.size_base, changed.position_ref, changed.completes) == (0, "7", True)
+    refused = log(
+        "LeverageUpdateExecuted", orderId=REQUEST, trader=TRADER, index=7, cancelReason=12
+    )
+    [cancelled] = decoded(refused)
+    assert isinstance(cancelled, Cancelled)
+    assert cancelled.ref == "request:12"
 
 
 def test_logs_of_other_contracts_are_skipped() -> None:

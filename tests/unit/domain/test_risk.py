@@ -6,7 +6,7 @@ import pytest
 
 from domain.ids import MarketId, VenueId
 from domain.orders import OrderIntent, OrderLeg
-from execution.risk import Limits, refusal
+from domain.risk import Limits, refusal
 
 GMX = VenueId("gmx")
 OPEN = OrderIntent(

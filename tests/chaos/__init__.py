@@ -1,0 +1,1 @@
+"""The kill matrix of orders, and a reader that shares nothing with the program."""

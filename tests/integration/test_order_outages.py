@@ -1,0 +1,443 @@
+"""Orders while Redis or Postgres freeze, die, are full, forget their last writes or are slow: what
+was answered 202 is in Postgres, is told to a worker, and is there once."""
+
+import asyncio
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError, RedisError
+
+from db import orders
+from db.migrate import migrate
+from db.orders import OrderRow
+from db.pool import Database
+from execution.intake import Intake
+from execution.lifecycle import Step
+from execution.outbox import Relay
+from execution.store import record
+from execution.worker import Worker
+from perptape.embedded_postgres import EmbeddedPostgres
+from perptape.embedded_redis import EmbeddedRedis
+from runtime.channels import ORDERS_STREAM, nonce_key
+from runtime.redis import fast_client, subscriber_client
+from tests.integration.auth_kit import Wallet, running
+from tests.integration.gateway_kit import eventually
+from tests.integration.orders_kit import NOW, accepted, pool_of, schema
+from tests.integration.test_gateway_rest import check_problem
+from tests.integration.trading_kit import PATH, SEAL, Trader, trader
+from tests.servers import open_folder, prepared, started
+
+pytestmark = pytest.mark.timeout(120)
+
+AWAY = (RedisError, OSError, TimeoutError)
+NOTHING = timedelta(0)
+
+
+class Mortal:
+    """A server that can be frozen, killed and started again on its data."""
+
+    def __init__(self, kind: Any, folder: Path, stack: ExitStack) -> None:
+        self._folder = folder
+        self._stack = stack
+        self._thread = stack.enter_context(ThreadPoolExecutor(1))
+        self._server = prepared(kind, folder)
+        self.url = self._server.url
+        self.start()
+
+    def start(self) -> None:
+        asyncio.run(self._server.prepare())
+        self._process: subprocess.Popen[bytes] = self._stack.enter_context(
+            started(self._server, self._folder)
+        )
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    async def restart(self) -> None:
+        # What a thread started ends with it, so the thread has to live on.
+        await asyncio.get_running_loop().run_in_executor(self._thread, self.start)
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+
+@pytest.fixture(scope="module")
+def redis_server() -> Iterator[Mortal]:
+    with open_folder() as folder, ExitStack() as stack:
+        yield Mortal(EmbeddedRedis, folder, stack)
+
+
+@pytest.fixture(scope="module")
+def postgres_server() -> Iterator[Mortal]:
+    with open_folder() as folder, ExitStack() as stack:
+        yield Mortal(EmbeddedPostgres, folder, stack)
+
+
+@pytest.fixture(scope="module")
+def database_url(embedded_postgres_dsn: str) -> Iterator[str]:
+    with asyncio.Runner() as runner:
+        context = schema(embedded_postgres_dsn)
+        yield runner.run(context.__aenter__())
+        runner.run(context.__aexit__(None, None, None))
+
+
+class Pipeline:
+    """From the outbox to a worker that prepares; what it handled, by order."""
+
+    def __init__(
+        self, database: Database, told: Redis, redis: Redis, connection: asyncpg.Connection
+    ) -> None:
+        self.redis = redis
+        self.connection = connection
+        self.relay = Relay(database, told, NOTHING)
+        self.intake = Intake(redis, "one", 1)
+        self.worker = Worker(database, self.intake, "one", self._handle)
+        self.handled: list[str] = []
+
+    async def _handle(self, row: OrderRow, epoch: int) -> None:
+        if row.state == "accepted":
+            await record(self.connection, row.new.id, [Step("prepared")], NOW, epoch)
+            self.handled.append(row.new.id)
+
+    async def run(self) -> None:
+        """As the executor's loops do, until nothing is left to do."""
+        async with asyncio.timeout(20):
+            while await self.connection.fetchval(
+                "SELECT count(*) FROM outbox WHERE done_at IS NULL"
+            ):
+                await self.relay.relay()
+                await self.relay.sweep()
+                claimed = (await self.intake.claim(100)).deliveries
+                for delivery in [*claimed, *await self.intake.read(100, 1)]:
+                    await self.worker.work(delivery)
+
+    async def check(self, order_ids: set[str]) -> None:
+        """I1 and I7: each of them is in one state and was dealt with once."""
+        assert sorted(self.handled) == sorted(order_ids)
+        for order_id in order_ids:
+            row = await orders.read(self.connection, order_id)
+            assert row is not None
+            assert (row.state, row.version) == ("prepared", 2)
+
+
+@asynccontextmanager
+async def pipeline(redis_url: str, database_url: str) -> AsyncIterator[Pipeline]:
+    async with AsyncExitStack() as stack:
+        told, redis = fast_client(redis_url), subscriber_client(redis_url)
+        stack.push_async_callback(told.aclose)
+        stack.push_async_callback(redis.aclose)
+        connection = await asyncpg.connect(database_url)
+        stack.push_async_callback(connection.close)
+        await connection.execute("TRUNCATE orders CASCADE")
+        database = await stack.enter_async_context(pool_of(database_url))
+        yield Pipeline(database, told, redis, connection)
+
+
+async def post_all(me: Trader, quotes: list[str]) -> list[str]:
+    """Ids of orders that have to be accepted, under the keys ``k0``, ``k1``, ..."""
+    answers = await asyncio.gather(*(me.post(each, f"k{n}") for n, each in enumerate(quotes)))
+    assert {answer.status_code for answer in answers} == {202}, answers[0].text
+    return [answer.json()["data"]["id"] for answer in answers]
+
+
+# Redis --------------------------------------------------------------------------------------------
+
+
+async def test_orders_while_redis_is_frozen(redis_server: Mortal, database_url: str) -> None:
+    """Row 14, and 12 for what may be asked without it."""
+    async with (
+        pipeline(redis_server.url, database_url) as line,
+        running(redis_server.url, database_url, seal=SEAL) as rig,
+    ):
+        me = await trader(rig, database_url)
+        quotes = [await me.quote() for _ in range(5)]
+        redis_server.signal(signal.SIGSTOP)
+        try:
+            ids = await post_all(me, quotes)
+            body = {"market": "BTC-USD", "side": "BUY", "intent": "open", "type": "market",
+                    "notional_usd": "1000", "leverage": "5"}  # fmt: skip
+            fresh = await me.ask("POST", "/v1/guarded-quotes", body, "new")
+            assert fresh.status_code == 503, fresh.text
+            with pytest.raises(AWAY):
+                await line.relay.relay()
+        finally:
+            redis_server.signal(signal.SIGCONT)
+        await line.run()
+        await line.check(set(ids))
+
+
+async def test_orders_while_redis_is_dead(redis_server: Mortal, database_url: str) -> None:
+    """Row 12: some were told before, one of them is being worked on, some come meanwhile."""
+    async with (
+        pipeline(redis_server.url, database_url) as line,
+        running(redis_server.url, database_url, seal=SEAL) as rig,
+    ):
+        me = await trader(rig, database_url)
+        before = await post_all(me, [await me.quote() for _ in range(3)])
+        quotes = [await me.quote() for _ in range(6)]
+        await line.relay.relay()
+        assert await line.intake.read(1, 100)
+        await asyncio.to_thread(redis_server.kill)
+        after = [
+            (await me.post(each, f"later{number}")).json()["data"]["id"]
+            for number, each in enumerate(quotes[3:])
+        ]
+        with pytest.raises(AWAY):
+            await line.relay.relay()
+        await redis_server.restart()
+        await line.redis.connection_pool.disconnect()
+        await line.run()
+        await line.check({*before, *after})
+
+
+async def test_orders_while_redis_is_full(redis_server: Mortal, database_url: str) -> None:
+    """Row 16: quotes are gone, orders with a guarded quote are taken, and told when there is
+    room."""
+    async with (
+        pipeline(redis_server.url, database_url) as line,
+        running(redis_server.url, database_url, seal=SEAL) as rig,
+    ):
+        me = await trader(rig, database_url)
+        quotes = [await me.quote() for _ in range(3)]
+        limit = (await line.redis.config_get("maxmemory"))["maxmemory"]
+        await line.redis.config_set("maxmemory", 1)
+        try:
+            ids = await post_all(me, quotes)
+            with pytest.raises(OutOfMemoryError):
+                await line.relay.relay()
+            await eventually(
+                lambda: rig.http.get("/v1/quotes/BTC-USD"),
+                lambda answer: answer.json().get("code") == "QUOTE_STALE",
+            )
+        finally:
+            await line.redis.config_set("maxmemory", limit)
+        await line.run()
+        await line.check(set(ids))
+        await eventually(
+            lambda: rig.http.get("/v1/quotes/BTC-USD"), lambda answer: answer.status_code == 200
+        )
+
+
+async def test_a_failover_that_loses_the_last_writes(
+    redis_server: Mortal, database_url: str
+) -> None:
+    """Row 15: the stream as a replica had it before entries, a reading and an acknowledgement."""
+    async with pipeline(redis_server.url, database_url) as line:
+        await line.redis.flushall()
+        news = [await accepted(line.connection) for _ in range(2)]
+        await line.relay.relay()
+        await line.intake.prepare()
+        kept = await line.redis.dump(ORDERS_STREAM)
+        news += [await accepted(line.connection) for _ in range(2)]
+        await line.relay.relay()
+        first, *_ = await line.intake.read(2, 100)
+        assert await line.worker.work(first)
+        assert kept is not None
+        await line.redis.restore(ORDERS_STREAM, 0, kept, replace=True)
+        await line.run()
+        await line.check({new.id for new in news})
+
+
+async def test_a_sign_in_that_a_failover_forgot_is_not_made_twice(
+    redis_server: Mortal, database_url: str
+) -> None:
+    """Row 15: a nonce that was lost is asked for again, one whose use was lost is used up."""
+    async with running(redis_server.url, database_url) as rig:
+        redis = Redis.from_url(redis_server.url)
+        wallet = Wallet(rig.http)
+        lost = await wallet.challenge()
+        await redis.delete(nonce_key(lost["nonce"]))
+        check_problem(await wallet.login(lost["message"]), 401, "NONCE_UNKNOWN")
+        used = await wallet.challenge()
+        kept = await redis.get(nonce_key(used["nonce"]))
+        assert (await wallet.login(used["message"])).status_code == 200
+        await redis.set(nonce_key(used["nonce"]), kept, ex=60)
+        check_problem(await wallet.login(used["message"]), 401, "NONCE_UNKNOWN")
+        assert (await wallet.login()).status_code == 200
+        await redis.aclose()
+
+
+# Postgres -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mortal_url(postgres_server: Mortal) -> str:
+    async def create() -> str:
+        server = await asyncpg.connect(postgres_server.url)
+        await server.execute("CREATE DATABASE orders")
+        await server.close()
+        url = f"{postgres_server.url.rpartition('/')[0]}/orders"
+        connection = await asyncpg.connect(url)
+        await migrate(connection)
+        await connection.close()
+        return url
+
+    return asyncio.run(create())
+
+
+async def counted(url: str, me: Trader) -> dict[str, str]:
+    """Order ids by the quote they came from."""
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch(
+            "SELECT id, quote_id FROM orders WHERE account_id = $1", me.account_id
+        )
+    finally:
+        await connection.close()
+    found = {str(row["quote_id"]): str(row["id"]) for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+async def test_a_table_that_is_locked_is_a_503_and_nothing_piles_up(
+    embedded_redis_url: str, database_url: str
+) -> None:
+    """Row 20: whatever the server ended later, nobody was told 202, and the keys are good again."""
+    async with running(embedded_redis_url, database_url, seal=SEAL) as rig:
+        me = await trader(rig, database_url)
+        quote = await me.quote()
+        holder = await asyncpg.connect(database_url)
+        async with holder.transaction():
+            await holder.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+            answers = await asyncio.gather(*(me.post(quote, f"k{n}") for n in range(50)))
+            for answer in answers:
+                check_problem(answer, 503, "DATABASE_UNAVAILABLE")
+                assert answer.headers["Retry-After"]
+            waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            assert await holder.fetchval(waits) == 0
+        await holder.close()
+        assert await counted(database_url, me) == {}
+        await eventually(lambda: me.post(quote, "k0"), lambda got: got.status_code == 202)
+        assert list(await counted(database_url, me)) == [quote]
+
+
+async def test_postgres_dies_under_orders(
+    postgres_server: Mortal, mortal_url: str, embedded_redis_url: str
+) -> None:
+    """Row 18, and 19 while it is away: every 202 stands, and who was told nothing asks again."""
+    async with running(embedded_redis_url, mortal_url, seal=SEAL) as rig:
+        me = await trader(rig, mortal_url)
+        quotes = [await me.quote() for _ in range(60)]
+
+        async def post(number: int) -> httpx.Response:
+            return await me.post(quotes[number], f"k{number}")
+
+        sending = [asyncio.create_task(post(number)) for number in range(60)]
+        await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.to_thread(postgres_server.kill)
+        first = await asyncio.gather(*sending)
+        assert {answer.status_code for answer in first} <= {202, 503}
+        check_problem(await post(0), 503, "DATABASE_UNAVAILABLE")
+        # Prices do not need it.
+        assert (await rig.http.get("/v1/quotes/BTC-USD")).status_code == 200
+        await postgres_server.restart()
+        await eventually(lambda: me.ask("GET", PATH), lambda answer: answer.status_code == 200)
+        stored = await counted(mortal_url, me)
+        for number, answer in enumerate(first):
+            if answer.status_code == 202:
+                assert stored[quotes[number]] == answer.json()["data"]["id"]
+        for number in range(60):
+            again = await eventually(
+                lambda number=number: post(number),  # type: ignore[misc]
+                lambda answer: answer.status_code in (202, 410),
+            )
+            # The quote may have expired meanwhile; what was stored has its answer all the same.
+            expected = 202 if quotes[number] in stored else again.status_code
+            assert again.status_code == expected
+            if quotes[number] in stored:
+                assert again.json()["data"]["id"] == stored[quotes[number]]
+
+
+# The processes themselves -------------------------------------------------------------------------
+
+
+async def test_a_gateway_that_stops_under_orders_loses_none(
+    embedded_redis_url: str, database_url: str
+) -> None:
+    """Row 50: each was answered and stands, or was not answered and the next gateway says what
+    became of it."""
+    async with running(embedded_redis_url, database_url, seal=SEAL) as rig:
+        me = await trader(rig, database_url)
+        quotes = [await me.quote() for _ in range(60)]
+
+        async def post(number: int) -> httpx.Response | None:
+            try:
+                return await me.post(quotes[number], f"k{number}")
+            except httpx.TransportError:
+                return None
+
+        sending = [asyncio.create_task(post(number)) for number in range(60)]
+        await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
+        rig.stop.set()
+        first = await asyncio.gather(*sending)
+    assert any(answer is not None for answer in first)
+    stored = await counted(database_url, me)
+    async with running(embedded_redis_url, database_url, seal=SEAL) as rig:
+        me.http = rig.http
+        for number, answer in enumerate(first):
+            again = await me.post(quotes[number], f"k{number}")
+            if answer is not None and answer.status_code == 202:
+                assert stored[quotes[number]] == answer.json()["data"]["id"]
+            if quotes[number] in stored:
+                assert again.json()["data"]["id"] == stored[quotes[number]]
+
+
+async def test_a_worker_that_stops_hands_its_orders_over(
+    redis_server: Mortal, database_url: str
+) -> None:
+    """Row 50: the next one waits neither for the lease nor for the entry."""
+    async with pipeline(redis_server.url, database_url) as line:
+        await line.redis.flushall()
+        new = await accepted(line.connection)
+        begun = asyncio.Event()
+
+        async def endless(row: OrderRow, epoch: int) -> None:
+            del row, epoch
+            begun.set()
+            await asyncio.Event().wait()
+
+        async with pool_of(database_url) as database:
+            patient = Intake(line.redis, "stopping", 60_000)
+            stopping = Worker(database, patient, "stopping", endless)
+            await line.relay.relay()
+            [delivery] = await patient.read(10, 100)
+            work = asyncio.create_task(stopping.work(delivery))
+            await begun.wait()
+            work.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await work
+        assert await line.relay.relay() == 1
+        [again] = await line.intake.read(10, 100)
+        assert again.order_id == new.id
+        assert await line.worker.work(again)
+        await line.check({new.id})
+
+
+async def test_a_message_of_another_version_is_told_again_and_not_dropped(
+    redis_server: Mortal, database_url: str
+) -> None:
+    """Row 49: an entry that this version cannot read is no loss, since the order is in Postgres
+    until it is done; one with more fields than it knows is read as far as it goes."""
+    async with pipeline(redis_server.url, database_url) as line:
+        await line.redis.flushall()
+        strange, richer = await accepted(line.connection), await accepted(line.connection)
+        await line.connection.execute("UPDATE outbox SET relayed_at = now()")
+        await line.intake.prepare()
+        await line.redis.xadd(ORDERS_STREAM, {"v": "2", "orders": f'["{strange.id}"]'})
+        await line.redis.xadd(ORDERS_STREAM, {"v": "2", "order": richer.id, "version": "1"})
+        [delivery] = await line.intake.read(10, 100)
+        assert delivery.order_id == richer.id
+        assert await line.worker.work(delivery)
+        await line.run()
+        await line.check({strange.id, richer.id})
