@@ -27,7 +27,7 @@ from connectors.gmx import connector as gmx
 from connectors.gmx import constants as gmx_constants
 from connectors.gmx import history as gmx_history
 from connectors.gmx import orders_desk as gmx_orders
-from connectors.gmx.addresses import contracts
+from connectors.gmx.addresses import contracts, release
 from connectors.gmx.economics.pricing import ECONOMICS as GMX_ECONOMICS
 from connectors.gmx.routes import ROUTES as GMX_ROUTES
 from domain.ids import MarketId, VenueId
@@ -108,7 +108,8 @@ def spenders(settings: Settings) -> Mapping[tuple[VenueId, int], str]:
     """Whom the owner of a collateral allows to take it, by venue and chain. Raises InputError
     ``BAD_ADDRESS``."""
     chain_id = _GMX_CHAINS[settings.network]
-    gmx_contracts = contracts(chain_id, settings.gmx_version, settings.gmx_addresses)
+    version = release(chain_id, settings.gmx_addresses, settings.gmx_version)
+    gmx_contracts = contracts(chain_id, version, settings.gmx_addresses)
     diamonds = {chain: item.diamond for chain, item in DEPLOYMENTS.items()}
     diamonds |= settings.gains_diamond_addresses
     found = {(VenueId("gains"), chain): address for chain, address in diamonds.items()}
