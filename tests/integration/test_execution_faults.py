@@ -323,17 +323,27 @@ async def test_a_reorganisation_brings_an_order_back_and_its_bytes_out_again(
     assert again["blockHash"] != first["blockHash"]
     assert not (await desk.row(new)).final
     await desk.mine(deep + 2)
+    async with asyncio.timeout(20):
+        while not (await desk.row(new)).final:
+            await desk.watcher.turn()
+            await desk.mine(1)
+    told = await desk.history(new)
+    assert told[3:] == ["reverted", "undone", "reverted", "finalised"]
+
+
+async def test_one_of_two_nodes_makes_nothing_final(desk: Desk) -> None:
+    """Row 25, the other side of 28."""
+    new, _ = await desk.submitted(to=USDC, data=MORE_THAN_THERE_IS)
+    await desk.turns_until(new, "rejected")
+    await desk.mine(DEPTH + 1)
     await desk.sandbox.fault("refuse", endpoint="b")
     await desk.watcher.turn()
-    # Deep enough, but only one of two says so.
     assert not (await desk.row(new)).final
     await desk.sandbox.client.delete("/chain-faults")
     async with asyncio.timeout(20):
         while not (await desk.row(new)).final:
             await desk.mine(1)
             await desk.watcher.turn()
-    told = await desk.history(new)
-    assert told[3:] == ["reverted", "undone", "reverted", "finalised"]
 
 
 async def test_who_cannot_pay_is_refused_by_the_nodes_and_nothing_goes_out(desk: Desk) -> None:
