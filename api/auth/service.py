@@ -97,9 +97,6 @@ class Auth:
     async def challenge(self, address: str, chain_id: int) -> Challenge:
         """A nonce and the message to sign. Raises Invalid, Unavailable."""
         self._ring()
-        if address == address.lower():
-            # As many wallets say it; the message has the checksum.
-            address = await self.work("api.auth.wallets", "with_checksum", address)
         binding = Binding(address, chain_id, self.config.domain, self.config.public_url)
         now_us = wall_us()
         expires_us = now_us + NONCE_TTL_S * 1_000_000

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from eth_utils.address import to_checksum_address
-
 from api.auth.chains import Chains
 from api.auth.nonces import Binding
 from api.problems import Invalid, Issue
@@ -30,10 +28,6 @@ class Owner:
 
     address: str
     chain_id: int
-
-
-def with_checksum(address: str) -> str:
-    return str(to_checksum_address(address))
 
 
 def message_text(binding: Binding, nonce: str, issued_at: str, expiration_time: str) -> str:

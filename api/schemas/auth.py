@@ -36,7 +36,7 @@ ChainId = Annotated[
 
 
 class NonceBody(Said):
-    address: EvmAddress = Field(description="with its checksum (EIP-55), or all in lower case")
+    address: EvmAddress = Field(description="with its checksum (EIP-55)")
     chain_id: ChainId
 
 

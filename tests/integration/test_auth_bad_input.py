@@ -30,7 +30,7 @@ async def rig(embedded_redis_url: str, database_url: str) -> AsyncIterator[Rig]:
     ("path", "body", "issues"),
     [
         ("nonce", {}, [("body.address", "MISSING"), ("body.chain_id", "MISSING")]),
-        ("nonce", {"address": "0x" + "aA" * 20, "chain_id": 1}, [
+        ("nonce", {"address": "0x" + "a" * 40, "chain_id": 1}, [
             ("body.address", "ADDRESS_INVALID")]),
         ("nonce", {"address": "0x0", "chain_id": 1}, [("body.address", "NO_ADDRESS")]),
         ("nonce", {"address": "0x" + "0" * 40, "chain_id": 1}, [("body.address", "NO_ADDRESS")]),

@@ -3,6 +3,7 @@
  * script can read. What is kept here is only that there was a sign-in, and with which wallet.
  */
 
+import { withChecksum } from './address';
 import { ask, asProblem, Problem, type Asked } from './api';
 import { account, chainId, discover, signText, type FoundWallet } from './wallet';
 
@@ -80,7 +81,7 @@ class Session {
       this.shown = address;
       this.state = 'signing';
       const chain = (await chainId(wallet)) || DEFAULT_CHAIN;
-      const asked = { address, chain_id: chain };
+      const asked = { address: withChecksum(address), chain_id: chain };
       const nonce = await ask<{ message: string }>('POST', '/v1/auth/nonce', { body: asked });
       const signature = await signText(wallet, address, nonce.message);
       const body = { message: nonce.message, signature, cookie: true };
