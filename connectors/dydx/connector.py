@@ -66,7 +66,7 @@ class DydxConnector:
 
     def list_notes(self) -> Mapping[str, Sequence[int]]:
         """Margins by ticker."""
-        return dict(self._margins)
+        return {ticker: tuple(margin) for ticker, margin in self._margins.items()}
 
     def take_list(
         self, markets: Sequence[Market], notes: Mapping[str, Sequence[int]] | None

@@ -89,13 +89,6 @@ async def test_a_wallet_signs_in(rig: Rig) -> None:
     assert told["expires_at"] == grant["expires_at"]
 
 
-async def test_an_address_in_lower_case_gets_its_checksum(rig: Rig) -> None:
-    wallet = Wallet(rig.http)
-    challenge = await wallet.challenge(address=wallet.key.address.lower())
-    assert parse_message(challenge["message"]).address == wallet.key.address
-    assert (await wallet.login(challenge["message"])).status_code == 200
-
-
 async def test_a_key_is_one_account_everywhere(rig: Rig) -> None:
     wallet = Wallet(rig.http)
     first = await wallet.grant()

@@ -17,7 +17,15 @@ from tests.servers import open_folder
 
 pytestmark = pytest.mark.timeout(300)
 
-CHILDREN = ("chain_events", "fills", "order_events", "order_steps", "tx_attempts", "outbox")
+CHILDREN = (
+    "decisions",
+    "chain_events",
+    "fills",
+    "order_events",
+    "order_steps",
+    "tx_attempts",
+    "outbox",
+)
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +100,11 @@ async def _effect_twice(
     token = content["sandbox"]["tokens"][str(chain)]["USDC"]
     owner = sent["from"]
     await rpc(chain, "anvil_impersonateAccount", owner)
-    await rpc(chain, "eth_sendTransaction", {"from": owner, "to": token, "data": approval})
-    again = {name: sent[name] for name in ("from", "to", "value", "gas")}
+    # A node suggests a tip above its own fee cap after many empty blocks.
+    fees = {name: sent[name] for name in ("maxFeePerGas", "maxPriorityFeePerGas")}
+    approve = fees | {"from": owner, "to": token, "data": approval}
+    await rpc(chain, "eth_sendTransaction", approve)
+    again = fees | {name: sent[name] for name in ("from", "to", "value", "gas")}
     await rpc(chain, "eth_sendTransaction", again | {"data": sent["input"]})
     return "doubled", "I2", order_id
 
