@@ -227,7 +227,7 @@ class Trader:
         path, sent = f"/v1/orders/{order['id']}", set[tuple[str, int]]()
         asked = 0
         if fate == "withdraw":
-            await self._ask("DELETE", path)
+            await self._ask("DELETE", path, key=f"withdraw-{order['id']}")
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             waiting = {"wait_version": str(order["version"] + 1)} if sent else {}
@@ -244,7 +244,7 @@ class Trader:
                 if fate == "cancel_resting" and not order["cancel_requested"]:
                     # Again where the venue did not take it: a node may have told of another state.
                     asked += 1
-                    await self._ask("DELETE", path)
+                    await self._ask("DELETE", path, key=f"cancel-{asked}-{order['id']}")
             if fate != "ignore":
                 await self._sign(order, sent)
             await asyncio.sleep(_PAUSE_S)
