@@ -101,16 +101,16 @@ def _parsed(payload: str) -> Any:
 
 
 def _is_valid(packet: ClientPacket) -> bool:
-    data = packet.data
+    data, number = packet.data, packet.number
     match packet.kind:
         case "connect":
-            return data is None or isinstance(data, dict)
+            return number is None and (data is None or isinstance(data, dict))
         case "disconnect":
-            return data is None
+            return number is None and data is None
         case "event":
             return isinstance(data, list) and bool(data) and _is_event_name(data[0])
         case "ack":
-            return isinstance(data, list) and packet.number is not None
+            return isinstance(data, list) and number is not None
 
 
 def _is_event_name(name: Any) -> bool:
