@@ -37,6 +37,8 @@ export interface RouteRow {
   total_cost_usd: string;
   liquidation_price: string | null;
   needs: Need[];
+  /** False: nobody asked, or the chain did not answer in time. */
+  needs_known: boolean;
 }
 
 export interface ExcludedRow {
