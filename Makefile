@@ -4,9 +4,8 @@ BIN := .venv/bin
 PACKAGES := $(wildcard domain runtime connectors aggregator execution account api db perptape sandbox)
 FAST_TESTS := $(wildcard tests/unit tests/property tests/conformance tests/simulation tests/protocol)
 AGAIN := echo 'AGAIN, ALONE: what failed above'; $(BIN)/pytest --last-failed --last-failed-no-failures none
-# These start the whole program or need both cores: one at a time. Those that trade mostly wait: two.
-WHOLE := $(wildcard $(addprefix tests/integration/test_, supervisor.py gateways.py load.py recording.py feed_process.py))
-TRADING := $(wildcard $(addprefix tests/integration/test_, execution.py chaos.py))
+# These start the whole program or need both cores: one at a time.
+WHOLE := $(wildcard $(addprefix tests/integration/test_, supervisor.py execution.py chaos.py gateways.py load.py recording.py feed_process.py))
 NGINX_TESTS := tests/integration/test_nginx.py
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
 
@@ -38,9 +37,8 @@ test: check
 	@CHROMIUM="$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser \
 		|| command -v google-chrome)}"; export CHROMIUM; \
 	NGINX="$${NGINX:-$$(command -v nginx || command -v /usr/sbin/nginx)}"; export NGINX; \
-	$(BIN)/pytest -n 2 --dist loadfile tests/integration $(WHOLE:%=--ignore=%) $(TRADING:%=--ignore=%) \
-		$(NGINX_TESTS:%=--ignore=%) || { $(AGAIN) tests/integration; } || exit; \
-	$(BIN)/pytest -n 2 --dist loadfile $(TRADING) || { $(AGAIN) $(TRADING); } || exit; \
+	$(BIN)/pytest -n 2 --dist loadfile tests/integration $(WHOLE:%=--ignore=%) $(NGINX_TESTS:%=--ignore=%) \
+		|| { $(AGAIN) tests/integration; } || exit; \
 	$(BIN)/pytest $(WHOLE) $${NGINX:+$(NGINX_TESTS)} $${CHROMIUM:+tests/e2e} \
 		|| { $(AGAIN) $(WHOLE) $${NGINX:+$(NGINX_TESTS)} $${CHROMIUM:+tests/e2e}; } || exit; \
 	tools/newcomer.sh || exit; \
