@@ -20,7 +20,7 @@ from sandbox.chain.places import BASE_FEE_WEI, GENESIS
 _BUNDLED: Final = "share/anvil"
 # A transaction of GMX takes some 50 KB; older ones go. States are kept as deep as a drill can turn
 # the chain back, at half a megabyte each.
-_KEPT_BLOCKS: Final = "400"
+_KEPT_BLOCKS: Final = "2000"
 _KEPT_STATES: Final = "80"
 # Gas costs what it does on the chain it stands for, where nobody tips. The sandbox makes the blocks
 # that no transaction asks for: with an interval of its own the node keeps 1,500 states.
