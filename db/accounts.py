@@ -24,6 +24,7 @@ INSERT INTO accounts (address, chain_id, created_at) VALUES ($1, $2, $3)
 ON CONFLICT (address, chain_id) DO UPDATE SET address = excluded.address
 RETURNING id
 """
+_CHAIN: Final = "SELECT chain_id FROM accounts WHERE id = $1"
 
 
 async def ensure(
@@ -32,3 +33,9 @@ async def ensure(
     """The account, made when this is its first time. Raises what asyncpg raises."""
     found = await connection.fetchval(_ENSURE, address, chain_id, now)
     return Account(str(found), address, chain_id)
+
+
+async def chain_of(connection: asyncpg.Connection, account_id: str) -> int | None:
+    """The only chain it is known on, or ``EVERY_CHAIN``; None where there is no such account."""
+    found: int | None = await connection.fetchval(_CHAIN, account_id)
+    return found

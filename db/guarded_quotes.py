@@ -42,6 +42,7 @@ INSERT INTO decisions (order_id, at, arrival_mid, routes)
 SELECT $1, $3, (decision->>'reference_price')::numeric, decision FROM guarded_quotes
 WHERE id = $2 AND decision IS NOT NULL
 """
+_ROUTES: Final = "SELECT routes->'routes' FROM decisions WHERE order_id = $1"
 _SELECT: Final = "SELECT * FROM guarded_quotes WHERE id = $1 AND account_id = $2"
 _FORGET: Final = """
 DELETE FROM guarded_quotes WHERE id IN (
@@ -73,6 +74,13 @@ async def decided(
     """The order keeps what it was decided from, when the quote is gone. In the transaction that
     accepts it."""
     await connection.execute(_DECIDED, order_id, quote_id, now)
+
+
+async def routes_of(connection: asyncpg.Connection, order_id: str) -> Sequence[Any]:
+    """The routes that an order was decided from, as they were answered, in their ranking; none
+    where nobody decided."""
+    found = await connection.fetchval(_ROUTES, order_id)
+    return [] if found is None else orjson.loads(found) or []
 
 
 async def read(

@@ -11,7 +11,7 @@ import asyncpg
 from db.orders import ADD_EVENT, ADD_OUTBOX, NewOrder, Told, as_json
 from domain import codec
 from domain.errors import PerpError, Recovery
-from domain.orders import OrderState, Reason
+from domain.orders import OrderLeg, OrderState, Reason
 from domain.outcomes import EventPlace, Executed, Outcome
 
 
@@ -53,6 +53,10 @@ UPDATE orders SET version = $3, state = $4, phase = $5, ending = $6, reason = $7
     cancel_requested = $8, cancel_sent = $9, final = $10, updated_at = $11
 WHERE id = $1 AND version = $3 - 1 AND ($2::bigint IS NULL OR lease_epoch = $2)
 RETURNING true
+"""
+_REROUTE: Final = """
+UPDATE orders SET leg = $3, venue = $4, chain_id = $5, pool = $6, size_base = $7
+WHERE id = $1 AND lease_epoch = $2 RETURNING true
 """
 _REFS: Final = """
 UPDATE orders SET venue_refs = venue_refs || $2::jsonb WHERE id = $1
@@ -125,6 +129,14 @@ async def save(
     if not saved:
         raise LeaseLost(order_id)
     await connection.execute(ADD_EVENT, order_id, *told)
+
+
+async def reroute(connection: asyncpg.Connection, order_id: str, epoch: int, leg: OrderLeg) -> None:
+    """It is traded there from now on. Raises LeaseLost."""
+    leg_json = as_json(codec.encode(leg))
+    where = leg.venue, str(leg.chain_id), leg.pool, leg.size_base
+    if not await connection.fetchval(_REROUTE, order_id, epoch, leg_json, *where):
+        raise LeaseLost(order_id)
 
 
 async def notify(

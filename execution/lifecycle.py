@@ -272,7 +272,9 @@ def _stepped(order: Order, step: Step) -> tuple[OrderEvent, Order | None, tuple[
         # Of what has ended the reason is why it did.
         told = order.reason if is_terminal(order) else step.reason
         return name, replace(order, reason=told), ()
-    if name in ("rerouted", "update_requested", "amended"):
+    if name == "rerouted":
+        return name, replace(order, reason=step.reason), ()
+    if name in ("update_requested", "amended"):
         return name, order, ()
     return name, None if order.final else replace(order, final=True), ()
 

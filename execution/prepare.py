@@ -1,9 +1,10 @@
 """From an order to transactions that its owner can sign: read, checked, built, simulated."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 
@@ -16,7 +17,15 @@ from connectors.base.orders import (
     Step,
     Update,
 )
-from db import order_amendments, order_changes, order_steps, trading_limits, tx_attempts
+from db import (
+    accounts,
+    guarded_quotes,
+    order_amendments,
+    order_changes,
+    order_steps,
+    trading_limits,
+    tx_attempts,
+)
 from db.instants import instant
 from db.order_amendments import AmendmentRow
 from db.order_steps import NewStep
@@ -24,18 +33,22 @@ from db.orders import OrderRow
 from db.pool import Database
 from domain import risk
 from domain.amendments import amended
-from domain.errors import ChainTransient, InputError
-from domain.orders import TERMINAL, Reason
+from domain.errors import ChainTransient, InputError, VenueUnavailable
+from domain.orders import TERMINAL, OrderLeg, Reason
 from execution import lifecycle
 from execution.chain import Chain
 from execution.gas import Fees, first_fees, rules_of
+from execution.reroute import alternatives, may_move, moved
 from execution.rpc_values import Block, CallResult
 from execution.store import record
 from execution.venues import Venues
+from runtime.clock import mono_ns
 from runtime.failpoints import reach
 
 SIGN_WITHIN: Final = timedelta(minutes=2)
 """After this fees, nonce and the venue's state are looked at again."""
+REROUTE_NS: Final = 3_000_000_000
+"""After this no further route is tried: a turn has its end."""
 GAS_HEAD_ROOM: Final = (3, 2)
 """Times what the simulation used."""
 GAS_CAP: Final = 2
@@ -59,6 +72,13 @@ class Plan:
     not_before: datetime | None = None
 
 
+class Moved(NamedTuple):
+    """Where an order goes instead, and why."""
+
+    leg: OrderLeg
+    why: Reason
+
+
 class Preparer:
     def __init__(self, database: Database, venues: Venues) -> None:
         self._database = database
@@ -71,17 +91,45 @@ class Preparer:
         known then, and nothing was done.
         """
         new = row.new
-        request = Place(new.tag, new.owner, new.intent, new.leg, new.approval)
-        plan = await self._stopped(row) or await self._planned(row, request)
+        elsewhere: Moved | None = None
+        plan = await self._placing(row, new.leg)
+        if isinstance(plan, Reason) and row.state == "accepted" and may_move(new, plan):
+            elsewhere, plan = await self._elsewhere(row, plan)
         reach("P6")
         async with self._database.acquire() as connection, connection.transaction():
+            events = [] if elsewhere is None else [lifecycle.Step("rerouted", elsewhere.why)]
             if isinstance(plan, Reason):
                 await order_steps.supersede(connection, new.id)
-                event = lifecycle.Step("rejected", plan)
+                events.append(lifecycle.Step("rejected", plan))
             else:
                 await self._store(connection, row, plan, now)
-                event = lifecycle.Step("prepared")
-            await record(connection, new.id, [event], now, epoch)
+                if elsewhere is not None:
+                    await order_changes.reroute(connection, new.id, epoch, elsewhere.leg)
+                events.append(lifecycle.Step("prepared"))
+            await record(connection, new.id, events, now, epoch)
+
+    async def _placing(self, row: OrderRow, leg: OrderLeg) -> Plan | Reason:
+        new = row.new
+        request = Place(new.tag, new.owner, new.intent, leg, new.approval)
+        return await self._stopped(row, leg) or await self._planned(row, request)
+
+    async def _elsewhere(self, row: OrderRow, why: Reason) -> tuple[Moved | None, Plan | Reason]:
+        """The next route that takes it, or the refusal as it was; one that cannot be asked now does
+        not. Nothing was handed out yet, so that there is one effect at most."""
+        async with self._database.acquire() as connection:
+            routes = await guarded_quotes.routes_of(connection, row.new.id)
+            chain_id = await accounts.chain_of(connection, row.new.account_id)
+        begun_ns = mono_ns()
+        for leg in alternatives(row.new, routes):
+            if chain_id not in (accounts.EVERY_CHAIN, leg.chain_id) or not self._venues.trades(leg):
+                continue
+            if mono_ns() - begun_ns > REROUTE_NS:
+                break
+            with contextlib.suppress(ChainTransient, VenueUnavailable):
+                plan = await self._placing(row, leg)
+                if isinstance(plan, Plan):
+                    return Moved(leg, moved(row.new, why)), plan
+        return None, why
 
     async def prepare_cancel(self, row: OrderRow, epoch: int, now: datetime) -> None:
         """The step that takes back what rests, blocked while it is too early; or why there is none
@@ -138,13 +186,13 @@ class Preparer:
             return Reason(error.code, error.message)
         return await self._planned(row, Update(new.tag, new.owner, intent, leg, row.venue_refs))
 
-    async def _stopped(self, row: OrderRow) -> Reason | None:
+    async def _stopped(self, row: OrderRow, leg: OrderLeg) -> Reason | None:
         """Why the operators do not want it now."""
         if row.new.intent.reduces:
             return None
         async with self._database.acquire() as connection:
             limits = await trading_limits.read(connection)
-        return risk.refusal(row.new.intent, row.new.leg, limits)
+        return risk.refusal(row.new.intent, leg, limits)
 
     # Planning ---------------------------------------------------------------------------------
 

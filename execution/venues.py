@@ -1,7 +1,7 @@
 """What may be traded on: builders of venues, the nodes of their chains, and today's depth."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from connectors.base import markets
 from connectors.base.orders import OrderBuilder
 from domain.errors import InputError, VenueProtocolError, VenueUnavailable
 from domain.ids import MarketId, VenueId
+from domain.orders import ChainId, OrderLeg
 from execution.chain import Chain
 from runtime.channels import depth_key
 from runtime.logs import get_logger
@@ -85,6 +86,11 @@ class Venues:
         if found is None:
             raise InputError("UNKNOWN_CHAIN", f"no node of chain {chain_id} is configured")
         return found
+
+    def trades(self, leg: OrderLeg) -> bool:
+        """Whether orders are made there."""
+        chains: Sequence[ChainId] = registry.traded_chains(self._settings).get(leg.venue, ())
+        return leg.chain_id in chains
 
     async def read_depth(
         self, market: MarketId, needed: tuple[VenueId, str] | None = None
