@@ -31,28 +31,34 @@ class Ladder(NamedTuple):
 
 
 def ladders(
-    economics: Mapping[VenueId, Economics], found: Mapping[MarketId, Known]
+    economics: Mapping[VenueId, Economics],
+    found: Mapping[MarketId, Known],
+    service_fee_bps: Decimal = Decimal(0),
 ) -> list[Ladder]:
-    """Of some markets."""
-    made = price(economics, found)
+    """Of some markets. ``service_fee_bps``: of whoever runs this."""
+    made = price(economics, found, service_fee_bps)
     return [Ladder(market, made[market], _depth(economics, found[market])) for market in found]
 
 
 def price(
-    economics: Mapping[VenueId, Economics], found: Mapping[MarketId, Known]
+    economics: Mapping[VenueId, Economics],
+    found: Mapping[MarketId, Known],
+    service_fee_bps: Decimal = Decimal(0),
 ) -> dict[MarketId, bytes]:
     """``data`` of their envelopes, all in one pass: what numpy takes for a call is the same for one
     market and for forty."""
     open_ = {market: known for market, known in found.items() if known.pools}
-    made = _priced(economics, open_) if open_ else {}
+    made = _priced(economics, open_, service_fee_bps) if open_ else {}
     for market, known in found.items():
         if not known.pools:
-            made[market] = _data(known, ([], []), (_NO_SPLITS, _NO_SPLITS))
+            made[market] = _data(known, ([], []), (_NO_SPLITS, _NO_SPLITS), service_fee_bps)
     return made
 
 
 def _priced(
-    economics: Mapping[VenueId, Economics], found: Mapping[MarketId, Known]
+    economics: Mapping[VenueId, Economics],
+    found: Mapping[MarketId, Known],
+    service_fee_bps: Decimal,
 ) -> dict[MarketId, bytes]:
     places = [[pool.place for pool in known.pools] for known in found.values()]
     pools = [pool for known in found.values() for pool in known.pools]
@@ -61,7 +67,7 @@ def _priced(
     rows = rows_of(rank(cells, _POINTS, places), places)
     splits = splits_of(cells, _POINTS, places, reference)
     return {
-        market: _data(known, (buys, sells), (bought, sold))
+        market: _data(known, (buys, sells), (bought, sold), service_fee_bps)
         for (market, known), buys, sells, bought, sold in zip(
             found.items(), *rows, *splits, strict=True
         )
@@ -69,9 +75,13 @@ def _priced(
 
 
 def _data(
-    known: Known, rows: tuple[Any, Any], splits: tuple[Sequence[SplitRow], Sequence[SplitRow]]
+    known: Known,
+    rows: tuple[Any, Any],
+    splits: tuple[Sequence[SplitRow], Sequence[SplitRow]],
+    service_fee_bps: Decimal,
 ) -> bytes:
-    return orjson.dumps(ladder_data(_SIZES, rows, splits, _mid_text(known), known.excluded))
+    mid = _mid_text(known)
+    return orjson.dumps(ladder_data(_SIZES, rows, splits, mid, known.excluded, service_fee_bps))
 
 
 def _depth(economics: Mapping[VenueId, Economics], known: Known) -> bytes:

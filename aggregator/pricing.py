@@ -3,6 +3,7 @@ for long goes over once, and what is made of it there stays."""
 
 import pickle
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from io import BytesIO
 from typing import Any, Final
 
@@ -25,8 +26,9 @@ class ForgottenError(Exception):
 class Pricer:
     """Call ``price`` again when it has returned."""
 
-    def __init__(self) -> None:
+    def __init__(self, service_fee_bps: Decimal = Decimal(0)) -> None:
         self._durables = Durables()
+        self._service_fee_bps = service_fee_bps
 
     async def price(self, found: Mapping[MarketId, Known]) -> Sequence[Ladder]:
         """Raises BesideLost."""
@@ -37,7 +39,7 @@ class Pricer:
             return await self._ask(found)
 
     async def _ask(self, found: Mapping[MarketId, Known]) -> Sequence[Ladder]:
-        return await beside.call(priced, _Message(self._durables, found))
+        return await beside.call(priced, _Message(self._durables, found), self._service_fee_bps)
 
 
 class Durables:
@@ -96,13 +98,13 @@ class _Message:
 _durables: Final[list[object]] = []
 
 
-def priced(message: bytes) -> list[Ladder]:
+def priced(message: bytes, service_fee_bps: Decimal = Decimal(0)) -> list[Ladder]:
     """Raises ForgottenError."""
     known, told, body = pickle.loads(message)
     if known > len(_durables):
         raise ForgottenError
     _durables[known:] = told
-    return ladders(ECONOMICS, pickle.loads(body))
+    return ladders(ECONOMICS, pickle.loads(body), service_fee_bps)
 
 
 def _durable(number: int) -> object:

@@ -339,7 +339,13 @@ def publishing(connectors: Sequence[VenueConnector], settings: Settings) -> Feed
     depths = Depths(core, connectors)
     history = partial(History, settings)
     return Feed(
-        connectors, core, depths, publisher, settings.market_filter, history, Pricer().price
+        connectors,
+        core,
+        depths,
+        publisher,
+        settings.market_filter,
+        history,
+        Pricer(settings.service_fee_bps).price,
     )
 
 

@@ -1,18 +1,22 @@
 """The ``depth`` keys of the feed, read: pools that can be priced here as well as there."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from connectors.base.economics import Economics
 from connectors.base.ladders import NO_TOUCH, OpenPool
 from domain.costs import OrderSide, PoolCost, UnpricedPool
+from domain.errors import StaleQuote
 from domain.ids import VenueId
 from domain.ladder import SIDES, Place
 from runtime.wire import DEPTH_VERSION
+
+CLOSED: Final = frozenset({"CLOSED", "HOURS"})
+"""Why a venue has no price of a market that it will have again."""
 
 
 class DepthReader:
@@ -51,3 +55,9 @@ class DepthReader:
 
 def _usd(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
+
+
+def unpriced(excluded: Sequence[Mapping[str, Any]]) -> StaleQuote:
+    if any(row["reason"] in CLOSED for row in excluded):
+        return StaleQuote("MARKET_CLOSED", "no venue trades it at this hour")
+    return StaleQuote("QUOTE_STALE", "no venue backs a price now")

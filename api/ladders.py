@@ -25,8 +25,11 @@ class LadderPricer:
     """Prices one request at a time, in pieces of a pool and side between which the loop has its
     turn: a price takes some 0.1 ms, and ten sizes at ten pools are two hundred."""
 
-    def __init__(self, economics: Mapping[VenueId, Economics]) -> None:
+    def __init__(
+        self, economics: Mapping[VenueId, Economics], service_fee_bps: Decimal = Decimal(0)
+    ) -> None:
         self._economics = economics
+        self._service_fee_bps = service_fee_bps
         self._depth = DepthReader(economics)
         self._turn = asyncio.Lock()
 
@@ -60,11 +63,12 @@ class LadderPricer:
         mid = content["mid"]
         splits = self._splits(pools, sizes_usd, mid)
         names = [minimal(size) for size in sizes_usd]
+        excluded, fee_bps = content["excluded"], self._service_fee_bps
         return {
             "type": "snapshot",
             "room": ladder_room(content["market"]),
             **{name: content[name] for name in _STAMP},
-            "data": ladder_data(names, rows, splits, mid, content["excluded"]),
+            "data": ladder_data(names, rows, splits, mid, excluded, fee_bps),
         }
 
     def _splits(

@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -36,6 +37,7 @@ from api.realtime.subscriptions import Subscriptions
 from api.realtime.websocket import SEND_BUFFER
 from api.routing.desk import RoutingDesk
 from api.routing.needs import Spenders
+from api.routing.positions import PositionReader
 from api.routing.router import Router
 from api.routing.screens import Screens
 from api.routing.wallets import WalletReader
@@ -43,6 +45,7 @@ from api.rpc_health import RpcHealth
 from api.tape.board import Board
 from api.tape.reader import TapeReader
 from connectors import registry
+from connectors.base.positions import PositionBook
 from connectors.base.screens import Screen
 from db.pool import Database
 from domain.errors import InputError
@@ -136,6 +139,8 @@ class Gateway:
         chains: Mapping[VenueId, Sequence[int]] = SANDBOX_CHAINS,
         screens: Mapping[VenueId, Screen] = MappingProxyType({}),
         spenders: Spenders = _NO_SPENDERS,
+        books: Sequence[PositionBook] = (),
+        service_fee_bps: Decimal = Decimal(0),
     ) -> None:
         self._redis = guarded_client(redis_url)
         self._database = Database(database_url)
@@ -160,6 +165,8 @@ class Gateway:
         )
         self._screens = Screens(screens)
         self._wallets, self._spenders = WalletReader(auth.rpc_urls), spenders
+        self._service_fee_bps = service_fee_bps
+        self._positions = PositionReader(self._wallets.nodes, books)
         self._health = Health(self._redis, self._database, lambda: self._reader.beat_age_s)
 
     async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
@@ -206,8 +213,8 @@ class Gateway:
     ) -> list[tuple[HttpServer, socket.socket]]:
         """The public port and, where there are other gateways, the socket for what they pass on."""
         quotes, history = self._quotes, PriceHistory(self._database)
-        ladders = LadderPricer(registry.ECONOMICS)
-        router = Router(registry.ECONOMICS, registry.ROUTES)
+        ladders = LadderPricer(registry.ECONOMICS, self._service_fee_bps)
+        router = Router(registry.ECONOMICS, registry.ROUTES, self._service_fee_bps)
         routing = RoutingDesk(
             self._board,
             quotes,
@@ -216,6 +223,7 @@ class Gateway:
             self._screens,
             self._wallets,
             self._spenders,
+            self._positions,
         )
         context = Context(
             self._board,
@@ -229,7 +237,7 @@ class Gateway:
             RpcHealth(self._auth.config.rpc_urls),
             routing,
             self._orders,
-            FlattenDesk(self._database, self._orders, routing.route),
+            FlattenDesk(self._database, self._orders, routing),
             ExecutorHealth(self._redis),
         )
         passing = Passing(self._siblings, engine.limits.max_sessions)
@@ -306,6 +314,8 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         registry.traded_chains(settings),
         registry.screens(settings),
         registry.spenders(settings),
+        registry.position_books(settings),
+        settings.service_fee_bps,
     )
     listener = listen(settings.http_host, settings.http_port, shared=settings.gateways > 1)
     _log.info("gateway_listens", host=settings.http_host, port=settings.http_port)

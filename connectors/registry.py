@@ -8,6 +8,7 @@ from connectors.base.economics import Economics
 from connectors.base.history import VenueHistory
 from connectors.base.markets import MarketMap
 from connectors.base.orders import OrderBuilder
+from connectors.base.positions import PositionBook
 from connectors.base.protocol import VenueConnector
 from connectors.base.routes import RouteRules
 from connectors.base.screens import Screen
@@ -21,7 +22,7 @@ from connectors.gains import constants as gains_constants
 from connectors.gains import history as gains_history
 from connectors.gains import orders_desk as gains_orders
 from connectors.gains.economics.pricing import ECONOMICS as GAINS_ECONOMICS
-from connectors.gains.orders.deployments import DEPLOYMENTS
+from connectors.gains.orders.positions import GainsPositions
 from connectors.gains.routes import ROUTES as GAINS_ROUTES
 from connectors.gmx import connector as gmx
 from connectors.gmx import constants as gmx_constants
@@ -29,6 +30,8 @@ from connectors.gmx import history as gmx_history
 from connectors.gmx import orders_desk as gmx_orders
 from connectors.gmx.addresses import contracts, release
 from connectors.gmx.economics.pricing import ECONOMICS as GMX_ECONOMICS
+from connectors.gmx.orders.abi import Version
+from connectors.gmx.orders.positions import GmxPositions
 from connectors.gmx.routes import ROUTES as GMX_ROUTES
 from domain.ids import MarketId, VenueId
 from runtime.settings import Settings, SettingsError
@@ -107,13 +110,25 @@ def screens(settings: Settings) -> Mapping[VenueId, Screen]:
 def spenders(settings: Settings) -> Mapping[tuple[VenueId, int], str]:
     """Whom the owner of a collateral allows to take it, by venue and chain. Raises InputError
     ``BAD_ADDRESS``."""
+    chain_id, _, gmx_contracts = _gmx_contracts(settings)
+    found = {
+        (VenueId("gains"), chain): item.diamond
+        for chain, item in gains_orders.deployments(settings).items()
+    }
+    return found | {(VenueId("gmx"), chain_id): gmx_contracts["ROUTER"]}
+
+
+def position_books(settings: Settings) -> Sequence[PositionBook]:
+    """Of venues whose contracts tell positions. Raises InputError ``BAD_ADDRESS``."""
+    chain_id, version, gmx_contracts = _gmx_contracts(settings)
+    tables = gains_orders.gains_tables(settings, markets.load())
+    return [GmxPositions(chain_id, version, gmx_contracts), GainsPositions(tables)]
+
+
+def _gmx_contracts(settings: Settings) -> tuple[int, Version, Mapping[str, str]]:
     chain_id = _GMX_CHAINS[settings.network]
     version = release(chain_id, settings.gmx_addresses, settings.gmx_version)
-    gmx_contracts = contracts(chain_id, version, settings.gmx_addresses)
-    diamonds = {chain: item.diamond for chain, item in DEPLOYMENTS.items()}
-    diamonds |= settings.gains_diamond_addresses
-    found = {(VenueId("gains"), chain): address for chain, address in diamonds.items()}
-    return found | {(VenueId("gmx"), chain_id): gmx_contracts["ROUTER"]}
+    return chain_id, version, contracts(chain_id, version, settings.gmx_addresses)
 
 
 def histories(settings: Settings) -> Mapping[VenueId, VenueHistory]:

@@ -12,8 +12,7 @@ from domain.orders import TERMINAL
 
 class Holding(NamedTuple):
     """``chain_id``: as text. ``side``: ``LONG SHORT``. ``position_ref``: the venue's own name of
-    it. ``size_base``: positive. ``entry_price``: mean of what opened it. ``closing``: an order that
-    closes all of it lives."""
+    it. ``size_base``: positive. ``entry_price``: mean of what opened it."""
 
     owner: str
     venue: str
@@ -25,7 +24,19 @@ class Holding(NamedTuple):
     position_ref: str | None
     size_base: Decimal
     entry_price: Decimal
-    closing: bool
+
+
+class Closing(NamedTuple):
+    """A position that an order which lives closes as a whole. ``position_ref``: None where the
+    order does not name it."""
+
+    venue: str
+    chain_id: str
+    pool: str | None
+    market: str
+    side: str
+    collateral: str
+    position_ref: str | None
 
 
 _ENDED: Final = ", ".join(f"'{state}'" for state in sorted(TERMINAL))
@@ -64,19 +75,16 @@ WITH filled AS (
             / sum(size) FILTER (WHERE NOT exits), 18) AS entry_price
     FROM numbered WHERE closes = 0 GROUP BY {_POSITION}
     HAVING sum(CASE WHEN exits THEN -size ELSE size END) > 0
-), closing AS (
+)
+SELECT {_POSITION}, size_base, entry_price
+FROM held ORDER BY market, venue, chain_id, pool, side, collateral, position_ref
+"""
+_CLOSING: Final = f"""
+SELECT venue, chain_id, pool, market, side, collateral, position_ref FROM (
     SELECT {_OF_ORDER}, o.leg->>'position_ref' AS position_ref FROM orders o
     WHERE o.account_id = $1 AND NOT o.final AND o.state NOT IN ({_ENDED})
         AND {_WHOLE} AND o.intent->>'type' = 'market'
-)
-SELECT {_POSITION}, size_base, entry_price, EXISTS (
-    SELECT 1 FROM closing c
-    WHERE (c.owner, c.venue, c.chain_id, c.market, c.side, c.collateral)
-        = (h.owner, h.venue, h.chain_id, h.market, h.side, h.collateral)
-        AND c.pool IS NOT DISTINCT FROM h.pool
-        AND (c.position_ref IS NULL OR c.position_ref IS NOT DISTINCT FROM h.position_ref)
-) AS closing
-FROM held h ORDER BY market, venue, chain_id, pool, side, collateral, position_ref
+) found
 """
 
 
@@ -89,3 +97,8 @@ async def read(
     connection: asyncpg.Connection, account_id: str, market: str | None, venue: str | None
 ) -> list[Holding]:
     return [Holding(*row) for row in await connection.fetch(_HELD, account_id, market, venue)]
+
+
+async def closing(connection: asyncpg.Connection, account_id: str) -> list[Closing]:
+    """What orders of the account that live close as a whole."""
+    return [Closing(*row) for row in await connection.fetch(_CLOSING, account_id)]

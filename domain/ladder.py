@@ -315,10 +315,13 @@ def ladder_data(
     splits: Sequence[Sequence[SplitRow]],
     mid: str | None,
     excluded: Sequence[Mapping[str, Any]],
+    service_fee_bps: Decimal = Decimal(0),
 ) -> dict[str, Any]:
     """``data`` of the ``ladder`` envelope. ``rows`` and ``splits``: of buying, then of selling.
-    ``mid``: of the consolidated quote, which splits are compared with."""
-    return {
+    ``mid``: of the consolidated quote, which splits are compared with. ``service_fee_bps``: what
+    whoever runs this charges, the same everywhere, so that it is in no row."""
+    fee = {"service_fee_bps": minimal(service_fee_bps)} if service_fee_bps else {}
+    return fee | {
         "sizes": list(sizes_usd),
         "mid": mid,
         "buy": rows[0],

@@ -22,7 +22,7 @@ from domain.splits import PARTS, exact_split
 from domain.units import BPS
 
 CostCode: TypeAlias = Literal[
-    "fee", "spread", "impact", "gas", "execution_fee", "funding", "borrowing"
+    "fee", "spread", "impact", "gas", "execution_fee", "funding", "borrowing", "service_fee"
 ]
 
 USD_DECIMALS: Final = 18
@@ -53,7 +53,8 @@ class Offer:
     ``priced``: of the whole size, None where that is not to be had. ``shares``: of 1 to PARTS - 1
     of PARTS equal shares, None likewise; empty where nothing is to be split. ``carry``: of holding
     as long as was said, None where it was not or the rate is not known. ``headroom``: how much more
-    of the execution fee is sent than the venue asks for; it comes back.
+    of the execution fee is sent than the venue asks for; it comes back. ``service_fee_bps``: of the
+    notional, what whoever runs this charges beside.
     """
 
     place: RoutePlace
@@ -61,6 +62,7 @@ class Offer:
     shares: tuple[PricedPool | None, ...] = ()
     carry: Carry | None = None
     headroom: Decimal = _ZERO
+    service_fee_bps: Decimal = _ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ def _total(offer: Offer, priced: PricedPool, reference: Fraction) -> Fraction:
     total = _lost(priced, reference) + _part(priced, priced.fee_bps) + Fraction(priced.fixed_usd)
     if offer.carry is not None:
         total += _part(priced, offer.carry.total_bps)
-    return total
+    return total + _part(priced, offer.service_fee_bps)
 
 
 def _route(
@@ -198,6 +200,8 @@ def _route(
         known["borrowing"] = _part(priced, offer.carry.borrow_bps)
     elif holding:
         unknown += ["funding", "borrowing"]
+    if offer.service_fee_bps:
+        known["service_fee"] = _part(priced, offer.service_fee_bps)
     carried = sum((known.get(code, Fraction(0)) for code in _CARRY), Fraction(0))
     rounded = exact.decimal(total, USD_DECIMALS, "up")
     return Route(
@@ -205,7 +209,7 @@ def _route(
         priced,
         _lines(known, refundable, notional, rounded),
         tuple(unknown),
-        exact.decimal((total - carried) / notional * BPS, BPS_DECIMALS, "up"),
+        _bps(total - carried, notional),
         rounded,
     )
 
@@ -233,9 +237,13 @@ def _lines(
     for code, value in usd.items():
         back = refundable if code == "execution_fee" else _ZERO
         paid = exact.added(value, back)
-        bps = exact.decimal(Fraction(paid) / notional * BPS, BPS_DECIMALS, "up")
-        lines.append(CostLine(code, paid, bps, back))
+        lines.append(CostLine(code, paid, _bps(Fraction(paid), notional), back))
     return tuple(lines)
+
+
+def _bps(usd: Fraction, notional: Fraction) -> Decimal:
+    """0 where nothing is traded."""
+    return exact.decimal(usd / notional * BPS, BPS_DECIMALS, "up") if notional else _ZERO
 
 
 # Prices -------------------------------------------------------------------------------------------

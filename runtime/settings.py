@@ -5,6 +5,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -81,6 +82,7 @@ class Settings(BaseSettings):
     rate_logins_per_minute: int = Field(default=5, ge=1, le=1_000_000)
     rate_orders_per_s: float = Field(default=10.0, gt=0, le=1e6, allow_inf_nan=False)
     rate_orders_burst: int = Field(default=20, ge=1, le=1_000_000)
+    service_fee_bps: Decimal = Field(default=Decimal(0), ge=0, le=100, decimal_places=4)
     allow_private_urls: bool | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     dydx_ws_url: str | None = None

@@ -15,10 +15,9 @@ from runtime.clock import iso_ms
 
 
 async def post_routes(asked: Asked[None, Nothing, RouteBody]) -> Response:
-    routing = asked.context.routing
-    found = await routing.route(request_of(asked.body))
+    routing, request = asked.context.routing, request_of(asked.body)
     account = None if asked.anybody is None else asked.anybody.account
-    return query.answer(answer_row(found, await routing.lacks(account, found.legs)))
+    return query.answer(answer_row(*await routing.decide(request, account)))
 
 
 async def post_quote(asked: Asked[None, Nothing, QuoteBody]) -> Response:
@@ -65,7 +64,7 @@ ENDPOINTS = (
         post_routes,
         Data[Routes],
         body=RouteBody,
-        errors=_PRICED,
+        errors=[*_PRICED, "DATABASE_UNAVAILABLE"],
         access="optional",
         scope="read",
     ),

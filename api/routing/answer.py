@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from api.routing.choice import choose
 from api.routing.needs import Lacks
 from api.routing.router import Answer, Excluded, Leg
+from connectors.base.positions import position_id
 from domain.units import minimal
 from runtime.clock import iso_ms
 
@@ -13,10 +15,12 @@ from runtime.clock import iso_ms
 def answer_row(answer: Answer, lacks: Lacks) -> dict[str, Any]:
     """``data`` of the answer. ``best`` is None when there is no route."""
     routes = [leg_row(leg, lacks) for leg in answer.legs]
+    chosen = choose(answer.legs, lacks)
     return {
         "as_of": iso_ms(answer.as_of_us),
         "reference_price": minimal(answer.reference_price),
-        "best": routes[0]["route_id"] if routes else None,
+        "best": None if chosen.leg is None else chosen.leg.route.place.route_id,
+        "best_reason": {"code": chosen.code, "message": chosen.message},
         "routes": routes,
         "excluded": [excluded_row(item) for item in answer.excluded],
         "split": [
@@ -60,8 +64,22 @@ def leg_row(item: Leg, lacks: Lacks) -> dict[str, Any]:
         "all_in_bps": minimal(route.all_in_bps),
         "total_cost_usd": minimal(route.total_cost_usd),
         "liquidation_price": _text(item.liquidation_price),
+        "position": _position(item),
         "needs": list(found or ()),
         "needs_known": found is not None,
+    }
+
+
+def _position(item: Leg) -> Mapping[str, Any] | None:
+    held, place = item.holding, item.route.place
+    if held is None:
+        return None
+    return {
+        "position_id": position_id(place.venue, place.chain_id, held.ref),
+        "source": "fills" if held.position is None else "chain",
+        "size_base": minimal(held.size_base),
+        "entry_price": minimal(held.entry_price),
+        "collateral_amount": _text(held.collateral_amount),
     }
 
 

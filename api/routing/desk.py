@@ -2,22 +2,29 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from api.auth.postgres import transaction
 from api.held import place_of
 from api.problems import Unavailable
 from api.quotes import QuoteReader
 from api.routing.answer import answer_row, excluded_row, leg_row
+from api.routing.choice import payable_places
 from api.routing.needs import Grant, Lacks, Spenders, grant_of, lacking, link_wallet, nobody
+from api.routing.nodes import WAIT_S
+from api.routing.positions import NOTHING, Known, PositionReader, Spot
 from api.routing.request import RouteRequest
-from api.routing.router import Answer, Leg, Router
+from api.routing.router import Answer, Facts, Leg, Router
 from api.routing.screens import Screens
-from api.routing.wallets import WAIT_S, WalletReader
+from api.routing.sizes import enlarges
+from api.routing.wallets import WalletReader
 from api.tape.board import Board
-from db import guarded_quotes, trading_limits, wallets
+from connectors.base.positions import OpenPosition
+from connectors.base.screens import Barred
+from db import guarded_quotes, held, trading_limits, wallets
 from db.accounts import EVERY_CHAIN, Account
 from db.guarded_quotes import GuardedQuote, QuotedLeg
 from db.instants import instant
@@ -27,6 +34,7 @@ from domain.errors import InputError, StaleQuote
 from domain.funding import Place
 from domain.ids import VenueId
 from domain.orders import OrderIntent
+from domain.routing import RoutePlace
 from runtime.channels import depth_key
 from runtime.clock import wall_us
 
@@ -40,6 +48,16 @@ _REASONS: Final = 5
 _UNKNOWN: Final[Mapping[str, str]] = {}
 
 
+class _Asking(NamedTuple):
+    """What a route is priced from, but for who asks."""
+
+    request: RouteRequest
+    depth: bytes
+    venues: Facts
+    funding: Sequence[Place]
+    barred: Mapping[VenueId, Barred]
+
+
 class RoutingDesk:
     def __init__(
         self,
@@ -50,7 +68,9 @@ class RoutingDesk:
         screens: Screens,
         wallets: WalletReader,
         spenders: Spenders,
+        positions: PositionReader,
     ) -> None:
+        self._positions = positions
         self._wallets = wallets
         self._spenders = spenders
         self._board = board
@@ -59,9 +79,36 @@ class RoutingDesk:
         self._database = database
         self._screens = screens
 
-    async def route(self, request: RouteRequest, addresses: Mapping[str, str] = _UNKNOWN) -> Answer:
-        """``addresses``: of the account, by venue. Raises InputError ``UNKNOWN_MARKET``,
-        StaleQuote, Unavailable."""
+    async def route(
+        self,
+        request: RouteRequest,
+        addresses: Mapping[str, str] = _UNKNOWN,
+        known: Known = NOTHING,
+    ) -> Answer:
+        """``addresses``: of the account, by venue. ``known``: what it holds. Raises InputError
+        ``UNKNOWN_MARKET``, StaleQuote, Unavailable."""
+        return await self._ask(await self._asking(request, addresses), known)
+
+    async def decide(
+        self,
+        request: RouteRequest,
+        account: Account | None,
+        addresses: Mapping[str, str] = _UNKNOWN,
+    ) -> tuple[Answer, Lacks]:
+        """Routes for an account, None: for nobody, and what its wallet lacks for each. Its split
+        goes only where the wallet can pay for its part, if it can anywhere. Raises as ``route``."""
+        known = await self.known(account, request)
+        asking = await self._asking(request, addresses)
+        answer = await self._ask(asking, known)
+        lacks = await self.lacks(account, [*answer.legs, *answer.split_legs])
+        places = payable_places(answer.legs, answer.split_legs, lacks)
+        if places is None:
+            return answer, lacks
+        again = await self._ask(asking, known, places)
+        lacks_there = await self.lacks(account, [*answer.legs, *again.split_legs])
+        return replace(answer, split=again.split, split_legs=again.split_legs), lacks_there
+
+    async def _asking(self, request: RouteRequest, addresses: Mapping[str, str]) -> _Asking:
         market = request.intent.market
         row = self._board.require_market(market)
         venues = row["venues"]
@@ -71,7 +118,73 @@ class RoutingDesk:
         [depth] = await self._quotes.read_keys([depth_key(market)])
         if depth is None:
             raise StaleQuote("QUOTE_STALE", f"{market} has no current depth")
-        return await self._router.route(request, depth, venues, self._funding(market), barred)
+        return _Asking(request, depth, venues, self._funding(market), barred)
+
+    async def _ask(
+        self, asking: _Asking, known: Known, only: Collection[RoutePlace] | None = None
+    ) -> Answer:
+        return await self._router.route(*asking, known, only)
+
+    async def known(self, account: Account | None, request: RouteRequest) -> Known:
+        """What the account holds where the request would change something or add to it. Raises
+        InputError ``UNKNOWN_MARKET``."""
+        intent = request.intent
+        venues = self._board.require_market(intent.market)["venues"]
+        if account is None:
+            return NOTHING
+        spots = {
+            (VenueId(venue), int(chain_id) if str(chain_id).isdecimal() else chain_id)
+            for venue, row in venues.items()
+            for chain_id in row.get("chain_ids", ())
+            if request.venues is None or venue in request.venues
+            if request.chain_ids is None or str(chain_id) in request.chain_ids
+        }
+        if intent.intent == "open":
+            # All that it says of them is where they are liquidated.
+            found = await self._positions_of(
+                account, spots, details=True, fresh=False, wait_s=WAIT_S
+            )
+            return Known(found)
+        return await self.holds(account, spots, intent.market, details=enlarges(intent))
+
+    async def holds(
+        self,
+        account: Account,
+        spots: Collection[Spot],
+        market: str | None,
+        *,
+        details: bool = False,
+    ) -> Known:
+        """What the account holds: as the venues' contracts say, and of those that nobody could ask
+        as its own fills do, where these are known. ``market``: of fills in this alone."""
+        chain = await self._positions_of(account, spots, details=details)
+        silent = {(spot[0], str(spot[1])) for spot in spots if spot not in chain}
+        if not silent:
+            return Known(chain)
+        try:
+            async with transaction(self._database) as connection:
+                fills = await held.read(connection, account.id, market, None)
+        except Unavailable:
+            # Who wants to get out is not kept from asking the price.
+            return Known(chain)
+        return Known(chain, [item for item in fills if (item.venue, item.chain_id) in silent])
+
+    async def _positions_of(
+        self, account: Account, spots: Collection[Spot], **how: Any
+    ) -> Mapping[Spot, Sequence[OpenPosition]]:
+        at = account.chain_id
+        asked = [spot for spot in spots if at in (EVERY_CHAIN, spot[1])]
+        return await self._positions.read(account.address, asked, **how)
+
+    def market_of(self, position: OpenPosition) -> str | None:
+        """None where no market is known to be traded in its pool."""
+        if position.market is not None:
+            return position.market
+        for market, row in (self._board.markets or {}).items():
+            pools = row["venues"].get(position.venue, {}).get("pools", ())
+            if position.pool in pools:
+                return market
+        return None
 
     async def lacks(self, account: Account | None, legs: Sequence[Leg]) -> Lacks:
         """Of the wallet of who asks, None: of nobody. Takes no longer than ``wallets.WAIT_S``."""
@@ -118,14 +231,14 @@ class RoutingDesk:
         with the code of what the operators have stopped.
         """
         async with transaction(self._database) as connection:
-            known = await wallets.of_account(connection, account.id)
-        answer = await self.route(request, {each.venue: each.address for each in known})
+            linked = await wallets.of_account(connection, account.id)
+        addresses = {each.venue: each.address for each in linked}
+        answer, lacks = await self.decide(request, account, addresses)
         legs = _chosen(answer, route_id)
         if not legs:
             raise InputError("ROUTE_GONE", _why_gone(answer, route_id))
         now = instant(wall_us())
         await self._require_allowed(request.intent, legs)
-        lacks = await self.lacks(account, [*answer.legs, *answer.split_legs])
         quote = GuardedQuote(
             str(uuid.uuid4()),
             account.id,

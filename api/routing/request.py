@@ -46,8 +46,6 @@ def request_of(body: RouteBody) -> RouteRequest:
             slippage_bps=body.slippage_bps,
             position_id=body.position_id,
         )
-        if intent.changes_margin:
-            raise InputError("BAD_SIZE", "what only changes margin has no route")
     except InputError as error:
         raise Invalid([Issue("body", error.code, error.message)]) from None
     return RouteRequest(intent, body.venues, body.chain_ids, body.holding_hours, body.max_legs)

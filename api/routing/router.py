@@ -2,26 +2,42 @@
 millisecond, as ladders are priced."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final, TypeAlias
 
-from api.depth import DepthReader
+from api.depth import DepthReader, unpriced
 from api.problems import Unavailable
+from api.routing.positions import NOTHING, Known, named_ref
 from api.routing.request import RouteRequest
+from api.routing.sizes import (
+    SIZE_DECIMALS,
+    base_of,
+    check_held,
+    collateral_of,
+    enlarges,
+    has_more_digits,
+    is_passed,
+    is_unsized,
+    part_of,
+    unheld,
+    unsized,
+    without,
+)
 from connectors.base.economics import Economics
 from connectors.base.ladders import OpenPool
-from connectors.base.routes import Paid, RouteRules, Unit
+from connectors.base.positions import Holding
+from connectors.base.routes import Paid, RouteRules
 from connectors.base.screens import Barred
 from domain import exact
 from domain.costs import PoolCost, PricedPool, UnpricedPool
-from domain.errors import InputError, StaleQuote
+from domain.errors import InputError
 from domain.funding import Carry, carry
 from domain.funding import Place as FundingPlace
 from domain.ids import VenueId
-from domain.orders import OrderIntent, OrderLeg, PriceGuard
+from domain.orders import OrderLeg, PriceGuard
 from domain.routing import (
     Offer,
     Route,
@@ -35,12 +51,9 @@ from domain.splits import PARTS
 from domain.units import BPS, minimal
 
 TURN_S: Final = 1.0
-CLOSED: Final = frozenset({"CLOSED", "HOURS"})
-"""Why a venue has no price of a market that it will have again."""
 ROUNDS: Final = 8
 """Of looking for the notional of a size: impact moves the price by less than the size does, so each
 round is closer by orders of magnitude."""
-SIZE_DECIMALS: Final = 18
 _NOBODY: Final[Mapping[VenueId, Barred]] = {}
 
 Facts: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -61,13 +74,15 @@ class Excluded:
 @dataclass(frozen=True, slots=True)
 class Leg:
     """A route with what an order there is made of. ``liquidation_price``: None where no price
-    liquidates it, or nobody can say. ``paid``: None where orders are no transactions."""
+    liquidates it, or nobody can say. ``paid``: None where orders are no transactions. ``holding``:
+    the position that is changed, None where that is not known or none is."""
 
     route: Route
     leg: OrderLeg
     guard: PriceGuard
     liquidation_price: Decimal | None = None
     paid: Paid | None = None
+    holding: Holding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +102,14 @@ class Answer:
 
 class Router:
     def __init__(
-        self, economics: Mapping[VenueId, Economics], rules: Mapping[VenueId, RouteRules]
+        self,
+        economics: Mapping[VenueId, Economics],
+        rules: Mapping[VenueId, RouteRules],
+        service_fee_bps: Decimal = Decimal(0),
     ) -> None:
-        self._depth = DepthReader(economics)
-        self._rules = rules
+        self.depth = DepthReader(economics)
+        self.rules = rules
+        self.service_fee_bps = service_fee_bps
         self._turn = asyncio.Lock()
 
     async def route(
@@ -100,9 +119,12 @@ class Router:
         venues: Facts,
         funding: Sequence[FundingPlace] = (),
         barred: Mapping[VenueId, Barred] = _NOBODY,
+        known: Known = NOTHING,
+        only: Collection[RoutePlace] | None = None,
     ) -> Answer:
         """``depth``: of the market. ``venues``: what is known of it there. ``funding``: what
-        holding it costs. ``barred``: venues that do not serve whoever asks.
+        holding it costs. ``barred``: venues that do not serve whoever asks. ``known``: what whoever
+        asks holds. ``only``: what is looked at, None: all.
 
         Raises StaleQuote ``QUOTE_STALE`` when nothing can be compared with, or ``MARKET_CLOSED``
         where that is why, Unavailable ``BUSY``,
@@ -114,10 +136,10 @@ class Router:
         except TimeoutError:
             raise Unavailable("BUSY", "too many routes are asked for") from None
         try:
-            content, pools = await self._depth.read(depth)
+            content, pools = await self.depth.read(depth)
             if content["mid"] is None:
-                raise _unpriced(content["excluded"])
-            work = _Work(self._depth, self._rules, request, venues, funding, barred)
+                raise unpriced(content["excluded"])
+            work = _Work(self, request, venues, funding, barred, known, only)
             return await work.answer(content, pools)
         except (InputError, KeyError, TypeError, ValueError) as error:
             why = "this gateway cannot read what the feed says of the depth"
@@ -131,21 +153,25 @@ class _Work:
 
     def __init__(
         self,
-        depth: DepthReader,
-        rules: Mapping[VenueId, RouteRules],
+        router: Router,
         request: RouteRequest,
         venues: Facts,
         funding: Sequence[FundingPlace],
         barred: Mapping[VenueId, Barred],
+        known: Known,
+        only: Collection[RoutePlace] | None,
     ) -> None:
-        self._depth = depth
-        self._rules = rules
+        self._depth, self._rules = router.depth, router.rules
+        self._service_fee_bps = router.service_fee_bps
         self._request = request
         self._intent = request.intent
         self._venues = venues
         self._barred = barred
+        self._known = known
+        self._only = only
         self._funding = {(place.venue, place.pool): place for place in funding}
         self._inputs: dict[RoutePlace, Any] = {}
+        self._holdings: dict[RoutePlace, Holding] = {}
         self._excluded: list[Excluded] = []
 
     async def answer(self, content: Mapping[str, Any], pools: Sequence[OpenPool]) -> Answer:
@@ -159,6 +185,10 @@ class _Work:
             if offer is not None:
                 offers.append(offer)
             await asyncio.sleep(0)
+        for offer in unheld(self._intent, offers, self._holdings):
+            # Where a position is known, nobody guesses that there is another.
+            self._exclude(offer.place, "POSITION_UNKNOWN", "nobody can say what is held there")
+            offers.remove(offer)
         legs, shares, split = self._legs(offers, middle)
         return Answer(content["published_us"], middle, legs, tuple(self._excluded), split, shares)
 
@@ -178,11 +208,11 @@ class _Work:
                     parts += [leg for leg in legs if leg and leg.route.place == share.place]
                     continue
                 [offer] = [item for item in offers if item.place == share.place]
-                [part] = plan([_part_of(offer, share)], middle, holding=holding).routes
+                [part] = plan([part_of(offer, share)], middle, holding=holding).routes
                 parts.append(self._guarded(part, share.share_bps, refused))
             if not refused:
-                return _known(legs), _known(parts), found.split
-            offers = [left for offer in offers if (left := _without(offer, refused)) is not None]
+                return tuple(filter(None, legs)), tuple(filter(None, parts)), found.split
+            offers = [left for offer in offers if (left := without(offer, refused)) is not None]
 
     def _guarded(
         self, route: Route, share_bps: int, refused: list[tuple[RoutePlace, int]]
@@ -198,23 +228,34 @@ class _Work:
     # Offers ---------------------------------------------------------------------------------------
 
     async def _offer(self, pool: OpenPool, middle: Decimal) -> Offer | None:
-        venue = pool.place.venue
+        venue, wanted = pool.place.venue, self._intent.collateral_symbol
         rules = self._rules[venue]
         chain_ids = self._venues.get(venue, {}).get("chain_ids", ())
         try:
-            wanted = self._intent.collateral_symbol
             place = rules.place(pool.place.pool, chain_ids, pool.inputs, wanted)
         except InputError as error:
             self._excluded.append(Excluded(venue, None, pool.place.pool, error.code, error.message))
             return None
-        refusal = self._refusal(place, rules) or self._imprecise(place, rules, pool)
+        refusal = self._refusal(place, rules)
+        holding = None
+        if refusal is None:
+            try:
+                holding = self._known.changed(rules, pool.inputs, place, self._intent)
+                if holding is not None and self._intent.intent != "open":
+                    wanted = wanted or holding.collateral
+                    place = rules.place(pool.place.pool, chain_ids, pool.inputs, wanted)
+            except InputError as error:
+                refusal = error.code, error.message
+        if not (self._only is None or place in self._only):
+            return None
+        refusal = refusal or self._imprecise(place, rules, pool)
         if refusal is not None:
             self._exclude(place, *refusal)
             return None
-        priced = self._priced(pool, middle)
-        worst = self._leverage_refusal(place, rules, pool, priced.notional_usd)
-        if worst is not None:
-            self._exclude(place, *worst)
+        priced = self._priced(pool, middle, holding)
+        refusal = self._leverage_refusal(place, rules, pool, priced.notional_usd)
+        if refusal is not None:
+            self._exclude(place, *refusal)
             return None
         whole = priced if isinstance(priced, PricedPool) else None
         if isinstance(priced, UnpricedPool):
@@ -222,14 +263,17 @@ class _Work:
             if self._request.max_legs == 1 or not priced.notional_usd:
                 return None
         self._inputs[place] = pool.inputs
+        if holding is not None:
+            self._holdings[place] = holding
         shares: list[PricedPool | None] = []
-        if self._request.max_legs > 1:
+        if self._request.max_legs > 1 and not is_unsized(self._intent):
             for part in range(1, PARTS):
                 size = exact.divided(exact.multiplied(priced.notional_usd, part), PARTS)
                 share = self._depth.cost(pool, self._intent.side, size)
                 shares.append(share if isinstance(share, PricedPool) else None)
                 await asyncio.sleep(0)
-        return Offer(place, whole, tuple(shares), self._carry(place), rules.headroom)
+        carry, fee_bps = self._carry(place), self._service_fee_bps
+        return Offer(place, whole, tuple(shares), carry, rules.headroom, fee_bps)
 
     def _exclude(self, place: RoutePlace, code: str, message: str) -> None:
         self._excluded.append(Excluded(place.venue, place.chain_id, place.pool, code, message))
@@ -247,6 +291,8 @@ class _Work:
             (intent.type in offered.order_types, "ORDER_TYPE", f"no {intent.type} orders"),
             (intent.type == "market" or intent.time_in_force in offered.time_in_force,
              "TIME_IN_FORCE", f"no orders that are {intent.time_in_force}"),
+            (not intent.changes_margin or offered.margin, "MARGIN",
+             "collateral is not changed without a trade"),
             (not intent.post_only or offered.post_only, "POST_ONLY", "nobody can be maker here"),
             ((intent.brackets.take_profit is None and intent.brackets.stop_loss is None)
              or offered.brackets, "BRACKETS", "exits are placed after the fill"),
@@ -258,7 +304,7 @@ class _Work:
     ) -> tuple[str, str] | None:
         """What the venue cannot hold as it was said."""
         intent, unit = self._intent, rules.unit(pool.inputs, place)
-        if intent.collateral_amount is not None and _digits(intent.collateral_amount, unit):
+        if intent.collateral_amount is not None and has_more_digits(intent.collateral_amount, unit):
             return "PRECISION", f"{place.collateral} has {unit.decimals} decimals"
         try:
             if intent.size_base is not None:
@@ -279,15 +325,17 @@ class _Work:
             return None
         return "MAX_LEVERAGE", f"at most {most}"
 
-    def _priced(self, pool: OpenPool, middle: Decimal) -> PoolCost:
-        intent = self._intent
+    def _priced(self, pool: OpenPool, middle: Decimal, holding: Holding | None) -> PoolCost:
+        intent, place = self._intent, pool.place
+        if intent.changes_margin:
+            return unsized(place, intent.side, middle)
         if intent.notional_usd is not None:
             return self._depth.cost(pool, intent.side, intent.notional_usd)
+        if intent.size_base is None and holding is not None:
+            return self._of_size(pool, holding.size_base, middle)
         if intent.size_base is None:
             # All of a position: how large it is its owner's positions say.
-            return UnpricedPool(
-                pool.place.venue, pool.place.pool, intent.side, Decimal(0), "SIZE_UNKNOWN"
-            )
+            return UnpricedPool(place.venue, place.pool, intent.side, Decimal(0), "SIZE_UNKNOWN")
         return self._of_size(pool, intent.size_base, middle)
 
     def _of_size(self, pool: OpenPool, size_base: Decimal, middle: Decimal) -> PoolCost:
@@ -319,82 +367,30 @@ class _Work:
         intent, place, priced = self._intent, route.place, route.priced
         rules, inputs = self._rules[place.venue], self._inputs[place]
         expected = expected_price(intent, priced.price)
-        bound = guard_price(intent, priced.price)
+        bound = None if intent.changes_margin else guard_price(intent, priced.price)
         guard = rules.guard(inputs, intent.side, expected, bound)
-        if intent.type == "market" and not intent.reduces and _is_passed(intent, expected, guard):
+        if intent.type == "market" and not intent.reduces and is_passed(intent, expected, guard):
             raise InputError("GUARD_TOO_TIGHT", f"the fill is expected at {minimal(expected)}")
         share = Fraction(share_bps, BPS)
+        holding = self._holdings.get(place)
+        size = base_of(intent, priced, expected, share, holding)
+        if intent.reduces and holding is not None:
+            check_held(holding, size, intent.collateral_amount)
         leg = OrderLeg(
             venue=place.venue,
             chain_id=place.chain_id,
             pool=place.pool,
             collateral_symbol=place.collateral,
-            collateral_amount=_collateral(intent, priced, rules.unit(inputs, place), share),
-            size_base=_base(intent, priced, expected, share),
+            collateral_amount=collateral_of(intent, priced, rules.unit(inputs, place), share),
+            size_base=size,
             notional_usd=priced.notional_usd,
             expected_price=expected,
             guard_price=bound,
+            position_ref=named_ref(intent, place) if holding is None else holding.ref,
         )
+        held = None if holding is None else holding.position
         liquidation = None
-        if intent.intent == "open":
-            liquidation = rules.liquidation_price(inputs, intent, leg)
-        return Leg(route, leg, guard, liquidation, rules.paid(inputs, intent, leg))
-
-
-def _is_passed(intent: OrderIntent, expected: Decimal, guard: PriceGuard) -> bool:
-    """Whether the venue would refuse today's own fill."""
-    return guard.price < expected if intent.side == "BUY" else guard.price > expected
-
-
-def _unpriced(excluded: Sequence[Mapping[str, Any]]) -> StaleQuote:
-    if any(row["reason"] in CLOSED for row in excluded):
-        return StaleQuote("MARKET_CLOSED", "no venue trades it at this hour")
-    return StaleQuote("QUOTE_STALE", "no venue backs a price now")
-
-
-def _known(legs: Sequence[Leg | None]) -> tuple[Leg, ...]:
-    return tuple(leg for leg in legs if leg is not None)
-
-
-def _without(offer: Offer, refused: Sequence[tuple[RoutePlace, int]]) -> Offer | None:
-    """What is left of an offer; None: nothing. Where a share is too small for its venue, so are all
-    smaller ones."""
-    for place, part in refused:
-        if place == offer.place and part == PARTS:
-            offer = replace(offer, priced=None)
-        elif place == offer.place:
-            offer = replace(offer, shares=(None,) * part + offer.shares[part:])
-    return None if offer.priced is None and not any(offer.shares) else offer
-
-
-def _part_of(offer: Offer, share: Share) -> Offer:
-    """The offer of a share as one of its own."""
-    parts = share.share_bps * PARTS // BPS
-    priced = offer.priced if parts == PARTS else offer.shares[parts - 1]
-    return replace(offer, priced=priced, shares=())
-
-
-def _base(intent: OrderIntent, priced: PricedPool, price: Decimal, share: Fraction) -> Decimal:
-    if intent.size_base is not None:
-        return exact.decimal(Fraction(intent.size_base) * share, SIZE_DECIMALS, "down")
-    size = Fraction(priced.notional_usd) / Fraction(price)
-    return exact.decimal(size, SIZE_DECIMALS, "down")
-
-
-def _collateral(
-    intent: OrderIntent, priced: PricedPool, unit: Unit, share: Fraction
-) -> Decimal | None:
-    """Rounded up, so that the leverage is never more than was asked for; a given amount down, so
-    that no more is posted."""
-    if intent.collateral_amount is not None:
-        amount = Fraction(intent.collateral_amount) * share
-        return exact.decimal(amount, unit.decimals, "down")
-    if intent.leverage is None:
-        return None
-    posted = Fraction(priced.notional_usd) / Fraction(intent.leverage) / unit.usd
-    return exact.decimal(posted, unit.decimals, "up")
-
-
-def _digits(amount: Decimal, unit: Unit) -> bool:
-    """Whether it has more of them than the token."""
-    return bool((Fraction(amount) * 10**unit.decimals).denominator != 1)
+        if intent.intent == "open" or (held is not None and enlarges(intent)):
+            liquidation = rules.liquidation_price(inputs, intent, leg, held)
+        paid = rules.paid(inputs, intent, leg)
+        return Leg(route, leg, guard, liquidation, paid, holding)

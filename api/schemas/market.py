@@ -254,6 +254,9 @@ class Ladder(Told):
     sell: list[LadderRow]
     splits: Splits
     excluded: list[Excluded]
+    service_fee_bps: DecimalText | None = Field(
+        default=None, description="of this server, beside every row; absent where there is none"
+    )
 
 
 class LadderEnvelope(Envelope):
@@ -359,6 +362,9 @@ class Capabilities(Told):
     reduce_only: bool = False
     post_only: bool = False
     brackets: bool = False
+    margin: bool = Field(
+        default=False, description="collateral of a position is changed without a trade"
+    )
     amend: bool = False
     delegation: bool = False
     native_collateral: bool = False

@@ -362,14 +362,23 @@ class SkippedRow(Told):
     chain_id: int | str
     pool: str | None
     side: Literal["LONG", "SHORT"]
-    size_base: DecimalText
+    size_base: DecimalText | None = Field(description="null: the venue's contract has it")
     code: str = Field(description="CLOSING, AGAIN, or why it has no price now")
     message: str
+
+
+class SourceRow(Told):
+    """Who said what is held: the venue's contract, or where no node answered our own fills."""
+
+    venue: str
+    chain_id: int | str
+    source: Literal["chain", "fills"]
 
 
 class Flattened(Told):
     orders: list[OrderRow]
     skipped: list[SkippedRow]
+    sources: list[SourceRow]
 
 
 class Paused(Told):

@@ -137,7 +137,11 @@ class RouteBody(Said):
     side: Annotated[OrderSide, one_of(get_args(OrderSide), "UNKNOWN_SIDE")]
     intent: Annotated[Intent, one_of(get_args(Intent), "UNKNOWN_INTENT")]
     type: Annotated[OrderType, one_of(get_args(OrderType), "UNKNOWN_TYPE")]
-    position_id: NameIfAny = None
+    position_id: NameIfAny = Field(
+        default=None,
+        description="which one is changed: venue, chain and the venue's name",
+        examples=["gains:42161:7"],
+    )
     size_base: AmountIfAny = Field(default=None, description="or notional_usd")
     notional_usd: UsdIfAny = Field(default=None, description=f"at most {MAX_USD}")
     leverage: AmountIfAny = Field(default=None, description="or collateral.amount")
@@ -178,7 +182,9 @@ class Guard(Told):
 
 
 class CostLine(Told):
-    code: Literal["fee", "spread", "impact", "gas", "execution_fee", "funding", "borrowing"]
+    code: Literal[
+        "fee", "spread", "impact", "gas", "execution_fee", "funding", "borrowing", "service_fee"
+    ] = Field(description="service_fee: of this server, beside the trade; only where there is one")
     usd: DecimalText
     bps: DecimalText
     refundable_usd: DecimalText = Field(description="comes back; in no total")
@@ -193,6 +199,18 @@ class Need(Told):
     spender: str | None = Field(description="of ALLOWANCE: who has to be allowed")
     needed: DecimalText | None
     available: DecimalText | None
+
+
+class RoutePosition(Told):
+    """What an order changes."""
+
+    position_id: str = Field(examples=["gains:42161:7"])
+    source: Literal["chain", "fills"] = Field(
+        description="the venue's contract, or where no node answers the account's own fills"
+    )
+    size_base: DecimalText
+    entry_price: DecimalText
+    collateral_amount: DecimalText | None
 
 
 class RouteRow(Told):
@@ -211,6 +229,7 @@ class RouteRow(Told):
     all_in_bps: DecimalText = Field(description="of the notional, without funding and borrowing")
     total_cost_usd: DecimalText
     liquidation_price: DecimalText | None
+    position: RoutePosition | None = Field(description="that is changed; null where not known")
     needs: list[Need] = Field(description="of the wallet that asks")
     needs_known: bool = Field(description="false: nobody asked, or the chain did not answer")
 
@@ -228,10 +247,21 @@ class ShareRow(Told):
     share_bps: int
 
 
+class BestReason(Told):
+    """Why that one: the cheapest of all, or of those that the wallet can pay for."""
+
+    code: Literal["CHEAPEST", "PAYABLE"]
+    message: str
+
+
 class Routes(Told):
     as_of: Instant
     reference_price: DecimalText = Field(description="the middle that all is compared with")
-    best: str | None
+    best: str | None = Field(
+        description="the first of routes that the wallet lacks no more than an allowance for, "
+        "else the first"
+    )
+    best_reason: BestReason | None = Field(default=None, description="null of older quotes")
     routes: list[RouteRow]
     excluded: list[ExcludedRow]
     split: list[ShareRow]

@@ -5,6 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
+from connectors.base.positions import Holding, OpenPosition
 from connectors.base.routes import Offered, Paid, RouteRules, Unit
 from connectors.dydx.constants import VENUE
 from connectors.dydx.economics.liquidation import liquidation_price
@@ -38,8 +39,10 @@ class DydxRoutes:
         frozenset({"GTT", "GTC", "IOC"}),
         post_only=True,
         brackets=False,
+        margin=False,
     )
     headroom = Decimal(0)
+    merges = False
 
     def place(
         self,
@@ -59,6 +62,10 @@ class DydxRoutes:
         """The chain counts its USDC as dollars."""
         del inputs, place
         return Unit(Fraction(1), QUOTE_DECIMALS)
+
+    def holding(self, inputs: BookInputs, position: OpenPosition) -> Holding:
+        """Nobody reads the positions of this chain."""
+        raise InputError("COLLATERAL", "positions of dYdX are not read")
 
     def guard(
         self, inputs: BookInputs, side: OrderSide, expected: Decimal, bound: Decimal | None
@@ -84,9 +91,14 @@ class DydxRoutes:
             raise InputError("PRECISION", f"a size is a multiple of {format_e18(step_e18)}")
 
     def liquidation_price(
-        self, inputs: BookInputs, intent: OrderIntent, leg: OrderLeg
+        self,
+        inputs: BookInputs,
+        intent: OrderIntent,
+        leg: OrderLeg,
+        held: OpenPosition | None = None,
     ) -> Decimal | None:
         """Of a subaccount that has nothing but what is posted."""
+        del held
         margin, posted = inputs.margin, leg.collateral_amount
         if margin is None or posted is None:
             return None

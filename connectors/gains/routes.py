@@ -5,6 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
+from connectors.base.positions import Holding, OpenPosition
 from connectors.base.routes import Offered, Paid, RouteRules, Unit
 from connectors.gains.constants import PRICE_DECIMALS, VENUE
 from connectors.gains.economics.fees import min_opening_collateral, trade_fee
@@ -13,16 +14,21 @@ from connectors.gains.economics.inputs import Pool
 from connectors.gains.economics.limits import MAX_OPENING_LOSS_P
 from connectors.gains.economics.liquidation import liquidation_price_of
 from connectors.gains.economics.position import Ledger, Trade
-from connectors.gains.economics.scales import E3, E8
+from connectors.gains.economics.scales import E3, E8, E10, position_size
 from connectors.gains.orders import entries
+from connectors.gains.orders.after import liquidation_e10
 from connectors.gains.orders.builder import APPROVE_GAS, GAS, ORACLE_GAS
 from connectors.gains.orders.deployments import DEPLOYMENTS, deployment
-from connectors.gains.orders.tables import NATIVE
+from connectors.gains.orders.reads import StoredTrade
+from connectors.gains.orders.tables import NATIVE, Posted
+from domain import exact
 from domain.costs import OrderSide
 from domain.errors import InputError
 from domain.orders import ChainId, OrderIntent, OrderLeg, PriceGuard
 from domain.routing import RoutePlace
 from domain.units import minimal
+
+SIZE_DECIMALS: Final = 18
 
 
 class GainsRoutes:
@@ -35,8 +41,10 @@ class GainsRoutes:
         frozenset({"GTC"}),
         post_only=False,
         brackets=True,
+        margin=True,
     )
     headroom = Decimal(0)
+    merges = False
 
     def place(
         self, pool: str | None, chain_ids: Sequence[ChainId], inputs: Pool, collateral: str | None
@@ -53,6 +61,24 @@ class GainsRoutes:
         del place
         found = inputs.state.collateral
         return Unit(Fraction(found.price_usd_e8, E8), found.decimals)
+
+    def holding(self, inputs: Pool, position: OpenPosition) -> Holding:
+        """At today's price of the collateral, as the builder counts it."""
+        trade: StoredTrade = position.stored
+        token = inputs.state.collateral
+        symbol = position.pool.partition(":")[2]
+        size = position_size(trade.collateral, trade.leverage_e3) * token.price_usd_e8
+        entry = Fraction(trade.price_e10, E10)
+        base = Fraction(size, 10**token.decimals * E8) / entry
+        return Holding(
+            position.ref,
+            symbol,
+            frozenset((symbol,)),
+            Decimal(trade.collateral).scaleb(-token.decimals),
+            exact.decimal(base, SIZE_DECIMALS, "down"),
+            Decimal(f"{trade.price_e10}E-{PRICE_DECIMALS}"),
+            position,
+        )
 
     def guard(
         self, inputs: Pool, side: OrderSide, expected: Decimal, bound: Decimal | None
@@ -76,15 +102,25 @@ class GainsRoutes:
         except InputError:
             return None
         native = leg.collateral_symbol != token.symbol
-        amount = Fraction(leg.collateral_amount or 0) * 10**token.decimals
+        paid_in = 0 if intent.reduces else leg.collateral_amount or 0
+        amount = Fraction(paid_in) * 10**token.decimals
         address = None if native or not amount else token.address
         return Paid(address, leg.collateral_symbol, token.decimals, int(amount), 0, gas)
 
     def check_size(self, inputs: Pool, size_base: Decimal) -> None:
         """A size is what collateral and leverage make it."""
 
-    def liquidation_price(self, inputs: Pool, intent: OrderIntent, leg: OrderLeg) -> Decimal | None:
+    def liquidation_price(
+        self,
+        inputs: Pool,
+        intent: OrderIntent,
+        leg: OrderLeg,
+        held: OpenPosition | None = None,
+    ) -> Decimal | None:
         """What the contract says of the trade that it stores."""
+        if held is not None:
+            after = liquidation_e10(intent, leg, held, _posted(leg), inputs)
+            return Decimal(f"{after}E-{PRICE_DECIMALS}") if after else None
         if leg.collateral_amount is None:
             return None
         state, token = inputs.state, inputs.state.collateral
@@ -106,6 +142,11 @@ class GainsRoutes:
             extra_fee=trade_fee(trade.size, state.fees, token, is_counter=False),
         )
         return Decimal(f"{found}E-{PRICE_DECIMALS}") if found else None
+
+
+def _posted(leg: OrderLeg) -> Posted:
+    token = deployment(DEPLOYMENTS, leg.chain_id).by_symbol((leg.pool or "").partition(":")[2])
+    return Posted(token, token.symbol != leg.collateral_symbol)
 
 
 def _check(inputs: Pool, trade: Trade) -> None:

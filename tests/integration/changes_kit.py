@@ -1,15 +1,20 @@
 """What changes orders, and how what became of it is read, for tests through a running sandbox."""
 
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import httpx
 from eth_account import Account
 
 from db import order_amendments, order_steps, orders, tx_attempts
 from db.order_amendments import AmendmentRow
 from db.orders import NewOrder
 from domain.amendments import Amendment
+from tests.integration.auth_kit import Wallet
 from tests.integration.execution_kit import USDC, Desk, until
 
 
@@ -91,3 +96,40 @@ async def attempts_are(desk: Desk, new: NewOrder, *statuses: str) -> None:
 
 async def steps_of(desk: Desk, new: NewOrder) -> list[order_steps.StepRow]:
     return await order_steps.current(desk.connection, new.id)
+
+
+class Rest:
+    """The program's REST for whoever has a desk's wallet."""
+
+    def __init__(self, http: httpx.AsyncClient, token: str) -> None:
+        self._http = http
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    async def post(self, path: str, body: Any, status: int = 200) -> Any:
+        headers = self._headers | {"Idempotency-Key": str(uuid.uuid4())}
+        answer = await self._http.post(path, json=body, headers=headers)
+        assert answer.status_code == status, answer.text
+        return answer.json()["data"]
+
+    async def place(self, body: Any, **more: Any) -> dict[str, Any]:
+        """The order of a guarded quote."""
+        quote = await self.post("/v1/guarded-quotes", body, 201)
+        found: dict[str, Any] = await self.post(
+            "/v1/orders", {"quote_id": quote["quote_id"]} | more, 202
+        )
+        return found
+
+
+@asynccontextmanager
+async def signed_in(url: str, desk: Desk) -> AsyncIterator[Rest]:
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as http:
+        key = Account.from_key(desk.wallet["private_key"])
+        grant = await Wallet(http, key).grant()
+        yield Rest(http, grant["access_token"])
+
+
+async def ordered(desk: Desk, order_id: str) -> NewOrder:
+    """An order that was accepted over REST."""
+    row = await orders.read(desk.connection, order_id)
+    assert row is not None
+    return row.new

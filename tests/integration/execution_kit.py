@@ -4,7 +4,7 @@ its chains, executed by its keepers."""
 import asyncio
 import itertools
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -98,7 +98,15 @@ class Desk:
         }
         return OrderLeg(**(given | changes))
 
-    async def accept(self, leg: OrderLeg, *, life_s: float = 60.0, **changes: Any) -> NewOrder:
+    async def accept(
+        self,
+        leg: OrderLeg,
+        *,
+        life_s: float = 60.0,
+        reroute: Sequence[Any] = (),
+        **changes: Any,
+    ) -> NewOrder:
+        """``reroute``: routes that it was decided from and may move to."""
         now = datetime.now(UTC)
         account = await accounts.ensure(self.connection, self.owner, 0, now)
         given: dict[str, Any] = {
@@ -123,11 +131,17 @@ class Desk:
             self.owner,
             "wallet",
             "exact",
-            False,
+            bool(reroute),
             now + timedelta(seconds=life_s),
         )
         async with self.connection.transaction():
             await orders.add(self.connection, new, now)
+            await self.connection.execute(
+                "INSERT INTO decisions (order_id, at, arrival_mid, routes) VALUES ($1, $2, 1, $3)",
+                order_id,
+                now,
+                orjson.dumps({"routes": list(reroute)}).decode(),
+            )
         return new
 
     async def read(self, new: NewOrder) -> OrderRow:

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from db import order_requests, tx_attempts
+from db import accounts, order_requests, tx_attempts
 from domain import order_facts
 from domain.amendments import Amendment
 from domain.orders import Brackets, Reason
@@ -25,7 +25,9 @@ from tests.integration.changes_kit import (
     balance,
     changes,
     fresh_wallet,
+    ordered,
     resting,
+    signed_in,
     steps_of,
     stranger_to,
     told,
@@ -378,3 +380,84 @@ async def test_what_nobody_knew_the_whereabouts_of_is_found_at_the_next_start(
     os.kill(before, signal.SIGKILL)
     await desk.state(new, "working")
     assert program.pid("executor") != before
+
+
+@pytest.mark.parametrize("where", [GMX, GAINS], ids=["gmx", "gains"])
+async def test_a_position_that_was_opened_elsewhere_is_found_and_closed(
+    desk: Desk, program: Program, where: tuple[str, int, str]
+) -> None:
+    venue, chain_id, pool = where
+    opened = await desk.accept(await desk.leg(*where), life_s=120)
+    await desk.submit(opened, "approve")
+    await desk.submit(opened, "order")
+    await desk.final((await desk.state(opened, "filled")).new)
+    stranger = await stranger_to(desk)
+    other = await accounts.ensure(desk.connection, stranger.owner, 0, datetime.now(UTC))
+    # As if it had never been an order of this account.
+    for table in ("orders", "fills"):
+        column = "id" if table == "orders" else "order_id"
+        sql = f"UPDATE {table} SET account_id = $2 WHERE {column} = $1"
+        await desk.connection.execute(sql, opened.id, other.id)
+    body = {"market": "ETH-USD", "side": "SELL", "intent": "close", "type": "market"}
+    async with signed_in(program.url, desk) as rest:
+        answer = await rest.post("/v1/routes", body)
+        assert len(answer["routes"]) == 1, "\n".join(map(str, answer["excluded"]))
+        [route] = answer["routes"]
+        assert (route["venue"], route["chain_id"], route["pool"]) == (venue, chain_id, pool)
+        position = route["position"]
+        assert (position["source"], position["size_base"]) == ("chain", route["size_base"])
+        size = (Decimal(route["size_base"]) / 2).quantize(Decimal("1e-9"))
+        half = {**body, "intent": "decrease", "size_base": str(size)}
+        part = await ordered(desk, (await rest.place(half | {"reduce_only": True}))["id"])
+        await desk.submit(part, "order")
+        await desk.state(part, "filled")
+        flat = await rest.post("/v1/orders/flatten", {}, 202)
+        assert {row["source"] for row in flat["sources"]} == {"chain"}
+        [shown] = flat["orders"]
+        assert Decimal(shown["size_base"]) < Decimal(route["size_base"])
+        assert flat["skipped"] == []
+        again = await rest.post("/v1/orders/flatten", {}, 202)
+        assert [row["code"] for row in again["skipped"]] == ["CLOSING"]
+        closed = await ordered(desk, shown["id"])
+        await desk.submit(closed, "order")
+        row = await desk.state(closed, "filled", "cancelled", "rejected")
+        assert row.state == "filled", row.reason
+        await desk.final(closed)
+        found = await rest.post("/v1/routes", body)
+        assert found["routes"] == []
+        assert "NO_POSITION" in {item["code"] for item in found["excluded"]}
+        assert (await rest.post("/v1/orders/flatten", {}, 202))["orders"] == []
+
+
+async def test_what_a_venue_refuses_goes_to_the_next_route(desk: Desk, program: Program) -> None:
+    """Gains takes no 3 USDC, GMX does."""
+    refused = await desk.leg(*GAINS, notional=30, collateral=3)
+    taken = await desk.leg(*GMX, notional=30, collateral=3)
+    price = refused.expected_price
+    rows = [
+        {
+            "venue": leg.venue, "chain_id": leg.chain_id, "pool": leg.pool, "collateral": "USDC",
+            "collateral_amount": "3", "size_base": str(leg.size_base), "notional_usd": "30",
+            "expected_price": str(price), "guard": {"price": str(price * 2)},
+        }
+        for leg in (refused, taken)
+    ]  # fmt: skip
+    kept = await desk.accept(refused, life_s=120)
+    row = await desk.state(kept, "rejected", "prepared")
+    assert row.state == "rejected"
+    assert row.reason is not None
+    new = await desk.accept(refused, life_s=120, reroute=rows)
+    await desk.submit(new, "approve")
+    row = await desk.read(new)
+    assert (row.new.leg.venue, row.new.leg.pool) == ("gmx", taken.pool)
+    # Never beyond the bound that was agreed to.
+    assert row.new.leg.guard_price == refused.guard_price
+    assert row.reason is not None
+    assert row.reason.code == "REROUTED"
+    moved = await ordered(desk, new.id)
+    await desk.submit(moved, "order")
+    row = await desk.state(moved, "filled", "cancelled", "rejected")
+    assert row.state == "filled", row.reason
+    events = await told(desk, new)
+    assert events[:3] == ["accepted", "rerouted", "prepared"]
+    assert events.count("rerouted") == 1

@@ -86,6 +86,7 @@ async def test_capabilities_are_what_builders_make(rig: Rig) -> None:
     for row in data.values():
         assert row["order_types"] == ["market", "limit", "stop", "take_profit"]
         assert (row["reduce_only"], row["brackets"], row["amend"]) == (True, True, True)
+        assert row["margin"]
     assert data["gmx"]["chain_ids"] == [42161]
     assert set(data["gains"]["chain_ids"]) == {42161, 137, 8453}
 

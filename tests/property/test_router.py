@@ -11,8 +11,9 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api.routing.choice import choose
 from api.routing.request import RouteRequest
-from api.routing.router import Answer, Router
+from api.routing.router import Answer, Leg, Router
 from connectors.dydx.economics.pricing import BookInputs, Margin
 from connectors.dydx.economics.quote import Scale
 from connectors.gains.economics.inputs import Pool
@@ -146,3 +147,46 @@ def test_the_choice_is_the_best_there_is(
     # No leg more than the best needs.
     fewer = least(table, len(found.split) - 1)
     assert fewer is None or best < fewer
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    LEVELS,
+    SPREADS,
+    SPREADS,
+    st.sampled_from(["BUY", "SELL"]),
+    st.sampled_from([10_000, 250_000]),
+    st.sets(st.sampled_from([None, "42161:USDC", "137:USDC"])),
+    st.booleans(),
+)
+def test_the_best_is_the_cheapest_that_can_be_paid_for(
+    levels: list[tuple[int, int]],
+    one: int,
+    other: int,
+    side: OrderSide,
+    notional: int,
+    payable: set[str | None],
+    silent: bool,
+) -> None:
+    """``silent``: of what cannot be paid for nobody knows."""
+    pools: Pools = [
+        ("dydx", None, book(levels)),
+        ("gains", "42161:USDC", gains(one)),
+        ("gains", "137:USDC", gains(other)),
+    ]
+    found = ask(pools, side, notional, 1)
+    costs = [(cost(pool, side, Fraction(notional)), at) for at, pool in enumerate(pools)]
+    whole = sorted((usd, at) for usd, at in costs if usd is not None)
+    own = [(usd, at) for usd, at in whole if pools[at][1] in payable]
+
+    def lacks(leg: Leg) -> list[dict[str, Any]] | None:
+        if leg.leg.pool in payable:
+            return [{"code": "ALLOWANCE", "symbol": "USDC"}]
+        return None if silent else [{"code": "BALANCE", "symbol": "USDC"}]
+
+    chosen = choose(found.legs, lacks)
+    best = min(own or whole, default=None)
+    assert (chosen.leg is None) == (best is None)
+    if best is not None and chosen.leg is not None:
+        assert chosen.leg.leg.pool == pools[best[1]][1]
+        assert (chosen.code == "PAYABLE") == (best != whole[0])

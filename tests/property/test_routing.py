@@ -178,3 +178,31 @@ def test_pools_that_do_not_reach_together_give_no_split() -> None:
     short: list[Fraction | None] = [Fraction(1)] * 3 + [None] * (PARTS - 3)
     assert exact_split([short, short]) is None
     assert exact_split([]) is None
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(["BUY", "SELL"]),
+    st.lists(FACTS, min_size=1, max_size=4),
+    st.sampled_from([Decimal(0), Decimal("2.5"), Decimal(100)]),
+)
+def test_a_fee_of_the_server_is_a_line_and_nothing_else(
+    side: str, facts: list[Facts], fee_bps: Decimal
+) -> None:
+    notional = Decimal(50_000)
+    offers = [
+        Offer(place(at), pools(side, notional, at, item)[-1], service_fee_bps=fee_bps)
+        for at, item in enumerate(facts)
+    ]
+    plain = plan([Offer(item.place, item.priced) for item in offers], MID)
+    found = plan(offers, MID)
+    assert [route.place for route in found.routes] == [route.place for route in plain.routes]
+    for route, without in zip(found.routes, plain.routes, strict=True):
+        lines = {line.code: line for line in route.costs}
+        added = Fraction(notional) * Fraction(fee_bps) / 10_000
+        paid = Fraction(route.total_cost_usd) - Fraction(without.total_cost_usd)
+        assert abs(paid - added) <= Fraction(1, 10**18)
+        assert abs(route.all_in_bps - without.all_in_bps - fee_bps) <= Decimal("0.0001")
+        assert ("service_fee" in lines) == bool(fee_bps)
+        if fee_bps:
+            assert lines["service_fee"].bps == fee_bps

@@ -227,15 +227,21 @@ def increase(
     if brackets_e10(intent) != (0, 0):
         raise InputError("NOT_OFFERED", "exits of a position are orders of their own")
     found = entry_guard(intent, leg, pool)
-    if leg.collateral_amount is None:
-        # Nothing is posted, so what grows is the leverage.
-        collateral, leverage_e3 = 0, share_of(leg, trade, posted, price_e8, trade.leverage_e3)
-    else:
-        collateral, leverage_e3 = sized(intent, leg, posted.token.decimals, price_e8)
+    collateral, leverage_e3 = added(intent, leg, trade, posted, price_e8)
     call = IncreasePosition(
         trade.index, collateral, leverage_e3, found.expected_e10, found.max_slippage_e3
     )
     return Plan(call, collateral, found)
+
+
+def added(
+    intent: OrderIntent, leg: OrderLeg, trade: StoredTrade, posted: Posted, price_e8: int
+) -> tuple[int, int]:
+    """(collateral, leverage e3) of an increase. Raises InputError as ``sized`` does."""
+    if leg.collateral_amount is None:
+        # Nothing is posted, so what grows is the leverage.
+        return 0, share_of(leg, trade, posted, price_e8, trade.leverage_e3)
+    return sized(intent, leg, posted.token.decimals, price_e8)
 
 
 def share_of(leg: OrderLeg, trade: StoredTrade, posted: Posted, price_e8: int, whole: int) -> int:

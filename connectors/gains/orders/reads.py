@@ -142,26 +142,7 @@ class Answers:
 
     def trade(self) -> StoredTrade | None:
         """None where there is none, or none any more."""
-        raw, info = self.value("trade"), self.value("info")
-        if not raw["isOpen"]:
-            return None
-        try:
-            kind = TradeType(raw["tradeType"])
-        except ValueError:
-            raise VenueProtocolError("BAD_ANSWER", f"type {raw['tradeType']} of a trade") from None
-        return StoredTrade(
-            index=TradeIndex(raw["index"]),
-            pair_index=raw["pairIndex"],
-            collateral_index=raw["collateralIndex"],
-            long=raw["long"],
-            trade_type=kind,
-            collateral=raw["collateralAmount"],
-            leverage_e3=raw["leverage"],
-            price_e10=raw["openPrice"],
-            tp_e10=raw["tp"],
-            sl_e10=raw["sl"],
-            max_slippage_e3=info["maxSlippageP"],
-        )
+        return stored_trade(self.value("trade"), self.value("info"))
 
     def request(self) -> StoredRequest | None:
         """None where it was answered or taken back."""
@@ -180,6 +161,30 @@ class Answers:
             return read(data)
         except InputError as error:
             raise VenueProtocolError("BAD_ANSWER", f"{name}: {error.message}") from None
+
+
+def stored_trade(raw: Mapping[str, Any], info: Mapping[str, Any]) -> StoredTrade | None:
+    """Of ``getTrade`` and ``getTradeInfo``; None where there is none, or none any more. Raises
+    VenueProtocolError ``BAD_ANSWER``."""
+    if not raw["isOpen"]:
+        return None
+    try:
+        kind = TradeType(raw["tradeType"])
+    except ValueError:
+        raise VenueProtocolError("BAD_ANSWER", f"type {raw['tradeType']} of a trade") from None
+    return StoredTrade(
+        index=TradeIndex(raw["index"]),
+        pair_index=raw["pairIndex"],
+        collateral_index=raw["collateralIndex"],
+        long=raw["long"],
+        trade_type=kind,
+        collateral=raw["collateralAmount"],
+        leverage_e3=raw["leverage"],
+        price_e10=raw["openPrice"],
+        tp_e10=raw["tp"],
+        sl_e10=raw["sl"],
+        max_slippage_e3=info["maxSlippageP"],
+    )
 
 
 def _stored_request(raw: Mapping[str, Any]) -> StoredRequest:

@@ -1,7 +1,8 @@
-"""What is posted at a pool, and where a position is liquidated that an order opens there now.
+"""What is posted at a pool, and where a position is liquidated that an order leaves there now.
 
-A position that has just been opened owes nothing for the past, so the rates of funding and
-borrowing have no part in it: they are zero in the configuration that is made here.
+What is owed for the past is settled by every increase, so the rates of funding and borrowing have
+no part in it: they are zero in the configuration that is made here, and what an older position
+owes is in itself.
 """
 
 from collections.abc import Mapping
@@ -112,9 +113,11 @@ def liquidation_usd_e30(
     in_long_token: bool,
     size_usd_e30: int,
     collateral_units: int,
+    held: Position | None = None,
 ) -> int | None:
-    """The first index price that liquidates what is opened; None where no price does, or where
-    what decides is not known.
+    """The first index price that liquidates what there is then; None where no price does, or where
+    what decides is not known. ``held``: what there is already, in a pool that begins to count now.
+    With no size only collateral comes in, or out where it is negative.
 
     Shape: scalar. Units: USD x 1e30 per smallest unit of the index token.
     Raises: Refused where the contracts would not open it.
@@ -124,11 +127,12 @@ def liquidation_usd_e30(
     if margins is None:
         return None
     market = _market_config(config, margins)
+    before = held or Position(is_long, in_long_token)
     done = increase_position(
         market,
-        _market_state(state),
+        _market_state(state, before.collateral_units),
         prices,
-        Position(is_long, in_long_token),
+        before,
         size_usd_e30,
         collateral_units,
         ANY_BUY_PRICE if is_long else ANY_SELL_PRICE,
@@ -174,14 +178,16 @@ def _own_margins(margins: Margins) -> dict[str, Any]:
     return {each.name: getattr(margins, each.name) for each in fields(Margins)}
 
 
-def _market_state(state: OpeningState) -> MarketState:
+def _market_state(state: OpeningState, collateral_units: int) -> MarketState:
+    """``collateral_units``: of the position, which is all that is counted of it here."""
+    posted = ByToken(collateral_units, collateral_units)
     return MarketState(
         **_own(state, OpeningState),
         impact_pool_units=0,
         total_pending_impact_units=0,
         swap_impact_pool_units=_NOTHING,
         virtual_pool_units=None,
-        collateral_sum_units=_NOTHINGS,
+        collateral_sum_units=Sided(posted, posted),
         cumulative_borrowing_factor_e30=_NONE,
         borrowing_updated_at_s=_NONE,
         total_borrowing_usd_e30=_NONE,

@@ -6,7 +6,7 @@ into wrong numbers without an error, so the fields are found by the names of the
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.base.abi import named
@@ -41,6 +41,8 @@ class StoredOrder:
 
 @dataclass(frozen=True, slots=True)
 class StoredPosition:
+    """``numbers``: all of them, by the contracts' own names."""
+
     account: str
     market: str
     collateral_token: str
@@ -48,6 +50,7 @@ class StoredPosition:
     size_usd_e30: int
     size_units: int
     collateral_units: int
+    numbers: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 def order_call(version: Version, reader: str, data_store: str, key: str) -> Call:
@@ -93,7 +96,24 @@ def position(version: Version, data: bytes) -> StoredPosition | None:
     """None where there is no such position any more. Raises: InputError ``BAD_CALLDATA``."""
     function = abi.functions(version, "Reader")["getPosition"]
     (found,) = function.decode_result(data)
-    row = named(function.outputs[0].parts, found)
+    return _position(named(function.outputs[0].parts, found))
+
+
+def account_positions_call(version: Version, reader: str, data_store: str, account: str) -> Call:
+    """``getAccountPositions``, the first thousand; see ``account_positions``."""
+    function = abi.functions(version, "Reader")["getAccountPositions"]
+    return Call(reader, function.encode(data_store, account, 0, 1000))
+
+
+def account_positions(version: Version, data: bytes) -> Sequence[StoredPosition]:
+    """Raises: InputError ``BAD_CALLDATA``."""
+    function = abi.functions(version, "Reader")["getAccountPositions"]
+    (rows,) = function.decode_result(data)
+    found = (_position(named(function.outputs[0].parts, row)) for row in rows)
+    return [position for position in found if position is not None]
+
+
+def _position(row: Mapping[str, Any]) -> StoredPosition | None:
     if not row["addresses"]["account"].strip("0x"):
         return None
     return StoredPosition(
@@ -104,6 +124,7 @@ def position(version: Version, data: bytes) -> StoredPosition | None:
         size_usd_e30=row["numbers"]["sizeInUsd"],
         size_units=row["numbers"]["sizeInTokens"],
         collateral_units=row["numbers"]["collateralAmount"],
+        numbers=row["numbers"],
     )
 
 

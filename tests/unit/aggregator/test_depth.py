@@ -250,6 +250,17 @@ def test_many_are_priced_in_one_pass_as_if_alone() -> None:
     assert {ladder.market: ladder for ladder in together} == alone
 
 
+def test_a_fee_of_whoever_runs_it_stands_beside_the_rows() -> None:
+    rig = Rig()
+    rig.up()
+    rig.depths.collect([BTC], rig.now_ns)
+    found = rig.depths.take()
+    (plain,), (charged,) = ladders(PRICED_BY, found), ladders(PRICED_BY, found, Decimal("2.5"))
+    data = orjson.loads(charged.data)
+    assert data.pop("service_fee_bps") == "2.5"
+    assert data == orjson.loads(plain.data)
+
+
 def test_of_two_moments_the_newer_one_is_said() -> None:
     rig = Rig()
     rig.up()

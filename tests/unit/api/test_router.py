@@ -80,7 +80,7 @@ async def route(
 
 async def answer(body: Mapping[str, Any], raw: bytes | None = None) -> dict[str, Any]:
     return answer_row(
-        await route(body, raw), lambda item: [{"code": "BALANCE", "leg": item.leg.venue}]
+        await route(body, raw), lambda item: [{"code": "BALANCE", "symbol": item.leg.venue}]
     )
 
 
@@ -113,7 +113,7 @@ async def test_an_answer_has_what_the_contract_says() -> None:
         bound = Decimal(item["expected_price"]) * Decimal("1.005")
         assert Decimal(item["guard"]["price"]) <= bound
         assert Decimal(item["guard"]["price"]) > Decimal(item["expected_price"])
-        assert item["needs"] == [{"code": "BALANCE", "leg": item["venue"]}]
+        assert item["needs"] == [{"code": "BALANCE", "symbol": item["venue"]}]
     assert orjson.loads(orjson.dumps(found)) == found
 
 
@@ -235,6 +235,17 @@ async def test_a_closed_market_is_named_so(reason: str) -> None:
     with pytest.raises(StaleQuote) as caught:
         await route(BODY, orjson.dumps(content))
     assert caught.value.code == "MARKET_CLOSED"
+
+
+async def test_a_fee_of_whoever_runs_it_is_a_line_of_every_route() -> None:
+    plain = await route(BODY)
+    charged = await Router(ECONOMICS, ROUTES, Decimal(5)).route(parse(BODY), depth(*BOTH), VENUES)
+    assert all("service_fee" not in {line.code for line in leg.route.costs} for leg in plain.legs)
+    for leg, before in zip(charged.legs, plain.legs, strict=True):
+        [line] = [line for line in leg.route.costs if line.code == "service_fee"]
+        assert (line.usd, line.bps) == (Decimal(5), Decimal(5))
+        assert leg.route.total_cost_usd == before.route.total_cost_usd + 5
+        assert leg.leg == before.leg
 
 
 async def test_nowhere_to_go_is_an_answer() -> None:
