@@ -48,6 +48,7 @@ from db.pool import Database
 from domain.errors import InputError
 from domain.ids import VenueId
 from runtime import failpoints
+from runtime.dialer import Dialer, dialer_of
 from runtime.logs import get_logger
 from runtime.redis import guarded_client
 from runtime.sealing import Seal, seal_of
@@ -60,7 +61,9 @@ IDLE_S: Final = 10
 GOODBYE_S: Final = 1.0
 STOP_S: Final = 2
 SANDBOX_CHAINS: Final = registry.traded_chains(Settings.model_construct())
-AUTH_OFF: Final = Config(keys=None, public_url="http://127.0.0.1", rpc_urls={})
+AUTH_OFF: Final = Config(
+    keys=None, public_url="http://127.0.0.1", rpc_urls={}, dialer=Dialer(allow_private=False)
+)
 _NO_SPENDERS: Final[Spenders] = {}
 _KEY_FILE: Final = "auth-keys"
 _REACHED_BY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -159,7 +162,8 @@ class Gateway:
             self._board.require_market,
         )
         self._screens = Screens(screens)
-        self._wallets, self._spenders = WalletReader(auth.rpc_urls), spenders
+        self._wallets, self._spenders = WalletReader(auth.rpc_urls, auth.dialer), spenders
+        self._rpc_health = RpcHealth(auth.rpc_urls, auth.dialer)
         self._health = Health(self._redis, self._database, lambda: self._reader.beat_age_s)
 
     async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
@@ -195,7 +199,8 @@ class Gateway:
             await self._orders.close()
             await self._screens.close()
             await self._accounts.close()
-            self._auth.close()
+            await self._auth.close()
+            await self._rpc_health.close()
             await self._reader.close()
             await self._wallets.close()
             await self._redis.aclose()
@@ -226,7 +231,7 @@ class Gateway:
             self._links,
             history,
             self._limits,
-            RpcHealth(self._auth.config.rpc_urls),
+            self._rpc_health,
             routing,
             self._orders,
             FlattenDesk(self._database, self._orders, routing.route),
@@ -278,7 +283,7 @@ def auth_config(settings: Settings) -> Config:
         keys = None if text is None else parse_keys(text)
     except InputError as error:
         raise SettingsError("BAD_SETTING", f"PERP_AUTH_KEYS: {error.message}") from None
-    return Config(keys, url, settings.rpc_urls)
+    return Config(keys, url, settings.rpc_urls, dialer_of(settings))
 
 
 def rates_of(settings: Settings) -> Rates:

@@ -30,6 +30,7 @@ from execution.rpc_values import (
 )
 from execution.send_state import SendError, classify
 from runtime.clock import mono_ns
+from runtime.dialer import Dialer, bounded_body
 from runtime.logs import get_logger
 
 CALL_LIMIT_S: Final = 3.0
@@ -49,18 +50,17 @@ class Chain:
     """``urls``: those of HTTP are asked. Methods raise ChainTransient when no node answers, and
     ChainRejected for what a node refuses; messages do not show URLs, which may hold keys."""
 
-    def __init__(self, chain_id: int, urls: Sequence[str]) -> None:
+    def __init__(self, chain_id: int, urls: Sequence[str], dialer: Dialer) -> None:
         self.chain_id = chain_id
         self._urls = [url for url in urls if url.startswith(("http://", "https://"))]
         self._scores = [Score() for _ in self._urls]
         self._known: set[int] = set()
         self._sticky: int | None = None
         self._sticky_until_ns = 0
-        self._client: httpx.AsyncClient | None = None
+        self._client = dialer.http(httpx.Timeout(NODE_LIMIT_S, connect=CONNECT_LIMIT_S))
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
+        await self._client.aclose()
 
     @property
     def needed(self) -> int:
@@ -347,15 +347,6 @@ class Chain:
         _log.error("rpc_wrong_chain", chain_id=self.chain_id, node=node, found=found)
 
     async def _post(self, node: int, body: bytes) -> Any:
-        if self._client is None:
-            certificates = await asyncio.to_thread(httpx.create_ssl_context)
-            self._client = self._client or httpx.AsyncClient(
-                verify=certificates,
-                follow_redirects=False,
-                trust_env=False,
-                timeout=httpx.Timeout(NODE_LIMIT_S, connect=CONNECT_LIMIT_S),
-            )
-        answer = bytearray()
         headers = {"Content-Type": "application/json"}
         async with (
             asyncio.timeout(NODE_LIMIT_S),
@@ -364,8 +355,4 @@ class Chain:
             ) as response,
         ):
             response.raise_for_status()
-            async for chunk in response.aiter_bytes():
-                answer += chunk
-                if len(answer) > MAX_BODY_BYTES:
-                    raise ValueError("too large")
-        return orjson.loads(answer)
+            return orjson.loads(await bounded_body(response, MAX_BODY_BYTES))

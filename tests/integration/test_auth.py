@@ -277,7 +277,7 @@ async def test_another_gateway_finds_the_session_and_its_end(
             try:
                 return (await other.identify(grant["access_token"])).account.id
             finally:
-                other.close()
+                await other.close()
                 await database.close()
 
         assert await seen_by_another() == grant["account_id"]

@@ -16,7 +16,7 @@ from perptape.embedded_anvil import EmbeddedAnvil
 from sandbox.chain.lies import STALE_BLOCKS
 from sandbox.chain.places import ACCOUNTS, ARBITRUM, BASE, TOKENS
 from tests.integration.test_chain_proxy import Sandbox, serving
-from tests.servers import running
+from tests.servers import LOOPBACK, running
 
 USDC = TOKENS[ARBITRUM]["USDC"].address
 OWNER = ACCOUNTS[4].address
@@ -38,7 +38,7 @@ async def sandbox(node_url: str) -> AsyncIterator[Sandbox]:
 @asynccontextmanager
 async def chain_of(sandbox: Sandbox, chain_id: int = ARBITRUM) -> AsyncIterator[Chain]:
     urls = [sandbox.client.base_url.join(f"/rpc/{ARBITRUM}/{name}") for name in ("a", "b")]
-    chain = Chain(chain_id, [str(url) for url in urls])
+    chain = Chain(chain_id, [str(url) for url in urls], LOOPBACK)
     try:
         yield chain
     finally:
