@@ -18,13 +18,15 @@ from api.routes import docs, page
 from api.table import ENDPOINTS
 
 
-def build_app(context: Context, polling: PollingEndpoint, peers: Peers) -> Edge:
+def build_app(
+    context: Context, polling: PollingEndpoint, peers: Peers, *, is_secure: bool = False
+) -> Edge:
     """What the public port serves."""
     beside = Starlette(routes=[*_polling_routes(polling), docs.ASSETS, *page.routes()])
     beside.router.redirect_slashes = False
     beside.state.context = context
     beside.state.openapi = orjson.dumps(openapi.document(ENDPOINTS))
-    return Edge(resources(ENDPOINTS), beside, peers)
+    return Edge(resources(ENDPOINTS), beside, peers, is_secure=is_secure)
 
 
 def build_inner_app(polling: PollingEndpoint) -> Edge:

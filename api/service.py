@@ -28,6 +28,7 @@ from api.quotes import QuoteReader
 from api.realtime.accounts import Accounts
 from api.realtime.engine import LIMITS, Engine, Limits
 from api.realtime.hub import Hub
+from api.realtime.limits import QUOTAS, Quotas
 from api.realtime.passing import InnerWebSocket, OpenPolling, OpenWebSocket, Passing
 from api.realtime.polling import PollingEndpoint
 from api.realtime.siblings import Siblings
@@ -238,7 +239,12 @@ class Gateway:
             ExecutorHealth(self._redis),
         )
         passing = Passing(self._siblings, engine.limits.max_sessions)
-        app = build_app(context, OpenPolling(engine, passing), self._peers)
+        app = build_app(
+            context,
+            OpenPolling(engine, passing),
+            self._peers,
+            is_secure=self._auth.config.is_secure,
+        )
         sockets = OpenWebSocket.bound_to(engine, passing=passing, peers=self._peers)
         doors = [(HttpServer(http_config(app, sockets), engine, passing), listener)]
         inner = self._siblings.listen()
@@ -296,13 +302,21 @@ def rates_of(settings: Settings) -> Rates:
     ).scaled(settings.rates_scale)
 
 
+def quotas_of(settings: Settings) -> Quotas:
+    sockets, rooms = settings.rate_address_sockets, settings.rate_socket_rooms
+    quotas = replace(
+        QUOTAS, address_sockets=sockets, socket_rooms=rooms, address_rooms=sockets * rooms
+    )
+    return quotas.scaled(settings.rates_scale)
+
+
 async def main(settings: Settings, stop: asyncio.Event) -> None:
     """Runs the gateway until ``stop``. Raises SettingsError for what no restart can mend."""
     failpoints.arm(settings.failpoint, settings.data_dir)
     gateway = Gateway(
         settings.require_redis_url(),
         settings.require_database_url(),
-        replace(LIMITS, quotas=LIMITS.quotas.scaled(settings.rates_scale)),
+        replace(LIMITS, quotas=quotas_of(settings)),
         Siblings(settings.host_name, settings.worker, settings.gateways, settings.data_dir),
         Peers(settings.trusted_networks),
         auth_config(settings),

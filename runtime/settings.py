@@ -81,6 +81,8 @@ class Settings(BaseSettings):
     rate_logins_per_minute: int = Field(default=5, ge=1, le=1_000_000)
     rate_orders_per_s: float = Field(default=10.0, gt=0, le=1e6, allow_inf_nan=False)
     rate_orders_burst: int = Field(default=20, ge=1, le=1_000_000)
+    rate_address_sockets: int = Field(default=20, ge=1, le=1_000_000)
+    rate_socket_rooms: int = Field(default=200, ge=1, le=100_000)
     allow_private_urls: bool | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     dydx_ws_url: str | None = None

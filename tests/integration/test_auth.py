@@ -242,6 +242,7 @@ async def test_the_page_keeps_its_token_in_a_cookie(rig: Rig) -> None:
         r"SameSite=strict; Secure",
         cookie,
     )
+    assert answer.headers["strict-transport-security"] == "max-age=31536000"
     held = {"Cookie": cookie.partition(";")[0]}
     again = await rig.http.post("/v1/auth/refresh", headers=held)
     assert again.json()["data"]["refresh_token"] is None

@@ -180,6 +180,8 @@ async def test_security_headers_are_on_every_answer(rig: Rig, path: str) -> None
     assert "script-src 'self';" in policy
     assert "frame-ancestors 'none'" in policy
     assert "server" not in headers
+    # Without https nobody may be told to stay with it.
+    assert "strict-transport-security" not in headers
 
 
 async def test_large_bodies_are_refused(rig: Rig) -> None:
