@@ -11,9 +11,8 @@ import pytest
 from tests.chaos import reader, storm
 from tests.chaos.storm import Outcome, Plan, report
 from tests.chaos.victims import Cell
-from tests.integration.execution_kit import Desk
+from tests.integration.execution_kit import Desk, trading_program
 from tests.integration.program_kit import Program
-from tests.servers import open_folder
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -30,12 +29,8 @@ CHILDREN = (
 
 @pytest.fixture(scope="module")
 def program() -> Iterator[Program]:
-    with open_folder() as folder:
-        program = Program(folder / "data")
-        program.env |= storm.SETTINGS
-        program.start()
-        yield program
-        program.end()
+    with trading_program() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
