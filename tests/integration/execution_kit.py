@@ -26,7 +26,7 @@ from runtime.channels import quote_key
 from runtime.clock import mono_ns
 from runtime.redis import fast_client
 from runtime.sealing import Seal, seal_of
-from tests.integration.program_kit import Program
+from tests.integration.program_kit import Program, environment
 from tests.servers import open_folder
 
 WAIT_S: Final = 40.0
@@ -91,22 +91,22 @@ class Desk:
             funds = {"address": self.owner, "chain_id": chain_id, "eth": eth, "usdc": "10000"}
             await self.control("/fund", funds)
 
-    async def _quote(self, market: str) -> dict[str, Any]:
-        """The newest; nothing where it has lapsed."""
-        raw = await self.redis.get(quote_key(market))
-        return {} if raw is None else dict(orjson.loads(raw)["data"])
-
     async def price(self, market: str) -> Decimal:
         async def read() -> Decimal | None:
-            mid = (await self._quote(market)).get("mid")
-            return Decimal(mid) if mid else None
+            raw = await self.redis.get(quote_key(market))
+            data = {} if raw is None else orjson.loads(raw)["data"]
+            return Decimal(data["mid"]) if data.get("mid") else None
 
         return await until(read, f"a price of {market}")
 
-    async def ask_of(self, venue: str, market: str) -> Decimal | None:
-        """What is asked at one venue."""
-        ask = (await self._quote(market)).get("venues", {}).get(venue, {}).get("ask")
-        return Decimal(ask) if ask else None
+    async def gmx_price(self, symbol: str) -> Decimal:
+        """What the replica of GMX itself says, and its keeper executes at; of a token of 18
+        decimals."""
+        url = environment(self.content["pids"]["feed"][0])["PERP_GMX_KEEPER_URLS"]
+        async with httpx.AsyncClient(trust_env=False) as client:
+            rows = (await client.get(f"{url}/prices/tickers")).json()
+        (price,) = {row["minPrice"] for row in rows if row["tokenSymbol"] == symbol}
+        return Decimal(price).scaleb(18 - 30)
 
     async def leg(
         self,
