@@ -6,10 +6,20 @@ from functools import partial
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from tests.integration.auth_kit import issue_codes
+from tests.integration.auth_kit import issue_codes, running
 from tests.integration.gateway_kit import Rig
 from tests.integration.test_gateway_rest import check_problem
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def rig(embedded_redis_url: str, database_url: str) -> AsyncIterator[Rig]:
+    """One for all: what is asked changes nothing."""
+    async with running(embedded_redis_url, database_url) as found:
+        yield found
 
 
 @pytest.mark.parametrize(

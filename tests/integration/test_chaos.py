@@ -14,7 +14,7 @@ from tests.chaos.victims import Cell
 from tests.integration.execution_kit import Desk, trading_program
 from tests.integration.program_kit import Program
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(480)
 
 CHILDREN = (
     "decisions",
@@ -36,7 +36,7 @@ def program() -> Iterator[Program]:
 @pytest.fixture(scope="module")
 def outcome(program: Program) -> Outcome:
     cells = [Cell("P2", "kill"), Cell("P7", "kill")]
-    plan = Plan(orders=8, seed=7, cells=cells, traders=4, seconds=60)
+    plan = Plan(orders=8, seed=7, cells=cells, traders=4, seconds=150)
     return asyncio.run(storm.storm(program, plan, print))
 
 
