@@ -20,13 +20,20 @@ TAG_BYTES: Final = 32
 @dataclass(frozen=True, slots=True)
 class Place:
     """A new order. ``tag``: TAG_BYTES, of this order alone. ``owner``: whose position it is,
-    checksummed. ``approval``: how much the venue may be allowed to take."""
+    checksummed. ``approval``: how much the venue may be allowed to take. ``kept``: of a claim, what
+    the venue called all that it kept back (``domain.outcomes.Kept``), also what was paid since."""
 
     tag: bytes
     owner: str
     intent: OrderIntent
     leg: OrderLeg
     approval: Approval = "exact"
+    kept: tuple[str, ...] = ()
+
+    @property
+    def claims(self) -> bool:
+        """Whether it trades nothing, but takes out what is due."""
+        return self.intent.intent == "claim"
 
 
 @dataclass(frozen=True, slots=True)
