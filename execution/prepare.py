@@ -1,7 +1,7 @@
 """From an order to transactions that its owner can sign: read, checked, built, simulated."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from connectors.base.orders import (
     Step,
     Update,
 )
-from db import order_amendments, order_changes, order_steps, trading_limits, tx_attempts
+from db import kept, order_amendments, order_changes, order_steps, trading_limits, tx_attempts
 from db.instants import instant
 from db.order_amendments import AmendmentRow
 from db.order_steps import NewStep
@@ -72,6 +72,9 @@ class Preparer:
         """
         new = row.new
         request = Place(new.tag, new.owner, new.intent, new.leg, new.approval)
+        if request.claims:
+            async with self._database.acquire() as connection:
+                request = replace(request, kept=await kept.names(connection, new))
         plan = await self._stopped(row) or await self._planned(row, request)
         reach("P6")
         async with self._database.acquire() as connection, connection.transaction():
