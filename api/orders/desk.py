@@ -15,7 +15,8 @@ from api.orders.once import Asker, Once
 from api.orders.waiting import Versions
 from api.problems import Unavailable
 from api.quotes import QuoteReader
-from api.schemas.orders import AmendBody, ClaimBody, OrderBody, SubmissionBody
+from api.schemas.claims import ClaimBody
+from api.schemas.orders import AmendBody, OrderBody, SubmissionBody
 from connectors import registry
 from db import (
     guarded_quotes,

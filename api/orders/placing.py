@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from api.problems import Invalid, Issue
-from api.schemas.orders import AmendBody, ClaimBody, OrderBody, OwnerBody
+from api.schemas.claims import ClaimBody
+from api.schemas.orders import AmendBody, OrderBody, OwnerBody
 from api.schemas.routing import CollateralBody
 from connectors.base.order_tag import order_tag
 from db.accounts import EVERY_CHAIN, Account

@@ -11,10 +11,10 @@ from api.orders.once import Asker, asker
 from api.problems import STOPPED
 from api.schemas import orders as schemas
 from api.schemas.base import Data, Nothing, Rows
+from api.schemas.claims import ClaimBody
 from api.schemas.orders import (
     AmendBody,
     CancelBody,
-    ClaimBody,
     FlattenBody,
     HeartbeatBody,
     OrderBody,

@@ -21,18 +21,18 @@ from api.schemas.base import (
     refused,
     text,
 )
+from api.schemas.claim_rows import ClaimRow, DueRow, KeptRow
 from api.schemas.paging import TIME_SCHEMA, Limited, place_cursor, time_us
-from api.schemas.routing import CollateralBody, Flag, Name, whole
+from api.schemas.routing import Flag, Name, whole
 from connectors import registry
 from db.instants import instant
-from domain.orders import MAX_SLIPPAGE_BPS, Approval, Intent, OrderState, PositionSide
+from domain.orders import MAX_SLIPPAGE_BPS, Approval, Intent, OrderState
 
 MAX_LEG: Final = 15
 MAX_SUBACCOUNT: Final = 128_000
 MAX_RAW_BYTES: Final = 16_384
 MAX_VERSION: Final = 1_000_000
 MAX_TIMEOUT_S: Final = 86_400
-MAX_CHAIN: Final = 2**53 - 1
 _UUID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 RAW: Final = r"(0x([0-9A-Fa-f]{2})+|[A-Za-z0-9+/]+={0,2})"
 _RAW: Final = re.compile(RAW, re.ASCII)
@@ -183,27 +183,6 @@ class FlattenBody(Said):
     )
 
 
-class ClaimBody(Said):
-    """Of a pool, funding and what a cap on impact kept back; of a position, its profit."""
-
-    venue: Venue
-    chain_id: Annotated[
-        int,
-        Read(whole(1, MAX_CHAIN), {"type": "integer", "minimum": 1, "maximum": MAX_CHAIN}),
-    ] = Field(examples=[42161])
-    market: Name = Field(examples=["ETH-USD"])
-    pool: Name = Field(description="as routes name it")
-    position_ref: Name | None = Field(default=None, description="of profit: venue_refs.position")
-    side: Annotated[PositionSide, one_of(get_args(PositionSide), "UNKNOWN_SIDE")] | None = Field(
-        default=None, description="of the position"
-    )
-    collateral: CollateralBody | None = Field(
-        default=None, description="of profit: symbol, and at most this amount; without it all"
-    )
-    client_order_id: ClientOrderId | None = None
-    deadline: Deadline | None = Field(default=None, description="as of an order")
-
-
 class PauseBody(Said):
     paused: Flag = True
 
@@ -272,6 +251,7 @@ class AmendmentRow(Told):
 class SimulationRow(Told):
     ok: bool
     block_number: int | str
+    claims: list[DueRow] | None = Field(default=None, description="what a claim of GMX would pay")
 
 
 class StepRow(Told):
@@ -310,25 +290,6 @@ class OrderFillRow(Told):
     tx_hash: str
     log_index: int
     at: Instant
-
-
-class ClaimRow(Told):
-    """What was paid out."""
-
-    kind: Literal["funding", "impact", "profit"]
-    symbol: str
-    amount: DecimalText
-    tx_hash: str
-    log_index: int
-
-
-class KeptRow(Told):
-    """What the venue kept back of a close, to be claimed later."""
-
-    symbol: str
-    amount: DecimalText
-    tx_hash: str
-    log_index: int
 
 
 class FillRow(OrderFillRow):

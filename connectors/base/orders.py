@@ -6,11 +6,12 @@ signs, sends, and fetches logs.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final, Literal, Protocol, TypeAlias
 
 from domain.ids import VenueId
 from domain.orders import Approval, OrderIntent, OrderLeg, PriceGuard, Reason
-from domain.outcomes import VenueOutcome
+from domain.outcomes import ClaimKind, VenueOutcome
 
 StepId: TypeAlias = Literal["approve", "order", "cancel", "update"]
 TAG_BYTES: Final = 32
@@ -89,9 +90,19 @@ class ChainFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """What a claim pays on the state it was built from. ``amount``: units of ``symbol``."""
+
+    kind: ClaimKind
+    symbol: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A transaction to be signed, without nonce and fees. ``gas``: a guess that is enough where it
-    cannot be estimated. ``guard``: the bound of the price, of an order and an update."""
+    cannot be estimated. ``guard``: the bound of the price, of an order and an update. ``due``: of a
+    claim, where the chain says so before."""
 
     id: StepId
     to: str
@@ -99,6 +110,7 @@ class Step:
     data: bytes
     gas: int
     guard: PriceGuard | None = None
+    due: tuple[Due, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -322,6 +322,11 @@ async def test_funding_is_claimed_over_rest_and_only_once(
     prepared = await claimed(client, key, "prepared", "rejected")
     [step] = prepared["steps"]
     assert (step["id"], step["status"], step["simulation"]["ok"]) == ("order", "ready", True)
+    due = step["simulation"]["claims"]
+    assert {(item["kind"], item["symbol"], item["amount"]) for item in due} == {
+        ("funding", "USDC", "12.5"),
+        ("funding", "ETH", "0.003"),
+    }
     signed = Account.sign_transaction(transaction_of(step["tx"]), desk.wallet["private_key"])
     body = {
         "step_id": "order",

@@ -143,6 +143,7 @@ class GmxOrders:
             0,
             with_tag(router.encode_all(self._tables.version, sent), request.tag),
             CLAIM_GAS * sum(len(call.tokens) for call in sent),
+            due=tuple(claims.amounts(self._tables, request, answers)),
         )
 
     def _approval(self, request: Place, paid: Collateral, units: int) -> Step:

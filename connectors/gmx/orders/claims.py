@@ -8,14 +8,16 @@ Source: GMX v2 contracts, data/Keys.sol, fee/FeeUtils.sol, market/MarketUtils.so
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
-from connectors.base.orders import Call, Place
+from connectors.base.orders import Call, Due, Place
 from connectors.gmx.economics.opened import PoolToken
 from connectors.gmx.orders import calls, keys
 from connectors.gmx.orders.abi import Version, functions
 from connectors.gmx.orders.tables import Tables, TradedPool
 from domain.errors import InputError
+from domain.outcomes import ClaimKind
 
 _OF_ACCOUNT: Final = ("address", "address", "address")
 _OF_HOUR: Final = ("address", "address", "uint256", "address")
@@ -103,6 +105,22 @@ def _due(pool: TradedPool, kept: Sequence[Kept], owner: str, answers: Answered) 
     payable = [one for one in kept if answers.payable(f"payable:{one.name}")]
     if payable:
         yield _collateral(pool, payable, owner)
+
+
+def amounts(tables: Tables, request: Place, answers: Answered) -> Iterator[Due]:
+    """What ``due`` pays."""
+    pool = tables.pool(request.leg.pool)
+    own = {token.address: token for token in tokens(pool)}
+    for token in own.values():
+        if units := answers.uint(f"funding:{token.address}"):
+            yield _told("funding", token, units)
+    for one in kept_of(pool, request.kept):
+        if units := answers.payable(f"payable:{one.name}"):
+            yield _told("impact", own[one.token], units)
+
+
+def _told(kind: ClaimKind, token: PoolToken, units: int) -> Due:
+    return Due(kind, token.symbol, Decimal(f"{units}E-{token.decimals}"))
 
 
 def _collateral(pool: TradedPool, kept: Sequence[Kept], owner: str) -> calls.ClaimCollateral:

@@ -9,7 +9,7 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from connectors.base.order_tag import tag_of, untagged
-from connectors.base.orders import Call, Place, Step
+from connectors.base.orders import Call, Due, Place, Step
 from connectors.gmx.addresses import contracts
 from connectors.gmx.orders import calls, reads
 from connectors.gmx.orders.abi import Version
@@ -110,6 +110,11 @@ def test_all_that_is_due_comes_in_one_transaction_and_nothing_else() -> None:
         ClaimCollateral((MARKET, MARKET), (k.USDC, k.WETH), (HOUR, HOUR), k.OWNER),
     ]
     assert codes(request, **answers) == []
+    assert step(request, **answers).due == (
+        Due("funding", "ETH", Decimal("5e-18")),
+        Due("impact", "USDC", Decimal("0.000009")),
+        Due("impact", "ETH", Decimal("9e-18")),
+    )
 
 
 def test_nothing_to_claim_is_refused_before_it_is_signed() -> None:
