@@ -4,6 +4,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import httpx
 import orjson
@@ -17,7 +18,15 @@ from execution.lifecycle import Step
 from execution.store import record
 from runtime import events
 from tests.integration.auth_kit import Wallet
-from tests.integration.execution_kit import GMX, Desk, opened_desk, trading_program, until
+from tests.integration.changes_kit import balance
+from tests.integration.execution_kit import (
+    ETH_MARKET,
+    GMX,
+    Desk,
+    opened_desk,
+    trading_program,
+    until,
+)
 from tests.integration.program_kit import Program
 
 pytestmark = pytest.mark.timeout(180)
@@ -267,6 +276,83 @@ async def test_who_is_not_heard_has_the_orders_cancelled(
     row = await desk.state(new, "cancelled", "expired", "rejected")
     assert row.reason is not None
     assert (row.state, row.reason.code, row.cancel_requested) == ("cancelled", "CANCELLED", True)
+
+
+async def claimed(client: httpx.AsyncClient, key: str, *states: str) -> dict[str, Any]:
+    """What becomes of a claim of the pool."""
+    body = {"venue": "gmx", "chain_id": 42161, "market": "ETH-USD", "pool": ETH_MARKET}
+    asked = await client.post("/v1/orders/claim", json=body, headers={"Idempotency-Key": key})
+    assert asked.status_code == 202, asked.text
+    path = asked.headers["Location"]
+
+    async def read() -> dict[str, Any] | None:
+        data: dict[str, Any] = (await client.get(path)).json()["data"]
+        return data if data["state"] in states else None
+
+    async def show() -> str:
+        return (await client.get(path)).text
+
+    found: dict[str, Any] = await until(read, f"a claim to be {states}", show)
+    return found
+
+
+async def test_funding_is_claimed_over_rest_and_only_once(
+    desk: Desk, client: httpx.AsyncClient
+) -> None:
+    refused = await claimed(client, str(uuid.uuid4()), "rejected", "prepared")
+    assert (refused["state"], refused["reason"]["code"]) == ("rejected", "NOTHING")
+    assert (refused["intent"], refused["size_base"], refused["steps"]) == ("claim", "0", [])
+    for token, amount in (("USDC", "12.5"), ("WETH", "0.003")):
+        owed = {"address": desk.owner, "pool": ETH_MARKET, "token": token, "amount": amount}
+        await desk.control("/claimable", owed)
+
+    key, before = str(uuid.uuid4()), await balance(desk, 42161)
+    prepared = await claimed(client, key, "prepared", "rejected")
+    [step] = prepared["steps"]
+    assert (step["id"], step["status"], step["simulation"]["ok"]) == ("order", "ready", True)
+    due = step["simulation"]["claims"]
+    assert {(item["kind"], item["symbol"], item["amount"]) for item in due} == {
+        ("funding", "USDC", "12.5"),
+        ("funding", "ETH", "0.003"),
+    }
+    signed = Account.sign_transaction(transaction_of(step["tx"]), desk.wallet["private_key"])
+    body = {
+        "step_id": "order",
+        "step_version": step["version"],
+        "raw_transaction": f"0x{bytes(signed.raw_transaction).hex()}",
+    }
+    sent = await client.post(f"/v1/orders/{prepared['id']}/submission", json=body)
+    assert sent.status_code == 202, sent.text
+    done = await claimed(client, key, "filled", "rejected", "cancelled")
+    assert (done["id"], done["state"]) == (prepared["id"], "filled")
+
+    async def both() -> dict[str, Any] | None:
+        found = await claimed(client, key, "filled")
+        return found if len(found["claims"]) == 2 and found["final"] else None
+
+    told = await until(both, "both tokens to be told")
+    lines = {(line["kind"], line["symbol"], line["amount"]) for line in told["claims"]}
+    assert lines == {("funding", "USDC", "12.5"), ("funding", "ETH", "0.003")}
+    assert {line["tx_hash"] for line in told["claims"]} == {told["attempts"][0]["tx_hash"]}
+    assert (told["fills"], told["filled_base"], told["venue_state"]) == ([], "0", "executed")
+    assert await balance(desk, 42161) - before == 12_500_000
+    again = await claimed(client, str(uuid.uuid4()), "rejected", "prepared")
+    assert again["reason"]["code"] == "NOTHING"
+
+
+def transaction_of(tx: dict[str, Any]) -> dict[str, Any]:
+    """A step as a wallet signs it."""
+    return {
+        "chainId": int(tx["chain_id"]),
+        "to": tx["to"],
+        "value": int(tx["value"]),
+        "data": tx["data"],
+        "nonce": int(tx["nonce"]),
+        "gas": int(tx["gas"]),
+        "type": 2,
+        "maxFeePerGas": int(tx["max_fee_per_gas"]),
+        "maxPriorityFeePerGas": int(tx["max_priority_fee_per_gas"]),
+    }
 
 
 async def test_a_price_beyond_the_guard_is_cancelled_by_the_venue(desk: Desk) -> None:
