@@ -19,7 +19,8 @@ StepStatus: TypeAlias = Literal["ready", "blocked", "submitted", "done", "expire
 
 class NewStep(NamedTuple):
     """``payload``: of an ``evm_tx`` the ``tx`` of the published API, numbers as decimal strings.
-    ``simulation``: ``{"ok", "block_number"}``, None where it could not be done yet.
+    ``simulation``: ``{"ok", "block_number"}``, None where it could not be done yet; of a claim also
+    what it would pay, ``claims``.
     ``blocked_by``: the step that has to be mined before; ``not_before``: blocked until then because
     the venue takes it no earlier. ``sign_by``: after it it is not taken."""
 

@@ -13,7 +13,10 @@ from domain.costs import OrderSide
 from domain.errors import InputError, InvariantViolation
 from domain.ids import MarketId, VenueId
 
-Intent: TypeAlias = Literal["open", "increase", "decrease", "close"]
+TradeIntent: TypeAlias = Literal["open", "increase", "decrease", "close"]
+Intent: TypeAlias = Literal[TradeIntent, "claim"]
+"""``claim`` trades nothing: its owner takes out what the venue owes."""
+
 OrderType: TypeAlias = Literal["market", "limit", "stop", "take_profit"]
 """``stop`` and ``take_profit`` wait for a trigger: of an exit they are its stop loss and its take
 profit, of an opening ``stop`` is a breakout and ``take_profit`` an entry at a better price."""
@@ -43,6 +46,7 @@ class OrderIntent:
     One of ``size_base`` and ``notional_usd``; a ``close`` may have neither and means all of it. Of
     an opening one of ``leverage`` and ``collateral_amount`` (units of ``collateral_symbol``). An
     ``increase`` or ``decrease`` with a ``collateral_amount`` and no size changes the margin alone.
+    A ``claim`` has no size and may have a ``collateral_amount``: at most so much is taken out.
     ``limit_price``: the fill is never worse. ``trigger_price``: of ``stop`` and ``take_profit``.
     ``good_til_s``: Unix time, of GTT alone. ``position_id``: of our own, for what changes one.
 
@@ -80,6 +84,11 @@ class OrderIntent:
         self._check_force()
 
     def _check_size(self) -> None:
+        if self.intent == "claim":
+            traded = (self.size_base, self.notional_usd, self.leverage)
+            if self.type != "market" or any(value is not None for value in traded):
+                raise InputError("BAD_CLAIM", "a claim trades nothing and waits for no price")
+            return
         if self.changes_margin:
             if self.type != "market" or self.leverage is not None:
                 raise InputError("BAD_COLLATERAL", "margin is changed at once, by an amount")
@@ -114,8 +123,8 @@ class OrderIntent:
 
     @property
     def reduces(self) -> bool:
-        """Whether it can only make a position smaller."""
-        return self.intent in ("decrease", "close")
+        """Whether it can only make a position smaller, or takes out what is due."""
+        return self.intent in ("decrease", "close", "claim")
 
     @property
     def changes_margin(self) -> bool:
@@ -230,6 +239,8 @@ OrderEvent: TypeAlias = Literal[
     "cancelled",
     "frozen",
     "updated",
+    "claimed",
+    "kept",
     # a reorganised chain takes one of these back
     "undone",
 ]
@@ -256,6 +267,7 @@ _EVIDENCE: Final[Mapping[OrderEvent, _States]] = {
     "cancelled": _one_of("cancelled", "filled"),
     "frozen": _one_of("working", "partially_filled", "filled", "cancelled"),
     "updated": _one_of("working", "partially_filled", "filled", "cancelled"),
+    "claimed": _one_of("filled"),
 }
 """From every state in which a payload may have left us."""
 
@@ -296,7 +308,8 @@ _BACK: Final = _one_of(
 def _waiting(state: OrderState, own: Mapping[OrderEvent, _States]) -> Mapping[OrderEvent, _States]:
     """A state that evidence may end."""
     asked = _changing(state)
-    return {**_EVIDENCE, "undone": _BACK, "cancel_requested": _one_of(state), **asked, **own}
+    back: Mapping[OrderEvent, _States] = {"undone": _BACK, "kept": _BACK}
+    return {**_EVIDENCE, **back, "cancel_requested": _one_of(state), **asked, **own}
 
 
 def _ended(
@@ -311,7 +324,7 @@ def _ended(
         "amended": here,
         "to_sign": here,
     }
-    return {**_EVIDENCE, "undone": _BACK, **told, **(own or {})}
+    return {**_EVIDENCE, "undone": _BACK, "kept": _BACK, **told, **(own or {})}
 
 
 TRANSITIONS: Final[Mapping[OrderState, Mapping[OrderEvent, _States]]] = {

@@ -15,9 +15,11 @@ from domain.errors import InvariantViolation
 from domain.orders import TERMINAL, OrderEvent, OrderState, Reason, check_transition
 from domain.outcomes import (
     Cancelled,
+    Claimed,
     EventPlace,
     Executed,
     Frozen,
+    Kept,
     Mined,
     Outcome,
     Resting,
@@ -52,7 +54,8 @@ class Order:
     def state(self) -> OrderState:
         """What evidence says comes before what we did."""
         kinds = {type(fact) for fact in self.facts}
-        if any(isinstance(fact, Executed) and fact.completes for fact in self.facts):
+        done = any(isinstance(fact, Executed) and fact.completes for fact in self.facts)
+        if done or Claimed in kinds:
             return "filled"
         if Cancelled in kinds:
             return "cancelled"
@@ -214,6 +217,8 @@ _NAMES: Final[dict[type[Outcome], OrderEvent]] = {
     Cancelled: "cancelled",
     Frozen: "frozen",
     Updated: "updated",
+    Claimed: "claimed",
+    Kept: "kept",
 }
 
 

@@ -1,7 +1,7 @@
 """From an order to transactions that its owner can sign: read, checked, built, simulated."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from connectors.base.orders import (
     Step,
     Update,
 )
-from db import order_amendments, order_changes, order_steps, trading_limits, tx_attempts
+from db import kept, order_amendments, order_changes, order_steps, trading_limits, tx_attempts
 from db.instants import instant
 from db.order_amendments import AmendmentRow
 from db.order_steps import NewStep
@@ -26,6 +26,7 @@ from domain import risk
 from domain.amendments import amended
 from domain.errors import ChainTransient, InputError
 from domain.orders import TERMINAL, Reason
+from domain.units import minimal
 from execution import lifecycle
 from execution.chain import Chain
 from execution.gas import Fees, first_fees, rules_of
@@ -72,6 +73,9 @@ class Preparer:
         """
         new = row.new
         request = Place(new.tag, new.owner, new.intent, new.leg, new.approval)
+        if request.claims:
+            async with self._database.acquire() as connection:
+                request = replace(request, kept=await kept.names(connection, new))
         plan = await self._stopped(row) or await self._planned(row, request)
         reach("P6")
         async with self._database.acquire() as connection, connection.transaction():
@@ -261,6 +265,16 @@ def _call(step: Step) -> Mapping[str, str]:
     }
 
 
+def _told(step: Step, block: Block, *, ok: bool) -> Mapping[str, Any]:
+    told: dict[str, Any] = {"ok": ok, "block_number": str(block.number)}
+    if step.due:
+        told["claims"] = [
+            {"kind": item.kind, "symbol": item.symbol, "amount": minimal(item.amount)}
+            for item in step.due
+        ]
+    return told
+
+
 def _row(plan: Plan, number: int, nonce: int, sign_by: datetime) -> NewStep:
     step, ok = plan.steps[number], plan.ok[number]
     blocked = number > 0 or plan.not_before is not None
@@ -276,7 +290,7 @@ def _row(plan: Plan, number: int, nonce: int, sign_by: datetime) -> NewStep:
         "max_fee_per_gas": str(plan.fees.max_fee_wei),
         "max_priority_fee_per_gas": str(plan.fees.tip_wei),
     }
-    simulation = None if ok is None else {"ok": ok, "block_number": str(plan.block.number)}
+    simulation = None if ok is None else _told(step, plan.block, ok=ok)
     return NewStep(
         step.id,
         "blocked" if blocked else "ready",

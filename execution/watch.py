@@ -18,6 +18,7 @@ from domain.errors import ChainTransient, VenueProtocolError, VenueUnavailable
 from domain.orders import OpenOrder, Reason
 from domain.outcomes import (
     Cancelled,
+    Claimed,
     EventPlace,
     Executed,
     Mined,
@@ -292,7 +293,7 @@ class Watcher:
         if not candidates:
             return mine
         sent = None
-        if isinstance(outcome, Resting | Updated | Cancelled):
+        if isinstance(outcome, Resting | Updated | Cancelled | Claimed):
             sent = await self._chain.transaction(outcome.place.tx_hash)
             if sent is None:
                 # Its log was just told: the range is read again rather than passed over.

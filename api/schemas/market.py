@@ -359,6 +359,9 @@ class Capabilities(Told):
     reduce_only: bool = False
     post_only: bool = False
     brackets: bool = False
+    claims: list[Literal["funding", "impact", "profit"]] = Field(
+        default=[], description="what POST /v1/orders/claim takes out"
+    )
     amend: bool = False
     delegation: bool = False
     native_collateral: bool = False

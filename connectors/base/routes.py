@@ -8,17 +8,19 @@ from typing import Any, Protocol
 
 from domain.costs import OrderSide
 from domain.orders import ChainId, OrderIntent, OrderLeg, OrderType, PriceGuard, TimeInForce
+from domain.outcomes import ClaimKind
 from domain.routing import RoutePlace
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What orders a venue takes."""
+    """What orders a venue takes. ``claims``: what it owes that its owner can take out."""
 
     order_types: frozenset[OrderType]
     time_in_force: frozenset[TimeInForce]
     post_only: bool
     brackets: bool
+    claims: frozenset[ClaimKind] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

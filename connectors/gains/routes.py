@@ -35,6 +35,7 @@ class GainsRoutes:
         frozenset({"GTC"}),
         post_only=False,
         brackets=True,
+        claims=frozenset({"profit"}),
     )
     headroom = Decimal(0)
 

@@ -34,6 +34,7 @@ class GmxRoutes:
         frozenset({"GTC"}),
         post_only=False,
         brackets=True,
+        claims=frozenset({"funding", "impact"}),
     )
     headroom = Decimal("0.3")
 
