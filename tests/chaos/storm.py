@@ -29,11 +29,6 @@ FAULTS: Final = (
     "refuse", "hang", "slow", "reorder", "wrong_chain", "stale_head", "null_transaction",
     "inflated_gas", "forget", "mute",
 )  # fmt: skip
-SETTINGS: Final = {
-    "PERP_MARKETS": "ETH-USD",
-    "PERP_FINALITY_DEPTH_42161": "3",
-    "PERP_FINALITY_DEPTH_137": "3",
-}
 
 
 @dataclass(slots=True)

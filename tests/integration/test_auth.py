@@ -30,7 +30,6 @@ from tests.integration.auth_kit import (
     Wallet,
     config,
     issue_codes,
-    migrated,
     refresh,
     running,
     session,
@@ -39,20 +38,6 @@ from tests.integration.gateway_kit import NO_DATABASE, Rig, eventually, running_
 from tests.integration.test_gateway_rest import check_problem
 
 HOST = PUBLIC_URL.removeprefix("https://")
-
-
-@pytest.fixture(scope="module")
-def database_url(
-    embedded_postgres_dsn: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    with migrated(embedded_postgres_dsn, tmp_path_factory.mktemp("auth") / "migrations") as url:
-        yield url
-
-
-@pytest.fixture
-async def rig(embedded_redis_url: str, database_url: str) -> AsyncIterator[Rig]:
-    async with running(embedded_redis_url, database_url) as running_rig:
-        yield running_rig
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from perptape.embedded_anvil import EmbeddedAnvil
 from runtime.sealing import Seal
 from runtime.settings import Settings
 from sandbox.chain.places import ACCOUNTS, ARBITRUM, TOKENS
-from tests.integration.orders_kit import FAR, LEG, accepted, pool_of, schema
+from tests.integration.orders_kit import FAR, LEG, accepted, pool_of
 from tests.integration.test_chain_proxy import GWEI, OTHER, Sandbox, serving
 from tests.servers import running
 
@@ -147,14 +147,6 @@ class Desk:
 def node_url() -> Iterator[str]:
     with running(lambda *place: EmbeddedAnvil(ARBITRUM, *place)) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def database_url(embedded_postgres_dsn: str) -> Iterator[str]:
-    with asyncio.Runner() as runner:
-        context = schema(embedded_postgres_dsn)
-        yield runner.run(context.__aenter__())
-        runner.run(context.__aexit__(None, None, None))
 
 
 @pytest.fixture

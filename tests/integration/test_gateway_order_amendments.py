@@ -1,13 +1,10 @@
 """Changing orders that live, over real Redis and Postgres: what is stored for the executor."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import httpx
-import pytest
 
 from db import order_amendments, order_steps, trading_limits
 from db.instants import instant
@@ -18,14 +15,13 @@ from domain.orders import Brackets
 from execution.lifecycle import Step
 from execution.store import record
 from runtime.clock import wall_us
-from tests.integration.auth_kit import issue_codes, running
+from tests.integration.auth_kit import issue_codes
 from tests.integration.gateway_kit import Rig
-from tests.integration.orders_kit import INTENT, schema
+from tests.integration.orders_kit import INTENT
 from tests.integration.test_gateway_rest import check_problem
 from tests.integration.trading_kit import (
     CLOSE,
     PATH,
-    SEAL,
     SECOND,
     TX,
     Trader,
@@ -39,25 +35,6 @@ LIMIT = replace(
     INTENT, type="limit", limit_price=Decimal(97_000), brackets=Brackets(Decimal(120_000), None)
 )
 EXIT = replace(CLOSE, type="limit", limit_price=Decimal(99_000))
-
-
-@pytest.fixture(scope="module")
-def url(embedded_postgres_dsn: str) -> Iterator[str]:
-    with asyncio.Runner() as runner:
-        context = schema(embedded_postgres_dsn)
-        yield runner.run(context.__aenter__())
-        runner.run(context.__aexit__(None, None, None))
-
-
-@pytest.fixture
-async def rig(embedded_redis_url: str, url: str) -> AsyncIterator[Rig]:
-    async with running(embedded_redis_url, url, seal=SEAL) as found:
-        yield found
-
-
-@pytest.fixture
-async def me(rig: Rig, url: str) -> Trader:
-    return await trader(rig, url)
 
 
 async def amend(me: Trader, order: dict[str, Any], key: str = "", **terms: Any) -> httpx.Response:
@@ -127,9 +104,11 @@ async def test_what_does_not_fit_changes_nothing(me: Trader) -> None:
         assert await me.count("outbox", order["id"]) == 1
 
 
-async def test_only_what_lives_and_is_ones_own_is_changed(me: Trader, rig: Rig, url: str) -> None:
+async def test_only_what_lives_and_is_ones_own_is_changed(
+    me: Trader, rig: Rig, database_url: str
+) -> None:
     made, exits, ended = await me.order(LIMIT), await me.order(EXIT), await me.order(LIMIT)
-    other = await trader(rig, url)
+    other = await trader(rig, database_url)
     check_problem(await amend(other, made, limit_price="1"), 404, "NOT_FOUND")
     async with me.connection() as connection:
         await record(connection, ended["id"], [Step("withdrawn")], instant(wall_us()))

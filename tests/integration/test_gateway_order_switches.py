@@ -2,7 +2,7 @@
 Postgres."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -22,7 +22,7 @@ from runtime.clock import wall_us
 from tests.integration import gateway_kit
 from tests.integration.auth_kit import issue_codes, running
 from tests.integration.gateway_kit import Rig
-from tests.integration.orders_kit import INTENT, LEG, executed, mined, pool_of, schema
+from tests.integration.orders_kit import INTENT, LEG, executed, mined, pool_of
 from tests.integration.test_gateway_ladders import LADDER
 from tests.integration.test_gateway_rest import check_problem
 from tests.integration.trading_kit import PATH, Trader, trader
@@ -32,17 +32,9 @@ GAINS = replace(LEG, venue=VenueId("gains"), pool="42161:USDC")
 BEAT = "/v1/heartbeat"
 
 
-@pytest.fixture(scope="module")
-def url(embedded_postgres_dsn: str) -> Iterator[str]:
-    with asyncio.Runner() as runner:
-        context = schema(embedded_postgres_dsn)
-        yield runner.run(context.__aenter__())
-        runner.run(context.__aexit__(None, None, None))
-
-
 @pytest.fixture
 async def rig(
-    embedded_redis_url: str, url: str, monkeypatch: pytest.MonkeyPatch
+    embedded_redis_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Rig]:
     plain = gateway_kit.market_row
 
@@ -52,13 +44,8 @@ async def rig(
         return row
 
     monkeypatch.setattr(gateway_kit, "market_row", with_gains)
-    async with running(embedded_redis_url, url) as found:
+    async with running(embedded_redis_url, database_url) as found:
         yield found
-
-
-@pytest.fixture
-async def me(rig: Rig, url: str) -> Trader:
-    return await trader(rig, url)
 
 
 async def priced(rig: Rig) -> None:
@@ -145,7 +132,7 @@ async def test_what_has_no_price_is_closed_at_any_price_when_that_is_said(me: Tr
     assert order["size_base"] == "0.0103"
 
 
-async def test_only_what_is_asked_for_is_closed(me: Trader, rig: Rig, url: str) -> None:
+async def test_only_what_is_asked_for_is_closed(me: Trader, rig: Rig, database_url: str) -> None:
     await filled(me)
     before = await ids(me)
     for body in ({"market": "ETH-USD"}, {"venue": "gains"}):
@@ -159,7 +146,7 @@ async def test_only_what_is_asked_for_is_closed(me: Trader, rig: Rig, url: str) 
     for bad in ("10000", "-1", 50, "1e3"):
         refused = await me.ask("POST", f"{PATH}/flatten", {"slippage_bps": bad})
         check_problem(refused, 422, "INVALID_REQUEST")
-    other = await trader(rig, url)
+    other = await trader(rig, database_url)
     assert await flatten(other, any_price=True) == {"orders": [], "skipped": []}
     assert await ids(me) == before
 
@@ -208,8 +195,8 @@ async def overdue(me: Trader) -> None:
     assert done == "UPDATE 1"
 
 
-async def test_a_missed_heartbeat_cancels_once(me: Trader, rig: Rig, url: str) -> None:
-    other, off = await trader(rig, url), await trader(rig, url)
+async def test_a_missed_heartbeat_cancels_once(me: Trader, rig: Rig, database_url: str) -> None:
+    other, off = await trader(rig, database_url), await trader(rig, database_url)
     made, theirs, calm = await me.order(), await other.order(), await off.order()
     ended = await me.order()
     async with me.connection() as connection:
@@ -221,7 +208,7 @@ async def test_a_missed_heartbeat_cancels_once(me: Trader, rig: Rig, url: str) -
     await beat(other, 60)
     await beat(off, 60)
     assert (await beat(off, 0))["expires_at"] is None
-    async with pool_of(url) as database:
+    async with pool_of(database_url) as database:
         assert await lapse_all(database) == 0
         await overdue(me)
         assert sum(await asyncio.gather(*(lapse_all(database) for _ in range(5)))) == 1
