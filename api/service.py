@@ -236,7 +236,7 @@ class Gateway:
             routing,
             self._orders,
             FlattenDesk(self._database, self._orders, routing.route),
-            ExecutorHealth(self._redis),
+            ExecutorHealth(self._redis, self._database),
         )
         passing = Passing(self._siblings, engine.limits.max_sessions)
         app = build_app(

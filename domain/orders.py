@@ -196,6 +196,12 @@ class Reason:
     venue_code: str | None = None
 
 
+GAS_PRICE: Final = "GAS_PRICE"
+RECEIPT_DISPUTED: Final = "RECEIPT_DISPUTED"
+PASSING: Final = frozenset({GAS_PRICE, RECEIPT_DISPUTED})
+"""Codes of what an order waits for: gas above the limit, nodes that do not tell the same."""
+
+
 # Life ---------------------------------------------------------------------------------------------
 
 OrderState: TypeAlias = Literal[
@@ -218,12 +224,14 @@ OrderEvent: TypeAlias = Literal[
     "prepared",
     "rerouted",
     "submitted",
+    "held",
     "cancel_requested",
     "cancel_refused",
     "update_requested",
     "update_refused",
     "amended",
     "to_sign",
+    "doubled",
     "withdrawn",
     "expired",
     "rejected",
@@ -308,8 +316,14 @@ _BACK: Final = _one_of(
 def _waiting(state: OrderState, own: Mapping[OrderEvent, _States]) -> Mapping[OrderEvent, _States]:
     """A state that evidence may end."""
     asked = _changing(state)
-    back: Mapping[OrderEvent, _States] = {"undone": _BACK, "kept": _BACK}
-    return {**_EVIDENCE, **back, "cancel_requested": _one_of(state), **asked, **own}
+    here = _one_of(state)
+    told: Mapping[OrderEvent, _States] = {
+        "undone": _BACK,
+        "kept": _BACK,
+        "cancel_requested": here,
+        "doubled": here,
+    }
+    return {**_EVIDENCE, **told, **asked, **own}
 
 
 def _ended(
@@ -323,6 +337,7 @@ def _ended(
         "update_refused": here,
         "amended": here,
         "to_sign": here,
+        "doubled": here,
     }
     return {**_EVIDENCE, "undone": _BACK, "kept": _BACK, **told, **(own or {})}
 
@@ -331,6 +346,7 @@ TRANSITIONS: Final[Mapping[OrderState, Mapping[OrderEvent, _States]]] = {
     "accepted": {
         "prepared": _one_of("prepared"),
         "rerouted": _one_of("accepted"),
+        "held": _one_of("accepted"),
         "cancel_requested": _one_of("accepted"),
         **_changing("accepted"),
         "failed": _one_of("dead"),
@@ -341,17 +357,26 @@ TRANSITIONS: Final[Mapping[OrderState, Mapping[OrderEvent, _States]]] = {
         {
             "prepared": _one_of("prepared"),
             "submitted": _one_of("submitted"),
+            "held": _one_of("prepared"),
             "failed": _one_of("dead"),
             **_ENDINGS,
         },
     ),
     "submitted": _waiting(
-        "submitted", {"submitted": _one_of("submitted"), "lost": _one_of("unknown"), **_ENDINGS}
+        "submitted",
+        {
+            "submitted": _one_of("submitted"),
+            "held": _one_of("submitted"),
+            "lost": _one_of("unknown"),
+            **_ENDINGS,
+        },
     ),
     "mined": _waiting("mined", {"lost": _one_of("unknown")}),
     "working": _waiting("working", {"lost": _one_of("unknown")}),
     "partially_filled": _waiting("partially_filled", {"lost": _one_of("unknown")}),
-    "unknown": _waiting("unknown", {"submitted": _one_of("submitted"), **_ENDINGS}),
+    "unknown": _waiting(
+        "unknown", {"submitted": _one_of("submitted"), "held": _one_of("unknown"), **_ENDINGS}
+    ),
     "filled": _ended("filled"),
     "cancelled": _ended("cancelled"),
     "expired": _ended("expired"),

@@ -189,22 +189,20 @@ class Chain:
         same = sum(block is not None and block.get("hash") == block_hash for (block,) in told)
         return bool(same >= max(1, self.needed))
 
-    async def undisputed(self, receipts: Mapping[str, Receipt]) -> dict[str, Receipt]:
-        """Those of which no node that has their blocks says something else."""
+    async def disputed(self, receipts: Mapping[str, Receipt]) -> set[str]:
+        """Hashes of those of which a node that has their blocks says something else."""
         if not receipts:
-            return {}
+            return set()
         asked: list[tuple[str, list[Any]]] = [("eth_blockNumber", [])]
         asked += [("eth_getTransactionReceipt", [name]) for name in receipts]
-        disputed = set()
+        found = set()
         for head, *rows in await self._told(asked):
             for (name, receipt), row in zip(receipts.items(), rows, strict=True):
                 if int(head, 16) < receipt.block_number:
                     continue
                 if not is_same_receipt(receipt, row):
-                    disputed.add(name)
-        for name in sorted(disputed):
-            _log.error("receipt_disputed", chain_id=self.chain_id, tx_hash=name)
-        return {name: item for name, item in receipts.items() if name not in disputed}
+                    found.add(name)
+        return found
 
     async def absent(self, hashes: Sequence[str]) -> bool:
         """Whether as many nodes as are needed say that none of these is in a block."""

@@ -25,7 +25,7 @@ from db.pool import Database
 from domain import risk
 from domain.amendments import amended
 from domain.errors import ChainTransient, InputError
-from domain.orders import TERMINAL, Reason
+from domain.orders import GAS_PRICE, PASSING, TERMINAL, Reason
 from domain.units import minimal
 from execution import lifecycle
 from execution.chain import Chain
@@ -66,7 +66,7 @@ class Preparer:
         self._venues = venues
 
     async def prepare(self, row: OrderRow, epoch: int, now: datetime) -> None:
-        """The steps of an order, or its rejection.
+        """The steps of an order, or its rejection, or what it waits for.
 
         Raises LeaseLost, ChainTransient, VenueUnavailable and what Postgres raises: nothing is
         known then, and nothing was done.
@@ -79,9 +79,15 @@ class Preparer:
         plan = await self._stopped(row) or await self._planned(row, request)
         reach("P6")
         async with self._database.acquire() as connection, connection.transaction():
+            # Whoever gives out nonces locks the sender before the order.
+            if isinstance(plan, Plan):
+                await order_changes.lock_sender(connection, plan.chain_id, plan.sender)
+            if await signed_meanwhile(connection, row, epoch):
+                return
             if isinstance(plan, Reason):
                 await order_steps.supersede(connection, new.id)
-                event = lifecycle.Step("rejected", plan)
+                waits = plan.code in PASSING
+                event = lifecycle.Step("held" if waits else "rejected", plan)
             else:
                 await self._store(connection, row, plan, now)
                 event = lifecycle.Step("prepared")
@@ -123,6 +129,9 @@ class Preparer:
                 # Another one came meanwhile, of which the executor is told by itself.
                 return
             event = lifecycle.Step("to_sign")
+            if isinstance(plan, Reason) and plan.code in PASSING:
+                # Asked again, as for all that no step is there for.
+                return
             if isinstance(plan, Reason):
                 await order_amendments.refuse(connection, change, plan)
                 event = lifecycle.Step("update_refused", plan)
@@ -168,7 +177,7 @@ class Preparer:
         block = await chain.head()
         fees = first_fees(block.base_fee_wei, await chain.tip_wei(), rules_of(chain.chain_id))
         if fees is None:
-            raise ChainTransient("FEES", f"gas of chain {chain.chain_id} is above the limit")
+            return Reason(GAS_PRICE, f"gas of chain {chain.chain_id} is above the limit")
         with self._venues.priced(pools):
             reads = builder.reads(request)
         balance, answers = await chain.calls(reads, block.number, owner)
@@ -212,6 +221,14 @@ class Preparer:
         nonces = free_nonces(first, taken, len(plan.steps))
         rows = [_row(plan, number, nonce, sign_by) for number, nonce in enumerate(nonces)]
         return await order_steps.replace(connection, row.new.id, rows)
+
+
+async def signed_meanwhile(connection: asyncpg.Connection, row: OrderRow, epoch: int) -> bool:
+    """Whether something was taken that is to go out as it is: whoever took it has told the
+    executor. Until the transaction ends nothing more is. Raises LeaseLost."""
+    await order_changes.hold(connection, row.new.id, epoch)
+    attempts = await tx_attempts.of_order(connection, row.new.id)
+    return any(attempt.status == "stored" for attempt in attempts)
 
 
 def free_nonces(first: int, taken: set[int], count: int) -> list[int]:

@@ -69,7 +69,7 @@ class Victims:
             process.wait()
         self._log.close()
 
-    async def meet(self, cell: Cell, count: int, patience_s: float = 60.0) -> bool:
+    async def meet(self, cell: Cell, count: int, patience_s: float) -> bool:
         """One victim from its start to its end; False when it never got there. ``count``: the how
         manieth time it ends it."""
         cell.tries += 1

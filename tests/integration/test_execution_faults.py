@@ -14,7 +14,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from redis.asyncio import Redis
 
-from db import order_steps, orders, tx_attempts
+from db import order_steps, order_views, orders, tx_attempts
 from db.order_steps import NewStep
 from db.orders import NewOrder, OrderRow
 from db.pool import Database
@@ -23,6 +23,7 @@ from domain.errors import ChainTransient
 from execution import chain as chain_module
 from execution import submit as submit_module
 from execution.lifecycle import Step
+from execution.metrics import RECEIPTS_DISPUTED
 from execution.store import record
 from execution.submit import Submitter
 from execution.venues import Venues
@@ -191,8 +192,11 @@ async def test_without_nodes_nothing_is_concluded(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("liar", ["a", "b"])
-async def test_a_receipt_of_one_liar_is_none(desk: Desk, liar: str) -> None:
-    """Row 25: mined where it was not, then the other outcome of what was."""
+async def test_a_receipt_of_one_liar_is_none(
+    desk: Desk, liar: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 25: mined where it was not, then the other outcome of what was. Its owner hears of it."""
+    monkeypatch.setattr("execution.disputes.TOLD_AFTER_NS", 0)
     await desk.sandbox.control("/mining", chain_id=ARBITRUM, mode="hold")
     new, attempt = await desk.submitted()
     await desk.sandbox.fault("fake_receipt", endpoint=liar)
@@ -205,10 +209,16 @@ async def test_a_receipt_of_one_liar_is_none(desk: Desk, liar: str) -> None:
     for _ in range(3):
         await desk.watcher.turn()
     assert (await desk.receipt(attempt)) is not None
-    assert await desk.state(new) == "submitted"
+    row = await desk.row(new)
+    assert row.reason is not None
+    assert (row.state, row.reason.code) == ("submitted", "RECEIPT_DISPUTED")
+    assert await order_views.held(desk.connection) == {"RECEIPT_DISPUTED": 1}
+    assert RECEIPTS_DISPUTED.labels(str(ARBITRUM))._value.get() == 1
     await desk.sandbox.client.delete("/chain-faults")
-    await desk.turns_until(new, "mined")
-    assert await desk.history(new) == ["accepted", "prepared", "submitted", "mined"]
+    row = await desk.turns_until(new, "mined")
+    assert row.reason is None
+    assert await desk.history(new) == ["accepted", "prepared", "submitted", "held", "mined"]
+    assert RECEIPTS_DISPUTED.labels(str(ARBITRUM))._value.get() == 0
 
 
 @pytest.mark.parametrize("liar", ["a", "b"])

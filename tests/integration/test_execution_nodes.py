@@ -184,9 +184,9 @@ async def test_what_one_node_alone_says_decides_nothing(sandbox: Sandbox) -> Non
     async with chain_of(sandbox) as chain:
         while not (found := await chain.receipts([sent])):
             await asyncio.sleep(0.01)
-        assert await chain.undisputed(found) == found
+        assert await chain.disputed(found) == set()
         other = {sent: found[sent]._replace(succeeded=False)}
-        assert await chain.undisputed(other) == {}
+        assert await chain.disputed(other) == set(other)
         assert await chain.absent([never])
         assert not await chain.absent([sent, never])
         head = await chain.head()
@@ -194,12 +194,12 @@ async def test_what_one_node_alone_says_decides_nothing(sandbox: Sandbox) -> Non
         assert nonce == await sandbox.nonce()
         await sandbox.fault("null_transaction", endpoint="a")
         assert not await chain.absent([sent])
-        assert await chain.undisputed(found) == {}
+        assert await chain.disputed(found) == set(found)
         transaction = await chain.transaction(sent)
         assert transaction is not None
         await sandbox.client.delete("/chain-faults")
         await sandbox.fault("refuse", endpoint="a")
         # One is left, which is enough to go on and not to end anything.
-        assert await chain.undisputed(found) == found
+        assert await chain.disputed(found) == set()
         assert not await chain.absent([never])
         assert await chain.least_nonce(ACCOUNTS[4].address, head.number) == 0

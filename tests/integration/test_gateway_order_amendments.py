@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from db import order_amendments, trading_limits
+from db import order_amendments, order_steps, trading_limits
 from db.instants import instant
 from db.order_steps import NewStep
 from db.trading_limits import Said
@@ -148,3 +148,21 @@ async def test_a_pause_holds_back_what_changes_an_opening_too(me: Trader) -> Non
     check_problem(refused, 409, "OPENINGS_PAUSED")
     taken = await submit(me, made["id"], sign(me), step_id="cancel")
     assert taken.status_code == 202, taken.text
+
+
+async def test_what_was_signed_for_the_terms_before_a_change_is_not_taken(me: Trader) -> None:
+    """Between the request and the executor's next step for it there is only the old one."""
+    made = await me.order(LIMIT)
+    await prepare(me, made["id"])
+    await changed(me, made, limit_price="96000")
+    for given in ({"raw": sign(me)}, {"raw": None, "tx_hash": "0x" + "c" * 64}):
+        check_problem(await submit(me, made["id"], **given), 409, "STEP_SUPERSEDED")
+    assert await me.count("tx_attempts", made["id"]) == 0
+    # What was signed before goes out as it is, and so does what speeds it up.
+    sent = await me.order(LIMIT)
+    await prepare(me, sent["id"])
+    assert (await submit(me, sent["id"], sign(me))).status_code == 202
+    async with me.connection() as connection:
+        await order_steps.submitted(connection, sent["id"], "order", 1)
+    await changed(me, sent, limit_price="96000")
+    assert (await submit(me, sent["id"], sign(me, maxFeePerGas=3_000))).status_code == 202

@@ -80,6 +80,7 @@ async def test_who_executes_orders_is_seen_by_its_reading(
         data = await data_of(rig, "executor")
         assert (data["status"], data["workers"], data["pending"]) == ("ok", 1, 1)
         assert data["dead_letters"] == 1
+        assert data["held"] is None
         monkeypatch.setattr("api.executor_health.SILENT_MS", -1)
         gone = (await rig.http.get("/health/executor")).json()["health"]
         assert (gone["status"], gone["workers"], gone["pending"]) == ("down", 0, 1)

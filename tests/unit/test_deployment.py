@@ -178,9 +178,10 @@ def metric_names() -> set[str]:
     import aggregator.recorder
     import aggregator.service
     import api.service
+    import execution.service
 
     assert aggregator.service, aggregator.recorder
-    assert api.service
+    assert api.service, execution.service
     found = set()
     for family in prometheus_client.REGISTRY.collect():
         found |= {family.name, *(sample.name for sample in family.samples)}

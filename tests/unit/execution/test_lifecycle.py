@@ -205,3 +205,20 @@ def test_every_change_is_told_with_its_states() -> None:
     order, told = apply(ORDER, Step("prepared"))
     assert told == (Tell("prepared", "accepted", "prepared"),)
     assert replay(ORDER, [Step("prepared")]) == order
+
+
+def test_what_it_waited_for_is_no_reason_when_it_goes_on() -> None:
+    gas, nodes = Reason("GAS_PRICE", "too dear"), Reason("RECEIPT_DISPUTED", "one lies")
+    order = replay(ORDER, [Step("held", gas)])
+    assert (order.state, order.why, order.version) == ("accepted", gas, 2)
+    assert apply(order, Step("held", gas)) == (order, ())
+    order = replay(order, [Step("prepared")])
+    assert order.why is None
+    order = replay(order, [Step("submitted"), Step("held", nodes)])
+    assert (order.state, order.why) == ("submitted", nodes)
+    assert replay(order, [Seen(MINED)]).why is None
+    assert replay(order, [Step("lost", WHY), Step("held", nodes)]).state == "unknown"
+    # Other reasons are not what it waited for.
+    assert replay(ORDER, [Step("update_refused", WHY), Step("prepared")]).why == WHY
+    with pytest.raises(InvariantViolation):
+        apply(replay(order, [Seen(FILLED)]), Step("held", nodes))
