@@ -24,7 +24,7 @@ from db.orders import OrderRow
 from db.pool import Database
 from domain import risk
 from domain.amendments import amended
-from domain.errors import ChainTransient, InputError
+from domain.errors import InputError
 from domain.orders import GAS_PRICE, PASSING, TERMINAL, Reason
 from domain.units import minimal
 from execution import lifecycle

@@ -136,6 +136,7 @@ class _Endpoint:
         """What a transaction is answered with that does not reach the node."""
         if request.get("method") != SEND:
             return None
+        self.chain.wake()
         try:
             raw = str(request["params"][0])
             signed = read(bytes.fromhex(raw.removeprefix("0x")))
