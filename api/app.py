@@ -1,6 +1,7 @@
 """The HTTP applications: what is served where."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import orjson
 from starlette.applications import Starlette
@@ -25,8 +26,14 @@ def build_app(
     beside = Starlette(routes=[*_polling_routes(polling), docs.ASSETS, *page.routes()])
     beside.router.redirect_slashes = False
     beside.state.context = context
-    beside.state.openapi = orjson.dumps(openapi.document(ENDPOINTS))
+    beside.state.openapi = _document()
     return Edge(resources(ENDPOINTS), beside, peers, is_secure=is_secure)
+
+
+@cache
+def _document() -> bytes:
+    """The same for every gateway, and slow to make."""
+    return orjson.dumps(openapi.document(ENDPOINTS))
 
 
 def build_inner_app(polling: PollingEndpoint) -> Edge:
