@@ -74,6 +74,24 @@ class Chain:
         assert block is not None
         return block
 
+    async def outset(self, sender: str) -> tuple[Block, int, int]:
+        """What a plan begins with, in one question: the newest block, the tip in wei, and the
+        sender's next nonce."""
+        rows = await self.batch(
+            [
+                ("eth_getBlockByNumber", ["latest", False]),
+                ("eth_maxPriorityFeePerGas", []),
+                ("eth_getTransactionCount", [sender, "pending"]),
+            ]
+        )
+        block, tip, nonce = rows
+        if not isinstance(block, dict) or not isinstance(nonce, str):
+            raise ChainTransient(
+                "NO_STATE", f"the node of chain {self.chain_id} has no newest block"
+            )
+        # Not every chain has tips.
+        return block_of(block), int(tip, 16) if isinstance(tip, str) else 0, int(nonce, 16)
+
     async def block(self, number: int | str) -> Block | None:
         raw = await self.call("eth_getBlockByNumber", [quantity(number), False])
         return None if raw is None else block_of(raw)
@@ -132,9 +150,6 @@ class Chain:
             None if isinstance(answer, ChainRejected) else bytes_of(answer) for answer in answers
         )
 
-    async def nonce(self, sender: str, block: int | str = "pending") -> int:
-        return int(await self.call("eth_getTransactionCount", [sender, quantity(block)]), 16)
-
     async def revert_data(self, sender: str, call: Mapping[str, str], block: int) -> bytes:
         """What a call reverts with on the state of a block; empty where it does not."""
         try:
@@ -142,12 +157,6 @@ class Chain:
         except ChainRejected as error:
             return error.data
         return b""
-
-    async def tip_wei(self) -> int:
-        try:
-            return int(await self.call("eth_maxPriorityFeePerGas", []), 16)
-        except ChainRejected:
-            return 0  # not every chain has tips
 
     async def simulate(
         self, sender: str, calls: Sequence[Mapping[str, str]], block: int

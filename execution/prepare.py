@@ -174,8 +174,8 @@ class Preparer:
         opens = isinstance(request, Place) and not request.intent.reduces
         needed = (leg.venue, (leg.pool or "").lower()) if opens else None
         pools = await self._venues.read_depth(request.intent.market, needed)
-        block = await chain.head()
-        fees = first_fees(block.base_fee_wei, await chain.tip_wei(), rules_of(chain.chain_id))
+        block, tip_wei, nonce = await chain.outset(owner)
+        fees = first_fees(block.base_fee_wei, tip_wei, rules_of(chain.chain_id))
         if fees is None:
             return Reason(GAS_PRICE, f"gas of chain {chain.chain_id} is above the limit")
         with self._venues.priced(pools):
@@ -195,7 +195,6 @@ class Preparer:
         for result in results:
             if not result.ok:
                 return builder.reason(result.data)
-        nonce = await chain.nonce(owner)
         gas, ok = _gas(steps, results)
         most = sum(gas) * fees.max_fee_wei + sum(step.value_wei for step in steps)
         if balance < most:

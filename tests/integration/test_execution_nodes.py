@@ -53,7 +53,7 @@ async def test_the_other_one_answers(sandbox: Sandbox, kind: str) -> None:
         await chain.probe()
         head = await chain.head()
         assert [await chain.head() for _ in range(3)] == [head] * 3
-        assert await chain.nonce(OWNER) == nonce
+        assert (await chain.outset(OWNER))[2] == nonce
 
 
 async def test_one_that_changes_its_chain_is_left_out(sandbox: Sandbox) -> None:
@@ -170,7 +170,7 @@ async def test_gas_that_is_made_up_is_not_paid(sandbox: Sandbox) -> None:
     rules = rules_of(ARBITRUM)
     await sandbox.fault("inflated_gas")
     async with chain_of(sandbox) as chain:
-        head, tip = await chain.head(), await chain.tip_wei()
+        head, tip, _ = await chain.outset(OWNER)
     for base_fee_wei in (0, head.base_fee_wei, rules.cap_wei, rules.cap_wei + 1):
         fees = first_fees(base_fee_wei, max(tip, 10 * rules.cap_wei), rules)
         assert (fees is None) is (base_fee_wei > rules.cap_wei)
