@@ -2,11 +2,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := $(wildcard domain runtime connectors aggregator execution account api db perptape sandbox)
-FAST_TESTS := $(wildcard tests/unit tests/property tests/conformance tests/simulation tests/protocol)
-AGAIN := echo 'AGAIN, ALONE: what failed above'; $(BIN)/pytest --last-failed --last-failed-no-failures none
-# These start the whole program or need both cores: one at a time.
-WHOLE := $(wildcard $(addprefix tests/integration/test_, supervisor.py execution.py chaos.py gateways.py load.py recording.py feed_process.py))
-NGINX_TESTS := tests/integration/test_nginx.py
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
 
 .PHONY: run live stop test check bench load fuzz chaos sbom lock install install-dev install-load
@@ -28,22 +23,8 @@ check: install-dev
 	$(BIN)/mypy $(PACKAGES) $(wildcard benchmarks) tools
 	$(BIN)/lint-imports
 
-# Whole programs with quotes of 100 ms share two cores here: what failed runs once more, alone, and has
-# to pass then. The first failure stands in the output.
-# Browser tests need a Chromium, those of several hosts an nginx; without them the rest runs and the
-# last lines say so.
 test: check
-	$(BIN)/pytest -n 2 $(FAST_TESTS) || { $(AGAIN) $(FAST_TESTS); }
-	@CHROMIUM="$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser \
-		|| command -v google-chrome)}"; export CHROMIUM; \
-	NGINX="$${NGINX:-$$(command -v nginx || command -v /usr/sbin/nginx)}"; export NGINX; \
-	$(BIN)/pytest -n 2 --dist loadfile tests/integration $(WHOLE:%=--ignore=%) $(NGINX_TESTS:%=--ignore=%) \
-		|| { $(AGAIN) tests/integration; } || exit; \
-	$(BIN)/pytest $(WHOLE) $${NGINX:+$(NGINX_TESTS)} $${CHROMIUM:+tests/e2e} \
-		|| { $(AGAIN) $(WHOLE) $${NGINX:+$(NGINX_TESTS)} $${CHROMIUM:+tests/e2e}; } || exit; \
-	tools/newcomer.sh || exit; \
-	[ -n "$$NGINX" ] || echo 'NOT RUN: nginx (no nginx)'; \
-	[ -n "$$CHROMIUM" ] || echo 'NOT RUN: e2e (no chromium)'
+	@tools/tests.sh
 
 bench: install
 	$(BIN)/python benchmarks/feed.py

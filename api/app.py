@@ -1,6 +1,7 @@
 """The HTTP applications: what is served where."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import orjson
 from starlette.applications import Starlette
@@ -18,13 +19,21 @@ from api.routes import docs, page
 from api.table import ENDPOINTS
 
 
-def build_app(context: Context, polling: PollingEndpoint, peers: Peers) -> Edge:
+def build_app(
+    context: Context, polling: PollingEndpoint, peers: Peers, *, is_secure: bool = False
+) -> Edge:
     """What the public port serves."""
     beside = Starlette(routes=[*_polling_routes(polling), docs.ASSETS, *page.routes()])
     beside.router.redirect_slashes = False
     beside.state.context = context
-    beside.state.openapi = orjson.dumps(openapi.document(ENDPOINTS))
-    return Edge(resources(ENDPOINTS), beside, peers)
+    beside.state.openapi = _document()
+    return Edge(resources(ENDPOINTS), beside, peers, is_secure=is_secure)
+
+
+@cache
+def _document() -> bytes:
+    """The same for every gateway, and slow to make."""
+    return orjson.dumps(openapi.document(ENDPOINTS))
 
 
 def build_inner_app(polling: PollingEndpoint) -> Edge:

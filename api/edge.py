@@ -3,6 +3,7 @@ and where requests go."""
 
 import re
 import secrets
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
@@ -32,6 +33,7 @@ _HEADERS: Final = (
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
 )
+_OF_HTTPS: Final = (b"strict-transport-security", b"max-age=31536000")
 _OF_PAGES: Final = (b"cross-origin-opener-policy", b"same-origin")
 _UNLESS_SAID: Final = (
     (b"cache-control", b"no-store"),
@@ -51,9 +53,12 @@ class Edge:
     """The ASGI application. Puts into the scope: ``client``, who asks; ``request_id``; ``said``,
     the headers by name, the last of each; ``app``, that of ``beside``."""
 
-    def __init__(self, paths: Paths[Any], beside: Starlette, peers: Peers) -> None:
+    def __init__(
+        self, paths: Paths[Any], beside: Starlette, peers: Peers, *, is_secure: bool = False
+    ) -> None:
         """``paths``: of ``Resource``. ``beside``: serves, without its own layers, all the other
-        paths."""
+        paths. ``is_secure``: browsers find us by https."""
+        self._headers = (*_HEADERS, _OF_HTTPS) if is_secure else _HEADERS
         self.paths: Paths[Resource] = paths
         self.beside = beside
         self._peers = peers
@@ -76,7 +81,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _dressed(message["headers"], given)
+                message["headers"] = _dressed(message["headers"], given, self._headers)
             await send(message)
 
         try:
@@ -113,8 +118,10 @@ def _counted(route: str, status: int) -> tuple[Counter, Histogram]:
     )
 
 
-def _dressed(headers: list[tuple[bytes, bytes]], request_id: bytes) -> list[tuple[bytes, bytes]]:
-    said = [*headers, (b"x-request-id", request_id), *_HEADERS]
+def _dressed(
+    headers: list[tuple[bytes, bytes]], request_id: bytes, always: Sequence[tuple[bytes, bytes]]
+) -> list[tuple[bytes, bytes]]:
+    said = [*headers, (b"x-request-id", request_id), *always]
     found = dict(headers)
     said += [item for item in _UNLESS_SAID if item[0] not in found]
     if found.get(b"content-type", b"").startswith(b"text/html"):

@@ -6,12 +6,15 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
+import orjson
 
 from api.health import Advice, report
 from runtime.clock import iso_ms, mono_ns, wall_us
+from runtime.dialer import Dialer, bounded_body
 from runtime.settings import comma_urls
 
 TIMEOUT_S: Final = 1.5
+MAX_BODY_BYTES: Final = 64 * 1024
 NODES_BOUND: Final = 8
 """Of one chain; more are not asked."""
 KEPT_NS: Final = 5_000_000_000
@@ -31,7 +34,8 @@ NONE: Final = Advice(
 class RpcHealth:
     """``rpc_urls``: chain id -> comma list of URLs. Those of HTTP are asked."""
 
-    def __init__(self, rpc_urls: Mapping[int, str]) -> None:
+    def __init__(self, rpc_urls: Mapping[int, str], dialer: Dialer) -> None:
+        self._http = dialer.http(TIMEOUT_S)
         self._urls = {
             chain: [url for url in comma_urls(urls) if url.startswith("http")][:NODES_BOUND]
             for chain, urls in sorted(rpc_urls.items())
@@ -43,6 +47,9 @@ class RpcHealth:
         self._status = ""
         self._since_us = 0
 
+    async def close(self) -> None:
+        await self._http.aclose()
+
     async def report(self) -> dict[str, Any]:
         """At most ``KEPT_NS`` old."""
         async with self._turn:
@@ -53,7 +60,7 @@ class RpcHealth:
 
     async def _look(self) -> dict[str, Any]:
         asked = [(chain, url) for chain, urls in self._urls.items() for url in urls]
-        nodes = await asyncio.gather(*(asyncio.to_thread(_node, *place) for place in asked))
+        nodes = await asyncio.gather(*(self._node(*place) for place in asked))
         chains: dict[str, dict[str, Any]] = {
             str(chain): {
                 "nodes": [node for (of, _), node in zip(asked, nodes, strict=True) if of == chain]
@@ -78,37 +85,39 @@ class RpcHealth:
         since = iso_ms(self._since_us)
         return report(status, "; ".join(causes) or None, since, ADVICE, chains=chains)
 
-
-def _status(good: list[bool]) -> str:
-    return "down" if not any(good) else "ok" if all(good) else "degraded"
-
-
-def _node(chain_id: int, url: str) -> dict[str, Any]:
-    """Blocking. Says nothing of the URL but its host."""
-    began_ns, block_number, cause = mono_ns(), None, None
-    try:
-        with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client:
-            found = _ask(client, url, "eth_chainId")
+    async def _node(self, chain_id: int, url: str) -> dict[str, Any]:
+        """Says nothing of the URL but its host."""
+        began_ns, block_number, cause = mono_ns(), None, None
+        try:
+            found = await self._ask(url, "eth_chainId")
             if found != chain_id:
                 cause = f"it is of chain {found}"
             else:
-                block_number = _ask(client, url, "eth_blockNumber")
-    except httpx.HTTPStatusError as error:
-        cause = f"HTTP {error.response.status_code}"
-    except httpx.HTTPError as error:
-        cause = type(error).__name__
-    except (ValueError, TypeError, LookupError):
-        cause = "no answer of a node"
-    took_ms = None if cause is not None else (mono_ns() - began_ns) // 1_000_000
-    return {
-        "host": urlsplit(url).hostname or "",
-        "cause": cause,
-        "block_number": block_number,
-        "answered_in_ms": took_ms,
-    }
+                block_number = await self._ask(url, "eth_blockNumber")
+        except httpx.HTTPStatusError as error:
+            cause = f"HTTP {error.response.status_code}"
+        except (httpx.HTTPError, TimeoutError) as error:
+            cause = type(error).__name__
+        except (ValueError, TypeError, LookupError):
+            cause = "no answer of a node"
+        took_ms = None if cause is not None else (mono_ns() - began_ns) // 1_000_000
+        return {
+            "host": urlsplit(url).hostname or "",
+            "cause": cause,
+            "block_number": block_number,
+            "answered_in_ms": took_ms,
+        }
+
+    async def _ask(self, url: str, method: str) -> int:
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": []}
+        async with (
+            asyncio.timeout(TIMEOUT_S),
+            self._http.stream("POST", url, json=request) as response,
+        ):
+            response.raise_for_status()
+            body = await bounded_body(response, MAX_BODY_BYTES)
+            return int(orjson.loads(body)["result"], 16)
 
 
-def _ask(client: httpx.Client, url: str, method: str) -> int:
-    request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": []}
-    answer = client.post(url, json=request).raise_for_status()
-    return int(answer.json()["result"], 16)
+def _status(good: list[bool]) -> str:
+    return "down" if not any(good) else "ok" if all(good) else "degraded"

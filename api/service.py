@@ -29,6 +29,7 @@ from api.quotes import QuoteReader
 from api.realtime.accounts import Accounts
 from api.realtime.engine import LIMITS, Engine, Limits
 from api.realtime.hub import Hub
+from api.realtime.limits import QUOTAS, Quotas
 from api.realtime.passing import InnerWebSocket, OpenPolling, OpenWebSocket, Passing
 from api.realtime.polling import PollingEndpoint
 from api.realtime.siblings import Siblings
@@ -51,6 +52,7 @@ from db.pool import Database
 from domain.errors import InputError
 from domain.ids import VenueId
 from runtime import failpoints
+from runtime.dialer import Dialer, dialer_of
 from runtime.logs import get_logger
 from runtime.redis import guarded_client
 from runtime.sealing import Seal, seal_of
@@ -63,7 +65,9 @@ IDLE_S: Final = 10
 GOODBYE_S: Final = 1.0
 STOP_S: Final = 2
 SANDBOX_CHAINS: Final = registry.traded_chains(Settings.model_construct())
-AUTH_OFF: Final = Config(keys=None, public_url="http://127.0.0.1", rpc_urls={})
+AUTH_OFF: Final = Config(
+    keys=None, public_url="http://127.0.0.1", rpc_urls={}, dialer=Dialer(allow_private=False)
+)
 _NO_SPENDERS: Final[Spenders] = {}
 _KEY_FILE: Final = "auth-keys"
 _REACHED_BY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -164,9 +168,10 @@ class Gateway:
             self._board.require_market,
         )
         self._screens = Screens(screens)
-        self._wallets, self._spenders = WalletReader(auth.rpc_urls), spenders
+        self._wallets, self._spenders = WalletReader(auth.rpc_urls, auth.dialer), spenders
         self._service_fee_bps = service_fee_bps
         self._positions = PositionReader(self._wallets.nodes, books)
+        self._rpc_health = RpcHealth(auth.rpc_urls, auth.dialer)
         self._health = Health(self._redis, self._database, lambda: self._reader.beat_age_s)
 
     async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
@@ -202,7 +207,8 @@ class Gateway:
             await self._orders.close()
             await self._screens.close()
             await self._accounts.close()
-            self._auth.close()
+            await self._auth.close()
+            await self._rpc_health.close()
             await self._reader.close()
             await self._wallets.close()
             await self._redis.aclose()
@@ -234,14 +240,19 @@ class Gateway:
             self._links,
             history,
             self._limits,
-            RpcHealth(self._auth.config.rpc_urls),
+            self._rpc_health,
             routing,
             self._orders,
             FlattenDesk(self._database, self._orders, routing),
-            ExecutorHealth(self._redis),
+            ExecutorHealth(self._redis, self._database),
         )
         passing = Passing(self._siblings, engine.limits.max_sessions)
-        app = build_app(context, OpenPolling(engine, passing), self._peers)
+        app = build_app(
+            context,
+            OpenPolling(engine, passing),
+            self._peers,
+            is_secure=self._auth.config.is_secure,
+        )
         sockets = OpenWebSocket.bound_to(engine, passing=passing, peers=self._peers)
         doors = [(HttpServer(http_config(app, sockets), engine, passing), listener)]
         inner = self._siblings.listen()
@@ -286,7 +297,7 @@ def auth_config(settings: Settings) -> Config:
         keys = None if text is None else parse_keys(text)
     except InputError as error:
         raise SettingsError("BAD_SETTING", f"PERP_AUTH_KEYS: {error.message}") from None
-    return Config(keys, url, settings.rpc_urls)
+    return Config(keys, url, settings.rpc_urls, dialer_of(settings))
 
 
 def rates_of(settings: Settings) -> Rates:
@@ -299,13 +310,21 @@ def rates_of(settings: Settings) -> Rates:
     ).scaled(settings.rates_scale)
 
 
+def quotas_of(settings: Settings) -> Quotas:
+    sockets, rooms = settings.rate_address_sockets, settings.rate_socket_rooms
+    quotas = replace(
+        QUOTAS, address_sockets=sockets, socket_rooms=rooms, address_rooms=sockets * rooms
+    )
+    return quotas.scaled(settings.rates_scale)
+
+
 async def main(settings: Settings, stop: asyncio.Event) -> None:
     """Runs the gateway until ``stop``. Raises SettingsError for what no restart can mend."""
     failpoints.arm(settings.failpoint, settings.data_dir)
     gateway = Gateway(
         settings.require_redis_url(),
         settings.require_database_url(),
-        replace(LIMITS, quotas=LIMITS.quotas.scaled(settings.rates_scale)),
+        replace(LIMITS, quotas=quotas_of(settings)),
         Siblings(settings.host_name, settings.worker, settings.gateways, settings.data_dir),
         Peers(settings.trusted_networks),
         auth_config(settings),

@@ -239,7 +239,9 @@ async def through(content: dict[str, Any]) -> tuple[float, float]:
     async def go_on(trader: Trader) -> None:
         nonlocal filled
         while time.perf_counter() - started < SECONDS:
-            filled += await trader.to_end() == "filled"
+            state = await trader.to_end()
+            # After the wait: others have counted meanwhile.
+            filled += state == "filled"
 
     await asyncio.gather(*(go_on(trader) for trader in traders))
     seconds = time.perf_counter() - started

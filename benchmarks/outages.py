@@ -27,6 +27,7 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -126,10 +127,11 @@ class Counted(NamedTuple):
 
 
 class Gateway:
-    """What the metrics page says of it."""
+    """What the metrics page says of it, and its log."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, log: Path) -> None:
         self._url = url
+        self._log = log
 
     async def _samples(self) -> list[Sample]:
         async with httpx.AsyncClient() as http:
@@ -157,13 +159,6 @@ class Gateway:
             requests,
         )
 
-    async def _is_open(self, server: str) -> bool:
-        return any(
-            sample.value and sample.labels.get("server") == server
-            for sample in await self._samples()
-            if sample.name == "perptape_breaker_open"
-        )
-
     async def waiting(self) -> float:
         """Who waits for a connection to Postgres."""
         return sum(
@@ -172,10 +167,16 @@ class Gateway:
             if sample.name == "perptape_pool_waiting"
         )
 
-    async def until_open(self, server: str, began: float) -> float | None:
-        while time.monotonic() - began < PATIENCE_S:
-            if await self._is_open(server):
-                return time.monotonic() - began
+    async def until_open(self, server: str, began: datetime) -> float | None:
+        """Seconds, by its log: the page of metrics is made of all roles, and comes later."""
+        looked = time.monotonic()
+        while time.monotonic() - looked < PATIENCE_S:
+            for line in self._log.read_bytes().splitlines():
+                told = orjson.loads(line)
+                if told["event"] == "breaker_opened" and told["server"] == server:
+                    took_s = (datetime.fromisoformat(told["at"]) - began).total_seconds()
+                    if took_s > 0:
+                        return took_s
             await asyncio.sleep(STEP_S)
         return None
 
@@ -195,11 +196,11 @@ class Drill:
         before = await self._gateway.read()
         processes = self._processes(server)
         self._asked.clear()
-        began = time.monotonic()
+        began, began_at = time.monotonic(), datetime.now(UTC)
         for process in processes:
             process.send_signal(signal.SIGSTOP)
         try:
-            opened = await self._gateway.until_open(server, began)
+            opened = await self._gateway.until_open(server, began_at)
             await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
         finally:
             for process in processes:
@@ -291,7 +292,7 @@ async def measure(
     folder: Path, runtime: Mapping[str, Any], seconds: float, down_seconds: float
 ) -> None:
     asked = Asked()
-    gateway = Gateway(runtime["metrics_url"])
+    gateway = Gateway(runtime["metrics_url"], folder / "logs" / "gateway.log")
     async with httpx.AsyncClient(base_url=runtime["http_url"], timeout=30) as http:
         token = await sign_in(http)
         asking = [

@@ -40,6 +40,25 @@ step_versions, reason
 _BUMP: Final = """
 UPDATE orders SET version = version + 1, updated_at = $2 WHERE id = $1 RETURNING version
 """
+# Applied while nothing was sent, after a version of the step ``order``.
+_UNSENT: Final = """
+SELECT seq, previous FROM order_amendments
+WHERE order_id = $1 AND status = 'applied' AND (previous->>'unsent_after')::integer >= $2
+ORDER BY seq
+"""
+_SINCE: Final = f"""
+SELECT {_COLUMNS} FROM order_amendments
+WHERE order_id = $1 AND seq >= $2 AND status IN ('applied', 'asked') ORDER BY seq
+"""
+_SUPERSEDE_SINCE: Final = """
+UPDATE order_amendments SET status = 'superseded', previous = NULL
+WHERE order_id = $1 AND seq >= $2 AND status IN ('applied', 'asked')
+"""
+_ASK_AGAIN: Final = """
+UPDATE order_amendments SET status = 'asked', limit_price = $3, trigger_price = $4, size_base = $5,
+    take_profit = $6, stop_loss = $7
+WHERE order_id = $1 AND seq = $2
+"""
 _SUPERSEDE: Final = """
 UPDATE order_amendments SET status = 'superseded' WHERE order_id = $1 AND status = 'asked'
 """
@@ -156,9 +175,15 @@ async def apply(
     row: OrderRow,
     intent: OrderIntent,
     leg: OrderLeg,
+    unsent_after: int | None = None,
 ) -> None:
-    """The order is so from now on. ``row``: as it was."""
-    before = {"intent": codec.encode(row.new.intent), "leg": codec.encode(row.new.leg)}
+    """The order is so from now on. ``row``: as it was. ``unsent_after``: the last version of the
+    step ``order`` that asked for what it was, 0 for none; None where the venue has the order."""
+    before: dict[str, Any] = {
+        "intent": codec.encode(row.new.intent),
+        "leg": codec.encode(row.new.leg),
+        "unsent_after": unsent_after,
+    }
     await connection.execute(_APPLY, found.order_id, found.seq, as_json(before))
     await _set_terms(connection, found.order_id, intent, leg)
 
@@ -169,6 +194,30 @@ async def take_back(connection: asyncpg.Connection, order_id: str, step_version:
     if before is None:
         return False
     terms = orjson.loads(before)
+    intent = codec.decode(OrderIntent, terms["intent"])
+    await _set_terms(connection, order_id, intent, codec.decode(OrderLeg, terms["leg"]))
+    return True
+
+
+async def take_back_unsent(
+    connection: asyncpg.Connection, order_id: str, step_version: int
+) -> bool:
+    """This version of the step ``order`` has landed, although changes came after it: the order is
+    what that asked for, and what was changed since is asked for again, in one. False where
+    nothing was."""
+    rows = await connection.fetch(_UNSENT, order_id, step_version)
+    if not rows:
+        return False
+    changes = [_row(row) for row in (await connection.fetch(_SINCE, order_id, rows[0]["seq"]))]
+    merged = changes[0].change
+    for later in changes[1:]:
+        merged = later.change.over(merged)
+    await connection.execute(_SUPERSEDE_SINCE, order_id, rows[0]["seq"])
+    await connection.execute(
+        _ASK_AGAIN, order_id, changes[-1].seq, merged.limit_price, merged.trigger_price,
+        merged.size_base, merged.take_profit, merged.stop_loss,
+    )  # fmt: skip
+    terms = orjson.loads(rows[0]["previous"])
     intent = codec.decode(OrderIntent, terms["intent"])
     await _set_terms(connection, order_id, intent, codec.decode(OrderLeg, terms["leg"]))
     return True

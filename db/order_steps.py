@@ -19,7 +19,8 @@ StepStatus: TypeAlias = Literal["ready", "blocked", "submitted", "done", "expire
 
 class NewStep(NamedTuple):
     """``payload``: of an ``evm_tx`` the ``tx`` of the published API, numbers as decimal strings.
-    ``simulation``: ``{"ok", "block_number"}``, None where it could not be done yet.
+    ``simulation``: ``{"ok", "block_number"}``, None where it could not be done yet; of a claim also
+    what it would pay, ``claims``.
     ``blocked_by``: the step that has to be mined before; ``not_before``: blocked until then because
     the venue takes it no earlier. ``sign_by``: after it it is not taken."""
 
@@ -92,12 +93,15 @@ RETURNING s.order_id, o.version
 _FIRST_BLOCK: Final = """
 SELECT min((simulation->>'block_number')::bigint) FROM order_steps WHERE order_id = $1
 """
+_LAST: Final = """
+SELECT coalesce(max(version), 0) FROM order_steps WHERE order_id = $1 AND step_id = $2
+"""
 _HIGHEST: Final = """
 SELECT max((payload->>'nonce')::numeric) FROM order_steps
 WHERE order_id = $1 AND kind = 'evm_tx'
 """
-# Steps that nobody signed in time, those whose time has come, and what owners asked for that no
-# step is there for.
+# Steps that nobody signed in time, those whose time has come, what owners asked for that no step is
+# there for, and orders that are held for a reason that may be over.
 _OVERDUE: Final = """
 SELECT order_id FROM order_steps
 WHERE status IN ('ready', 'blocked') AND sign_by < $1
@@ -108,6 +112,12 @@ SELECT o.id FROM orders o
 WHERE NOT o.final AND o.state IN ('working', 'partially_filled')
     AND (o.cancel_requested OR EXISTS (
         SELECT FROM order_amendments a WHERE a.order_id = o.id AND a.status = 'asked'))
+    AND NOT EXISTS (
+        SELECT FROM order_steps s WHERE s.order_id = o.id
+            AND s.status IN ('ready', 'blocked', 'submitted'))
+UNION
+SELECT o.id FROM orders o
+WHERE NOT o.final AND o.state IN ('accepted', 'prepared') AND o.reason IS NOT NULL
     AND NOT EXISTS (
         SELECT FROM order_steps s WHERE s.order_id = o.id
             AND s.status IN ('ready', 'blocked', 'submitted'))
@@ -197,6 +207,11 @@ async def overtaken(
     one uses now; that is not to be signed any more."""
     rows = await connection.fetch(_OVERTAKEN, str(chain_id), sender, nonce, by_order)
     return sorted({(str(row["order_id"]), row["version"]) for row in rows})
+
+
+async def last_version(connection: asyncpg.Connection, order_id: str, step_id: StepId) -> int:
+    """0: there was none."""
+    return int(await connection.fetchval(_LAST, order_id, step_id))
 
 
 async def highest_nonce(connection: asyncpg.Connection, order_id: str) -> int | None:

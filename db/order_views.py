@@ -12,6 +12,7 @@ import orjson
 from db import order_amendments, orders
 from db.order_amendments import AmendmentRow
 from db.orders import OrderFilter, OrderRow, Told
+from domain.orders import PASSING
 
 
 class StepView(NamedTuple):
@@ -104,6 +105,10 @@ _EVENTS: Final = """
 SELECT order_id, seq, at, type, from_state, to_state FROM order_events
 WHERE order_id = ANY($1) ORDER BY order_id, seq
 """
+_HELD: Final = """
+SELECT reason->>'code' AS code, count(*) AS count FROM orders
+WHERE NOT final AND reason->>'code' = ANY($1) GROUP BY 1 ORDER BY 1
+"""
 _FILL_PAGE: Final = f"""
 SELECT {_FILL} FROM fills
 WHERE account_id = $1 AND ($2::timestamptz IS NULL
@@ -149,6 +154,12 @@ async def fill_page(
     at, last = after or (None, None)
     rows = await connection.fetch(_FILL_PAGE, account_id, at, last, limit, *wanted)
     return [_fill(row) for row in rows]
+
+
+async def held(connection: asyncpg.Connection) -> dict[str, int]:
+    """How many wait, by the code of what for. Of all accounts."""
+    rows = await connection.fetch(_HELD, sorted(PASSING))
+    return {row["code"]: row["count"] for row in rows}
 
 
 async def _views(connection: asyncpg.Connection, rows: Sequence[OrderRow]) -> list[OrderView]:

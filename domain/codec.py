@@ -25,8 +25,10 @@ from typing import (
 from domain.errors import InputError
 from domain.outcomes import (
     Cancelled,
+    Claimed,
     Executed,
     Frozen,
+    Kept,
     Mined,
     Outcome,
     Resting,
@@ -44,6 +46,8 @@ KINDS: Final[Mapping[str, type[Outcome]]] = {
     "cancelled": Cancelled,
     "frozen": Frozen,
     "updated": Updated,
+    "claimed": Claimed,
+    "kept": Kept,
 }
 _NAMES: Final = {kind: name for name, kind in KINDS.items()}
 

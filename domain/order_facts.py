@@ -7,7 +7,17 @@ from typing import Final
 
 from domain import exact
 from domain.orders import Reason
-from domain.outcomes import Cancelled, Executed, Frozen, Outcome, Resting, Reverted, Updated
+from domain.outcomes import (
+    Cancelled,
+    Claimed,
+    Executed,
+    Frozen,
+    Kept,
+    Outcome,
+    Resting,
+    Reverted,
+    Updated,
+)
 
 PRICE_DECIMALS: Final = 18
 
@@ -17,6 +27,7 @@ _VENUE_STATES: Final = {
     Executed: "executed",
     Cancelled: "cancelled",
     Frozen: "frozen",
+    Claimed: "executed",
 }
 
 
@@ -28,6 +39,16 @@ def placed(facts: Iterable[Outcome]) -> list[Outcome]:
 def fills(facts: Iterable[Outcome]) -> tuple[Executed, ...]:
     """In the order of their places."""
     return tuple(fact for fact in placed(facts) if isinstance(fact, Executed))
+
+
+def claims(facts: Iterable[Outcome]) -> tuple[Claimed, ...]:
+    """In the order of their places."""
+    return tuple(fact for fact in placed(facts) if isinstance(fact, Claimed))
+
+
+def kept(facts: Iterable[Outcome]) -> tuple[Kept, ...]:
+    """In the order of their places."""
+    return tuple(fact for fact in placed(facts) if isinstance(fact, Kept))
 
 
 def filled_base(facts: Iterable[Outcome]) -> Decimal:

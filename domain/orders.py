@@ -13,7 +13,10 @@ from domain.costs import OrderSide
 from domain.errors import InputError, InvariantViolation
 from domain.ids import MarketId, VenueId
 
-Intent: TypeAlias = Literal["open", "increase", "decrease", "close"]
+TradeIntent: TypeAlias = Literal["open", "increase", "decrease", "close"]
+Intent: TypeAlias = Literal[TradeIntent, "claim"]
+"""``claim`` trades nothing: its owner takes out what the venue owes."""
+
 OrderType: TypeAlias = Literal["market", "limit", "stop", "take_profit"]
 """``stop`` and ``take_profit`` wait for a trigger: of an exit they are its stop loss and its take
 profit, of an opening ``stop`` is a breakout and ``take_profit`` an entry at a better price."""
@@ -43,6 +46,7 @@ class OrderIntent:
     One of ``size_base`` and ``notional_usd``; a ``close`` may have neither and means all of it. Of
     an opening one of ``leverage`` and ``collateral_amount`` (units of ``collateral_symbol``). An
     ``increase`` or ``decrease`` with a ``collateral_amount`` and no size changes the margin alone.
+    A ``claim`` has no size and may have a ``collateral_amount``: at most so much is taken out.
     ``limit_price``: the fill is never worse. ``trigger_price``: of ``stop`` and ``take_profit``.
     ``good_til_s``: Unix time, of GTT alone. ``position_id``: of our own, for what changes one.
 
@@ -80,6 +84,11 @@ class OrderIntent:
         self._check_force()
 
     def _check_size(self) -> None:
+        if self.intent == "claim":
+            traded = (self.size_base, self.notional_usd, self.leverage)
+            if self.type != "market" or any(value is not None for value in traded):
+                raise InputError("BAD_CLAIM", "a claim trades nothing and waits for no price")
+            return
         if self.changes_margin:
             if self.type != "market" or self.leverage is not None:
                 raise InputError("BAD_COLLATERAL", "margin is changed at once, by an amount")
@@ -114,8 +123,8 @@ class OrderIntent:
 
     @property
     def reduces(self) -> bool:
-        """Whether it can only make a position smaller."""
-        return self.intent in ("decrease", "close")
+        """Whether it can only make a position smaller, or takes out what is due."""
+        return self.intent in ("decrease", "close", "claim")
 
     @property
     def changes_margin(self) -> bool:
@@ -187,6 +196,12 @@ class Reason:
     venue_code: str | None = None
 
 
+GAS_PRICE: Final = "GAS_PRICE"
+RECEIPT_DISPUTED: Final = "RECEIPT_DISPUTED"
+PASSING: Final = frozenset({GAS_PRICE, RECEIPT_DISPUTED})
+"""Codes of what an order waits for: gas above the limit, nodes that do not tell the same."""
+
+
 # Life ---------------------------------------------------------------------------------------------
 
 OrderState: TypeAlias = Literal[
@@ -209,12 +224,14 @@ OrderEvent: TypeAlias = Literal[
     "prepared",
     "rerouted",
     "submitted",
+    "held",
     "cancel_requested",
     "cancel_refused",
     "update_requested",
     "update_refused",
     "amended",
     "to_sign",
+    "doubled",
     "withdrawn",
     "expired",
     "rejected",
@@ -230,6 +247,8 @@ OrderEvent: TypeAlias = Literal[
     "cancelled",
     "frozen",
     "updated",
+    "claimed",
+    "kept",
     # a reorganised chain takes one of these back
     "undone",
 ]
@@ -256,6 +275,7 @@ _EVIDENCE: Final[Mapping[OrderEvent, _States]] = {
     "cancelled": _one_of("cancelled", "filled"),
     "frozen": _one_of("working", "partially_filled", "filled", "cancelled"),
     "updated": _one_of("working", "partially_filled", "filled", "cancelled"),
+    "claimed": _one_of("filled"),
 }
 """From every state in which a payload may have left us."""
 
@@ -296,7 +316,14 @@ _BACK: Final = _one_of(
 def _waiting(state: OrderState, own: Mapping[OrderEvent, _States]) -> Mapping[OrderEvent, _States]:
     """A state that evidence may end."""
     asked = _changing(state)
-    return {**_EVIDENCE, "undone": _BACK, "cancel_requested": _one_of(state), **asked, **own}
+    here = _one_of(state)
+    told: Mapping[OrderEvent, _States] = {
+        "undone": _BACK,
+        "kept": _BACK,
+        "cancel_requested": here,
+        "doubled": here,
+    }
+    return {**_EVIDENCE, **told, **asked, **own}
 
 
 def _ended(
@@ -310,14 +337,16 @@ def _ended(
         "update_refused": here,
         "amended": here,
         "to_sign": here,
+        "doubled": here,
     }
-    return {**_EVIDENCE, "undone": _BACK, **told, **(own or {})}
+    return {**_EVIDENCE, "undone": _BACK, "kept": _BACK, **told, **(own or {})}
 
 
 TRANSITIONS: Final[Mapping[OrderState, Mapping[OrderEvent, _States]]] = {
     "accepted": {
         "prepared": _one_of("prepared"),
         "rerouted": _one_of("accepted"),
+        "held": _one_of("accepted"),
         "cancel_requested": _one_of("accepted"),
         **_changing("accepted"),
         "failed": _one_of("dead"),
@@ -328,17 +357,26 @@ TRANSITIONS: Final[Mapping[OrderState, Mapping[OrderEvent, _States]]] = {
         {
             "prepared": _one_of("prepared"),
             "submitted": _one_of("submitted"),
+            "held": _one_of("prepared"),
             "failed": _one_of("dead"),
             **_ENDINGS,
         },
     ),
     "submitted": _waiting(
-        "submitted", {"submitted": _one_of("submitted"), "lost": _one_of("unknown"), **_ENDINGS}
+        "submitted",
+        {
+            "submitted": _one_of("submitted"),
+            "held": _one_of("submitted"),
+            "lost": _one_of("unknown"),
+            **_ENDINGS,
+        },
     ),
     "mined": _waiting("mined", {"lost": _one_of("unknown")}),
     "working": _waiting("working", {"lost": _one_of("unknown")}),
     "partially_filled": _waiting("partially_filled", {"lost": _one_of("unknown")}),
-    "unknown": _waiting("unknown", {"submitted": _one_of("submitted"), **_ENDINGS}),
+    "unknown": _waiting(
+        "unknown", {"submitted": _one_of("submitted"), "held": _one_of("unknown"), **_ENDINGS}
+    ),
     "filled": _ended("filled"),
     "cancelled": _ended("cancelled"),
     "expired": _ended("expired"),

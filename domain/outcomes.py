@@ -6,7 +6,7 @@ reorganised takes it back by that place.
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from domain.orders import OrderType, Reason
 
@@ -128,7 +128,37 @@ class Updated:
     trigger_price: Decimal | None = None
 
 
-VenueOutcome: TypeAlias = Resting | Executed | Cancelled | Frozen | Updated
+ClaimKind: TypeAlias = Literal["funding", "impact", "profit"]
+"""Funding that a position earned, what a cap on impact kept back, profit of one that stays open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What was due is with its owner. ``amount``: units of the token ``symbol``; 0 where something
+    else had taken it before. One transaction may bring several with one ``ref``."""
+
+    place: EventPlace
+    account: str
+    ref: str
+    kind: ClaimKind
+    symbol: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Of what an order closed the venue kept something back, to be claimed later. ``key``: by what
+    the venue knows it; ``amount``: units of the token ``symbol``."""
+
+    place: EventPlace
+    account: str
+    ref: str
+    key: str
+    symbol: str
+    amount: Decimal
+
+
+VenueOutcome: TypeAlias = Resting | Executed | Cancelled | Frozen | Updated | Claimed | Kept
 """Decoded from the venue's own events."""
 
 Outcome: TypeAlias = Mined | Reverted | VenueOutcome

@@ -6,7 +6,7 @@ from datetime import datetime
 import asyncpg
 
 from connectors.base.orders import OrderBuilder
-from db import order_amendments, order_steps
+from db import order_amendments, order_changes, order_steps
 from db.order_amendments import AmendmentRow
 from db.orders import OrderRow
 from domain.amendments import amended
@@ -31,7 +31,8 @@ async def change_unsent(
     except InputError as error:
         await refuse(connection, change, Reason(error.code, error.message), now, epoch)
         return
-    await order_amendments.apply(connection, change, row, intent, leg)
+    last = await order_steps.last_version(connection, row.new.id, "order")
+    await order_amendments.apply(connection, change, row, intent, leg, unsent_after=last)
     await order_steps.supersede(connection, row.new.id)
     await record(connection, row.new.id, [Step("amended")], now, epoch)
 
@@ -56,6 +57,19 @@ async def end(
         await order_amendments.refuse(connection, change, ENDED)
     else:
         await refuse(connection, change, ENDED, now, epoch)
+
+
+async def older_has_landed(
+    connection: asyncpg.Connection, row: OrderRow, step_version: int, now: datetime
+) -> None:
+    """Its wallet has sent this version of the step ``order`` by itself: where the order was changed
+    since it was handed out, the venue has what it was before, and is asked to change it. ``row``:
+    locked."""
+    taken_back = await order_amendments.take_back_unsent(connection, row.new.id, step_version)
+    if taken_back and not row.final:
+        _log.warning("older_step_landed", order_id=row.new.id, step_version=step_version)
+        await record(connection, row.new.id, [Step("amended")], now)
+        await order_changes.notify(connection, row.new.id, row.version, now)
 
 
 async def has_landed(

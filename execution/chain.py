@@ -30,6 +30,7 @@ from execution.rpc_values import (
 )
 from execution.send_state import SendError, classify
 from runtime.clock import mono_ns
+from runtime.dialer import Dialer, bounded_body
 from runtime.logs import get_logger
 
 CALL_LIMIT_S: Final = 3.0
@@ -49,18 +50,17 @@ class Chain:
     """``urls``: those of HTTP are asked. Methods raise ChainTransient when no node answers, and
     ChainRejected for what a node refuses; messages do not show URLs, which may hold keys."""
 
-    def __init__(self, chain_id: int, urls: Sequence[str]) -> None:
+    def __init__(self, chain_id: int, urls: Sequence[str], dialer: Dialer) -> None:
         self.chain_id = chain_id
         self._urls = [url for url in urls if url.startswith(("http://", "https://"))]
         self._scores = [Score() for _ in self._urls]
         self._known: set[int] = set()
         self._sticky: int | None = None
         self._sticky_until_ns = 0
-        self._client: httpx.AsyncClient | None = None
+        self._client = dialer.http(httpx.Timeout(NODE_LIMIT_S, connect=CONNECT_LIMIT_S))
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
+        await self._client.aclose()
 
     @property
     def needed(self) -> int:
@@ -73,6 +73,24 @@ class Chain:
         block = await self.block("latest")
         assert block is not None
         return block
+
+    async def outset(self, sender: str) -> tuple[Block, int, int]:
+        """What a plan begins with, in one question: the newest block, the tip in wei, and the
+        sender's next nonce."""
+        rows = await self.batch(
+            [
+                ("eth_getBlockByNumber", ["latest", False]),
+                ("eth_maxPriorityFeePerGas", []),
+                ("eth_getTransactionCount", [sender, "pending"]),
+            ]
+        )
+        block, tip, nonce = rows
+        if not isinstance(block, dict) or not isinstance(nonce, str):
+            raise ChainTransient(
+                "NO_STATE", f"the node of chain {self.chain_id} has no newest block"
+            )
+        # Not every chain has tips.
+        return block_of(block), int(tip, 16) if isinstance(tip, str) else 0, int(nonce, 16)
 
     async def block(self, number: int | str) -> Block | None:
         raw = await self.call("eth_getBlockByNumber", [quantity(number), False])
@@ -132,9 +150,6 @@ class Chain:
             None if isinstance(answer, ChainRejected) else bytes_of(answer) for answer in answers
         )
 
-    async def nonce(self, sender: str, block: int | str = "pending") -> int:
-        return int(await self.call("eth_getTransactionCount", [sender, quantity(block)]), 16)
-
     async def revert_data(self, sender: str, call: Mapping[str, str], block: int) -> bytes:
         """What a call reverts with on the state of a block; empty where it does not."""
         try:
@@ -142,12 +157,6 @@ class Chain:
         except ChainRejected as error:
             return error.data
         return b""
-
-    async def tip_wei(self) -> int:
-        try:
-            return int(await self.call("eth_maxPriorityFeePerGas", []), 16)
-        except ChainRejected:
-            return 0  # not every chain has tips
 
     async def simulate(
         self, sender: str, calls: Sequence[Mapping[str, str]], block: int
@@ -189,22 +198,20 @@ class Chain:
         same = sum(block is not None and block.get("hash") == block_hash for (block,) in told)
         return bool(same >= max(1, self.needed))
 
-    async def undisputed(self, receipts: Mapping[str, Receipt]) -> dict[str, Receipt]:
-        """Those of which no node that has their blocks says something else."""
+    async def disputed(self, receipts: Mapping[str, Receipt]) -> set[str]:
+        """Hashes of those of which a node that has their blocks says something else."""
         if not receipts:
-            return {}
+            return set()
         asked: list[tuple[str, list[Any]]] = [("eth_blockNumber", [])]
         asked += [("eth_getTransactionReceipt", [name]) for name in receipts]
-        disputed = set()
+        found = set()
         for head, *rows in await self._told(asked):
             for (name, receipt), row in zip(receipts.items(), rows, strict=True):
                 if int(head, 16) < receipt.block_number:
                     continue
                 if not is_same_receipt(receipt, row):
-                    disputed.add(name)
-        for name in sorted(disputed):
-            _log.error("receipt_disputed", chain_id=self.chain_id, tx_hash=name)
-        return {name: item for name, item in receipts.items() if name not in disputed}
+                    found.add(name)
+        return found
 
     async def absent(self, hashes: Sequence[str]) -> bool:
         """Whether as many nodes as are needed say that none of these is in a block."""
@@ -347,15 +354,6 @@ class Chain:
         _log.error("rpc_wrong_chain", chain_id=self.chain_id, node=node, found=found)
 
     async def _post(self, node: int, body: bytes) -> Any:
-        if self._client is None:
-            certificates = await asyncio.to_thread(httpx.create_ssl_context)
-            self._client = self._client or httpx.AsyncClient(
-                verify=certificates,
-                follow_redirects=False,
-                trust_env=False,
-                timeout=httpx.Timeout(NODE_LIMIT_S, connect=CONNECT_LIMIT_S),
-            )
-        answer = bytearray()
         headers = {"Content-Type": "application/json"}
         async with (
             asyncio.timeout(NODE_LIMIT_S),
@@ -364,8 +362,4 @@ class Chain:
             ) as response,
         ):
             response.raise_for_status()
-            async for chunk in response.aiter_bytes():
-                answer += chunk
-                if len(answer) > MAX_BODY_BYTES:
-                    raise ValueError("too large")
-        return orjson.loads(answer)
+            return orjson.loads(await bounded_body(response, MAX_BODY_BYTES))

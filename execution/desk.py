@@ -2,6 +2,7 @@
 what has to be done follows from what stands in Postgres."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from db import order_amendments, order_changes, order_steps, orders, tx_attempts
@@ -11,10 +12,10 @@ from db.order_steps import StepRow
 from db.orders import OrderRow
 from db.pool import Database
 from db.tx_attempts import Attempt
-from domain.orders import Reason
+from domain.orders import PASSING, Reason
 from execution import amend
 from execution.lifecycle import Step, is_terminal
-from execution.prepare import Preparer
+from execution.prepare import Preparer, signed_meanwhile
 from execution.store import order_of, record
 from execution.submit import Submitter
 from runtime.clock import wall_us
@@ -80,7 +81,7 @@ class Desk:
         if row.cancel_requested:
             await self._end(row, Step("withdrawn", WITHDRAWN), now, epoch)
         elif row.new.deadline <= now:
-            await self._end(row, Step("expired", EXPIRED), now, epoch)
+            await self._end(row, Step("expired", _why_late(row)), now, epoch)
         elif row.new.signing != "wallet":
             await self._end(row, Step("rejected", NOT_DELEGATED), now, epoch)
         elif "approve" in failed:
@@ -92,13 +93,16 @@ class Desk:
 
     async def _end(self, row: OrderRow, step: Step, now: datetime, epoch: int) -> None:
         async with self._database.acquire() as connection, connection.transaction():
+            if await signed_meanwhile(connection, row, epoch):
+                return
             await order_steps.supersede(connection, row.new.id)
             await record(connection, row.new.id, [step], now, epoch)
 
     async def _change(self, row: OrderRow, change: AmendmentRow, now: datetime, epoch: int) -> None:
         """What is prepared then follows from the order as it is."""
         async with self._database.acquire() as connection, connection.transaction():
-            await order_changes.hold(connection, row.new.id, epoch)
+            if await signed_meanwhile(connection, row, epoch):
+                return
             if await order_amendments.asked(connection, row.new.id) != change:
                 return
             await amend.change_unsent(connection, row, change, now, epoch)
@@ -144,6 +148,12 @@ class Desk:
             return
         if not any(_stands(step, now) and step.version == change.step_version for step in updates):
             await self._preparer.prepare_update(row, change, epoch, now)
+
+
+def _why_late(row: OrderRow) -> Reason:
+    if row.reason is None or row.reason.code not in PASSING:
+        return EXPIRED
+    return replace(row.reason, message=f"{row.reason.message}, until the deadline")
 
 
 def _has_to_be_prepared(steps: Sequence[StepRow], now: datetime) -> bool:

@@ -12,12 +12,14 @@ from typing import Final, Literal, TypeAlias
 
 from domain import order_facts
 from domain.errors import InvariantViolation
-from domain.orders import TERMINAL, OrderEvent, OrderState, Reason, check_transition
+from domain.orders import PASSING, TERMINAL, OrderEvent, OrderState, Reason, check_transition
 from domain.outcomes import (
     Cancelled,
+    Claimed,
     EventPlace,
     Executed,
     Frozen,
+    Kept,
     Mined,
     Outcome,
     Resting,
@@ -52,7 +54,8 @@ class Order:
     def state(self) -> OrderState:
         """What evidence says comes before what we did."""
         kinds = {type(fact) for fact in self.facts}
-        if any(isinstance(fact, Executed) and fact.completes for fact in self.facts):
+        done = any(isinstance(fact, Executed) and fact.completes for fact in self.facts)
+        if done or Claimed in kinds:
             return "filled"
         if Cancelled in kinds:
             return "cancelled"
@@ -99,12 +102,14 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class Step:
     """What we did ourselves. ``reason``: of what ends an order, loses it, or cannot be done now.
-    ``to_sign``: there is a step to cancel or to change what waits at the venue."""
+    ``to_sign``: there is a step to cancel or to change what waits at the venue. ``held``: it goes
+    on by itself when its reason, one of ``PASSING``, is over. ``doubled``: its wallet has placed it
+    twice."""
 
     event: Literal[
-        "prepared", "rerouted", "submitted", "cancel_requested", "cancel_refused",
-        "update_requested", "update_refused", "amended", "to_sign", "withdrawn", "expired",
-        "rejected", "lost", "failed", "replayed", "finalised",
+        "prepared", "rerouted", "submitted", "held", "cancel_requested", "cancel_refused",
+        "update_requested", "update_refused", "amended", "to_sign", "doubled", "withdrawn",
+        "expired", "rejected", "lost", "failed", "replayed", "finalised",
     ]  # fmt: skip
     reason: Reason | None = None
 
@@ -184,6 +189,7 @@ def apply(order: Order, event: Event) -> tuple[Order, tuple[Effect, ...]]:
         raise InvariantViolation("AFTER_FINAL", f"order {order.id}: {name} after it was final")
     before, after = order.state, following.state
     check_transition(before, name, after)
+    following = _without_passed(order, event, following)
     following = replace(following, version=order.version + 1)
     if following.cancel_requested and not following.cancel_sent and _can_be_cancelled(following):
         following = replace(following, cancel_sent=True)
@@ -214,6 +220,8 @@ _NAMES: Final[dict[type[Outcome], OrderEvent]] = {
     Cancelled: "cancelled",
     Frozen: "frozen",
     Updated: "updated",
+    Claimed: "claimed",
+    Kept: "kept",
 }
 
 
@@ -268,6 +276,10 @@ def _stepped(order: Order, step: Step) -> tuple[OrderEvent, Order | None, tuple[
         return name, asked, ()
     if name == "replayed":
         return name, replace(order, ending=None, reason=None), ()
+    if name == "held":
+        return name, None if order.reason == step.reason else replace(order, reason=step.reason), ()
+    if name == "doubled":
+        return name, replace(order, reason=step.reason), ()
     if name in ("cancel_refused", "update_refused", "to_sign"):
         # Of what has ended the reason is why it did.
         told = order.reason if is_terminal(order) else step.reason
@@ -277,6 +289,15 @@ def _stepped(order: Order, step: Step) -> tuple[OrderEvent, Order | None, tuple[
     if name in ("update_requested", "amended"):
         return name, order, ()
     return name, None if order.final else replace(order, final=True), ()
+
+
+def _without_passed(order: Order, event: Event, following: Order) -> Order:
+    """It went on: what it waited for is no reason any more."""
+    goes_on = isinstance(event, Seen) or (
+        isinstance(event, Step) and event.event in ("prepared", "submitted")
+    )
+    waited = order.reason is not None and order.reason.code in PASSING
+    return replace(following, reason=None) if goes_on and waited else following
 
 
 def _can_be_cancelled(order: Order) -> bool:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from connectors.base.orders import carries_tag
 from domain.orders import OpenOrder, Reason
-from domain.outcomes import Cancelled, Resting, VenueOutcome
+from domain.outcomes import Cancelled, Claimed, Resting, VenueOutcome
 
 MAIN: Final = "main"
 """Among the names of an order: the one of the order itself, not of its brackets."""
@@ -41,9 +41,9 @@ def known(orders: Sequence[OpenOrder], outcome: VenueOutcome) -> Match | None:
 
 
 def tagged(orders: Sequence[OpenOrder], outcome: VenueOutcome, data: bytes) -> Match | None:
-    """By the tag in the calldata that led to it; only what comes to rest is told by one. Before
-    the venue's name: an exit that replaces another one has the same."""
-    if not isinstance(outcome, Resting):
+    """By the tag in the calldata that led to it; only what comes to rest is told by one, and what
+    is paid out at once. Before the venue's name: an exit that replaces another one has the same."""
+    if not isinstance(outcome, Resting | Claimed):
         return None
     for order in orders:
         if carries_tag(data, order.tag):

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +20,7 @@ from connectors.base.orders import (
 from db import (
     accounts,
     guarded_quotes,
+    kept,
     order_amendments,
     order_changes,
     order_steps,
@@ -34,7 +35,8 @@ from db.pool import Database
 from domain import risk
 from domain.amendments import amended
 from domain.errors import ChainTransient, InputError, VenueUnavailable
-from domain.orders import TERMINAL, OrderLeg, Reason
+from domain.orders import GAS_PRICE, PASSING, TERMINAL, OrderLeg, Reason
+from domain.units import minimal
 from execution import lifecycle
 from execution.chain import Chain
 from execution.gas import Fees, first_fees, rules_of
@@ -85,7 +87,7 @@ class Preparer:
         self._venues = venues
 
     async def prepare(self, row: OrderRow, epoch: int, now: datetime) -> None:
-        """The steps of an order, or its rejection.
+        """The steps of an order, or its rejection, or what it waits for.
 
         Raises LeaseLost, ChainTransient, VenueUnavailable and what Postgres raises: nothing is
         known then, and nothing was done.
@@ -97,10 +99,16 @@ class Preparer:
             elsewhere, plan = await self._elsewhere(row, plan)
         reach("P6")
         async with self._database.acquire() as connection, connection.transaction():
+            # Whoever gives out nonces locks the sender before the order.
+            if isinstance(plan, Plan):
+                await order_changes.lock_sender(connection, plan.chain_id, plan.sender)
+            if await signed_meanwhile(connection, row, epoch):
+                return
             events = [] if elsewhere is None else [lifecycle.Step("rerouted", elsewhere.why)]
             if isinstance(plan, Reason):
                 await order_steps.supersede(connection, new.id)
-                events.append(lifecycle.Step("rejected", plan))
+                waits = plan.code in PASSING
+                events.append(lifecycle.Step("held" if waits else "rejected", plan))
             else:
                 await self._store(connection, row, plan, now)
                 if elsewhere is not None:
@@ -111,6 +119,9 @@ class Preparer:
     async def _placing(self, row: OrderRow, leg: OrderLeg) -> Plan | Reason:
         new = row.new
         request = Place(new.tag, new.owner, new.intent, leg, new.approval)
+        if request.claims:
+            async with self._database.acquire() as connection:
+                request = replace(request, kept=await kept.names(connection, new))
         return await self._stopped(row, leg) or await self._planned(row, request)
 
     async def _elsewhere(self, row: OrderRow, why: Reason) -> tuple[Moved | None, Plan | Reason]:
@@ -167,6 +178,9 @@ class Preparer:
                 # Another one came meanwhile, of which the executor is told by itself.
                 return
             event = lifecycle.Step("to_sign")
+            if isinstance(plan, Reason) and plan.code in PASSING:
+                # Asked again, as for all that no step is there for.
+                return
             if isinstance(plan, Reason):
                 await order_amendments.refuse(connection, change, plan)
                 event = lifecycle.Step("update_refused", plan)
@@ -209,10 +223,10 @@ class Preparer:
         opens = isinstance(request, Place) and not request.intent.reduces
         needed = (leg.venue, (leg.pool or "").lower()) if opens else None
         pools = await self._venues.read_depth(request.intent.market, needed)
-        block = await chain.head()
-        fees = first_fees(block.base_fee_wei, await chain.tip_wei(), rules_of(chain.chain_id))
+        block, tip_wei, nonce = await chain.outset(owner)
+        fees = first_fees(block.base_fee_wei, tip_wei, rules_of(chain.chain_id))
         if fees is None:
-            raise ChainTransient("FEES", f"gas of chain {chain.chain_id} is above the limit")
+            return Reason(GAS_PRICE, f"gas of chain {chain.chain_id} is above the limit")
         with self._venues.priced(pools):
             reads = builder.reads(request)
         balance, answers = await chain.calls(reads, block.number, owner)
@@ -230,7 +244,6 @@ class Preparer:
         for result in results:
             if not result.ok:
                 return builder.reason(result.data)
-        nonce = await chain.nonce(owner)
         gas, ok = _gas(steps, results)
         most = sum(gas) * fees.max_fee_wei + sum(step.value_wei for step in steps)
         if balance < most:
@@ -256,6 +269,14 @@ class Preparer:
         nonces = free_nonces(first, taken, len(plan.steps))
         rows = [_row(plan, number, nonce, sign_by) for number, nonce in enumerate(nonces)]
         return await order_steps.replace(connection, row.new.id, rows)
+
+
+async def signed_meanwhile(connection: asyncpg.Connection, row: OrderRow, epoch: int) -> bool:
+    """Whether something was taken that is to go out as it is: whoever took it has told the
+    executor. Until the transaction ends nothing more is. Raises LeaseLost."""
+    await order_changes.hold(connection, row.new.id, epoch)
+    attempts = await tx_attempts.of_order(connection, row.new.id)
+    return any(attempt.status == "stored" for attempt in attempts)
 
 
 def free_nonces(first: int, taken: set[int], count: int) -> list[int]:
@@ -309,6 +330,16 @@ def _call(step: Step) -> Mapping[str, str]:
     }
 
 
+def _told(step: Step, block: Block, *, ok: bool) -> Mapping[str, Any]:
+    told: dict[str, Any] = {"ok": ok, "block_number": str(block.number)}
+    if step.due:
+        told["claims"] = [
+            {"kind": item.kind, "symbol": item.symbol, "amount": minimal(item.amount)}
+            for item in step.due
+        ]
+    return told
+
+
 def _row(plan: Plan, number: int, nonce: int, sign_by: datetime) -> NewStep:
     step, ok = plan.steps[number], plan.ok[number]
     blocked = number > 0 or plan.not_before is not None
@@ -324,7 +355,7 @@ def _row(plan: Plan, number: int, nonce: int, sign_by: datetime) -> NewStep:
         "max_fee_per_gas": str(plan.fees.max_fee_wei),
         "max_priority_fee_per_gas": str(plan.fees.tip_wei),
     }
-    simulation = None if ok is None else {"ok": ok, "block_number": str(plan.block.number)}
+    simulation = None if ok is None else _told(step, plan.block, ok=ok)
     return NewStep(
         step.id,
         "blocked" if blocked else "ready",

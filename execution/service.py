@@ -30,10 +30,9 @@ from runtime import failpoints
 from runtime.clock import mono_ns, wall_us
 from runtime.failpoints import reach
 from runtime.logs import get_logger
-from runtime.net import check_url
 from runtime.redis import cause_of, fast_client, subscriber_client
 from runtime.sealing import seal_of
-from runtime.settings import Settings, comma_urls
+from runtime.settings import Settings
 from runtime.tasks import Backoff, end_all, sleep_or_stop, supervise
 
 SCHEMA: Final = 12
@@ -232,13 +231,6 @@ async def _supervised(name: str, loop: Callable[[], Awaitable[object]]) -> None:
 
 async def main(settings: Settings, stop: asyncio.Event) -> None:
     """Raises SettingsError."""
-    for chain_id, urls in settings.rpc_urls.items():
-        for url in comma_urls(urls):
-            scheme = "wss" if url.startswith(("ws://", "wss://")) else "https"
-            check_url(
-                f"PERP_RPC_URLS_{chain_id}", url, scheme,
-                allow_private=settings.private_urls_allowed,
-            )  # fmt: skip
     failpoints.arm(settings.failpoint, settings.data_dir)
     executor = Executor(settings, f"{socket.gethostname()}:{os.getpid()}")
     try:

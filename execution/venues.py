@@ -17,6 +17,7 @@ from domain.ids import MarketId, VenueId
 from domain.orders import ChainId, OrderLeg
 from execution.chain import Chain
 from runtime.channels import depth_key
+from runtime.dialer import dialer_of
 from runtime.logs import get_logger
 from runtime.redis import CALL_TIMEOUT_S
 from runtime.settings import Settings, comma_urls
@@ -39,8 +40,9 @@ class Venues:
         self._builders: dict[VenueId, OrderBuilder] = {}
         self._map = markets.load()
         self._pools: Pools = {}
+        dialer = dialer_of(settings)
         self.chains: dict[int, Chain] = {
-            chain_id: Chain(chain_id, comma_urls(urls))
+            chain_id: Chain(chain_id, comma_urls(urls), dialer)
             for chain_id, urls in settings.rpc_urls.items()
             if any(url.startswith("http") for url in comma_urls(urls))
         }

@@ -15,9 +15,10 @@ from db.orders import OrderRow
 from db.pool import Database
 from db.tx_attempts import Attempt
 from domain.errors import ChainTransient, VenueProtocolError, VenueUnavailable
-from domain.orders import OpenOrder, Reason
+from domain.orders import RECEIPT_DISPUTED, OpenOrder, Reason
 from domain.outcomes import (
     Cancelled,
+    Claimed,
     EventPlace,
     Executed,
     Mined,
@@ -29,7 +30,8 @@ from domain.outcomes import (
 )
 from execution import amend, landings
 from execution.chain import Chain
-from execution.lifecycle import Seen, Undone
+from execution.disputes import Disputes
+from execution.lifecycle import Seen, Step, Undone
 from execution.matching import MAIN, Match, concerned, known, replaced, tagged, with_refs
 from execution.rpc_values import Block, Receipt
 from execution.settle import Settler, apart
@@ -48,6 +50,10 @@ AGAIN_BOUND: Final = 100_000
 """Blocks further back, for orders that are lost."""
 OPEN_BOUND: Final = 500
 """Transactions that are looked after at once."""
+HOLDABLE: Final = ("submitted", "unknown")
+DISPUTED: Final = Reason(
+    RECEIPT_DISPUTED, "nodes do not tell the same of the transaction; it waits until they do"
+)
 
 _log = get_logger(__name__)
 
@@ -71,6 +77,7 @@ class Watcher:
         self._submitter = submitter
         self._depth = depth
         self._settler = Settler(chain, database, depth)
+        self._disputes = Disputes(chain.chain_id)
         self._read: Block | None = None
         """The last block that this process read."""
         self._probe_ns = 0
@@ -97,8 +104,13 @@ class Watcher:
             )
         sent = [attempt for attempt in waiting if attempt.status == "sent"]
         told = await self._chain.receipts([attempt.tx_hash for attempt in sent])
-        receipts = await self._chain.undisputed(told)
+        disputed = await self._chain.disputed(told)
+        receipts = {name: item for name, item in told.items() if name not in disputed}
+        held = self._disputes.note(disputed)
         for attempt in sent:
+            if attempt.tx_hash in held and attempt.step_id == "order":
+                with apart(attempt.order_id):
+                    await self._hold(attempt.order_id)
             receipt = receipts.get(attempt.tx_hash)
             if receipt is not None and receipt.block_number <= head.number:
                 with apart(attempt.order_id):
@@ -111,6 +123,13 @@ class Watcher:
         for attempt in waiting:
             if attempt.status == "stored" and attempt.raw is None:
                 await self._again(attempt)
+
+    async def _hold(self, order_id: str) -> None:
+        """Its owner hears that it is not known what became of it."""
+        async with self._database.acquire() as connection, connection.transaction():
+            row = await orders.read(connection, order_id, lock=True)
+            if row is not None and row.state in HOLDABLE:
+                await record(connection, order_id, [Step("held", DISPUTED)], instant(wall_us()))
 
     async def _again(self, attempt: Attempt) -> None:
         now = instant(wall_us())
@@ -292,7 +311,7 @@ class Watcher:
         if not candidates:
             return mine
         sent = None
-        if isinstance(outcome, Resting | Updated | Cancelled):
+        if isinstance(outcome, Resting | Updated | Cancelled | Claimed):
             sent = await self._chain.transaction(outcome.place.tx_hash)
             if sent is None:
                 # Its log was just told: the range is read again rather than passed over.

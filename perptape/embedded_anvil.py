@@ -19,7 +19,8 @@ from sandbox.chain.places import BASE_FEE_WEI, GENESIS
 
 _BUNDLED: Final = "share/anvil"
 # A transaction of GMX takes some 50 KB; older ones go. States are kept as deep as a drill can turn
-# the chain back, at half a megabyte each.
+# the chain back, at half a megabyte each. Each holds the hashes of all blocks (64 bytes a block, in
+# a table that doubles): 8 KB a block in all. The rest of a block is small.
 _KEPT_BLOCKS: Final = "2000"
 _KEPT_STATES: Final = "80"
 # Gas costs what it does on the chain it stands for, where nobody tips. The sandbox makes the blocks
@@ -28,6 +29,9 @@ _OPTIONS: Final = (
     *("--no-cors", "--no-priority-fee", "--prune-history", _KEPT_STATES),
     *("--transaction-block-keeper", _KEPT_BLOCKS),
 )
+# Its threads share one pool of memory: with one for each two cores have eight, and states that one
+# thread made and another let go of leave holes in all of them.
+_ENVIRONMENT: Final = {"_RJEM_MALLOC_CONF": "narenas:1"}
 
 
 class EmbeddedAnvil:
@@ -65,7 +69,7 @@ class EmbeddedAnvil:
         }
         words = [word for pair in arguments.items() for word in pair]
         # It keeps a folder of its own below its home.
-        env = server_environment(self._data_dir) | {"HOME": str(self._folder)}
+        env = server_environment(self._data_dir) | {"HOME": str(self._folder), **_ENVIRONMENT}
         return Launch(
             argv=(str(self._program), *words, *_OPTIONS, "--silent"),
             env=env,

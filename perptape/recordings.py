@@ -122,18 +122,15 @@ def _output(path: Path | None) -> Iterator[BinaryIO]:
 def _replay(replay: "Replay", output: BinaryIO) -> str:
     started_ns = mono_ns()
     digest = hashlib.sha256()
-    count = 0
-    for body in replay.bodies():
-        line = body + b"\n"
-        digest.update(line)
-        output.write(line)
-        count += 1
+    for lines in replay.lines():
+        digest.update(lines)
+        output.write(lines)
     player = replay.player
     took_s = max(1e-9, (mono_ns() - started_ns) / 1e9)
     told = (
         f"{player.seconds:.1f} s with {player.frames} frames played in {took_s:.2f} s:"
         f" {player.frames / took_s:.0f} frames/s, {player.seconds / took_s:.1f} times real time\n"
-        f"{count} envelopes, sha256 {digest.hexdigest()}"
+        f"{replay.envelopes} envelopes, sha256 {digest.hexdigest()}"
     )
     if player.missing:
         told += f"\n{player.missing} entries are missing: the recorder could not keep up"

@@ -4,7 +4,7 @@ passed on from there. An unknown ``PERP_*`` name stops the start: a typo is no d
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     rate_logins_per_minute: int = Field(default=5, ge=1, le=1_000_000)
     rate_orders_per_s: float = Field(default=10.0, gt=0, le=1e6, allow_inf_nan=False)
     rate_orders_burst: int = Field(default=20, ge=1, le=1_000_000)
+    rate_address_sockets: int = Field(default=20, ge=1, le=1_000_000)
+    rate_socket_rooms: int = Field(default=200, ge=1, le=100_000)
     service_fee_bps: Decimal = Field(default=Decimal(0), ge=0, le=100, decimal_places=4)
     allow_private_urls: bool | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -203,6 +205,30 @@ class Settings(BaseSettings):
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Proxies whose word is taken for the address of a client."""
         return _networks(self.trusted_proxies)
+
+    def outgoing_urls(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        """Variable, URL and schemes of all that is configured to be connected to. What a field
+        leaves out is ours: constants of the connectors."""
+        http, ws, both = ("https",), ("wss",), ("https", "wss")
+        for name, url, schemes in (
+            ("PERP_DYDX_WS_URL", self.dydx_ws_url, ws),
+            ("PERP_DYDX_HTTP_URL", self.dydx_http_url, http),
+            ("PERP_GAINS_PRICING_WS_URL", self.gains_pricing_ws_url, ws),
+            ("PERP_GAINS_PRICING_HTTP_URL", self.gains_pricing_http_url, http),
+        ):
+            if url:
+                yield name, url, schemes
+        for name, urls in (
+            ("PERP_GMX_KEEPER_URLS", self.gmx_keeper_urls),
+            ("PERP_GMX_API_URLS", self.gmx_api_urls),
+        ):
+            yield from ((name, url, http) for url in comma_urls(urls))
+        for key, urls in self.rpc_urls.items():
+            yield from ((f"PERP_RPC_URLS_{key}", url, both) for url in comma_urls(urls))
+        for key, url in self.gains_backend_urls.items():
+            yield f"PERP_GAINS_BACKEND_URL_{key}", url, http
+        for key, url in self.gains_backend_ws_urls.items():
+            yield f"PERP_GAINS_BACKEND_WS_URL_{key}", url, ws
 
     @property
     def history_kept_days(self) -> Mapping[str, int | None]:

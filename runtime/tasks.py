@@ -15,6 +15,7 @@ from domain.errors import InvariantViolation
 from runtime import metrics
 from runtime.clock import mono_ns
 from runtime.logs import configure_logs, get_logger
+from runtime.net import check_urls
 from runtime.settings import Settings, SettingsError, load_settings
 from runtime.watchdog import LoopWatch
 
@@ -95,6 +96,7 @@ def _on_lag(lag_s: float) -> None:
 
 
 async def _run(role: str, main: RoleMain, settings: Settings) -> None:
+    await check_urls(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

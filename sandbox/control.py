@@ -28,9 +28,11 @@ from sandbox.chain.keeper import Chain
 from sandbox.chain.lies import ChainFault, ChainFaults
 from sandbox.chain.lies import Kind as ChainKind
 from sandbox.chain.node import NodeError
+from sandbox.chain.places import ARBITRUM, TOKENS
 from sandbox.chain.proxy import Proxy
 from sandbox.faults import MAX_SECONDS, Fault, FaultBoard, FaultError
 from sandbox.gains.hours import CLASSES, MarketHours
+from sandbox.gmx.claimable import earn
 from sandbox.prices import PriceProcess
 
 _MAX_BODY_BYTES: Final = 65_536
@@ -68,6 +70,17 @@ class FundRequest(BaseModel):
     usdc: str = "0"
 
 
+class ClaimableRequest(BaseModel):
+    """``pool``: market token of GMX; ``amount``: whole ones of ``token``, to be added."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    address: str = Field(pattern=r"^0x[0-9a-fA-F]{40}$")
+    pool: str = Field(pattern=r"^0x[0-9a-fA-F]{40}$")
+    token: str = "USDC"
+    amount: str
+
+
 class MiningRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -87,6 +100,7 @@ class ChainFaultRequest(BaseModel):
 _CHAIN_FAULT: Final = TypeAdapter(ChainFaultRequest)
 _KEEPER: Final = TypeAdapter(KeeperRequest)
 _FUND: Final = TypeAdapter(FundRequest)
+_CLAIMABLE: Final = TypeAdapter(ClaimableRequest)
 _MINING: Final = TypeAdapter(MiningRequest)
 _Price = Annotated[str, StringConstraints(strict=True, max_length=32)]
 _FAULT: Final = TypeAdapter(FaultRequest)
@@ -135,6 +149,7 @@ class Control:
                 Route("/hours", self._set_hours, methods=["POST"]),
                 Route("/keeper", self._instruct, methods=["POST"]),
                 Route("/fund", self._fund, methods=["POST"]),
+                Route("/claimable", self._earn, methods=["POST"]),
                 Route("/mining", self._set_mining, methods=["POST"]),
                 Route("/chain-faults", self._add_chain_fault, methods=["POST"]),
                 Route("/chain-faults", self._list_chain_faults, methods=["GET"]),
@@ -213,6 +228,19 @@ class Control:
         with _answering():
             await fund(chain.node, asked.chain_id, asked.address, **amounts)
         _log.info("account_funded", **asked.model_dump())
+        return JSONResponse(asked.model_dump())
+
+    async def _earn(self, request: Request) -> JSONResponse:
+        asked = await _read(request, _CLAIMABLE)
+        if _PRICE.fullmatch(asked.amount) is None:
+            raise _BadRequest(422, ("amount", f"not a plain decimal: {asked.amount!r}"))
+        if asked.token not in TOKENS[ARBITRUM]:
+            raise _BadRequest(422, ("token", f"no token of the sandbox: {asked.token!r:.40}"))
+        chain = self._chain(ARBITRUM)
+        with _answering():
+            amount = Decimal(asked.amount)
+            await earn(chain.node, asked.address, asked.pool, asked.token, amount)
+        _log.info("funding_earned", **asked.model_dump())
         return JSONResponse(asked.model_dump())
 
     async def _set_mining(self, request: Request) -> JSONResponse:

@@ -14,6 +14,10 @@ from perptape.embedded import EmbeddedServer
 from perptape.ports import free_ports
 from perptape.process import spawn_arguments
 from perptape.service_user import ServiceUser, service_user
+from runtime.dialer import Dialer
+
+LOOPBACK = Dialer(allow_private=True)
+"""Connects to what the tests serve."""
 
 START_S = 30.0
 STOP_S = 10.0

@@ -3,7 +3,6 @@ on everything that came before, and makes the envelopes of its share of the mark
 they are those of a single process, byte for byte."""
 
 import contextlib
-import heapq
 import multiprocessing
 import signal
 from collections.abc import Iterator
@@ -18,15 +17,16 @@ from aggregator.recording.format import Reader
 from aggregator.recording.player import Player
 from domain.errors import InputError
 
-ENTRIES: Final = 4096
-"""At a time: some seconds of a recording."""
+ENTRIES: Final = 12_288
+"""At a time: some seconds of a recording, so that ladders are priced many at once."""
 
 _Bodies = list[tuple[tuple[int, int, int], bytes]]
 """With their places, see ``player.Said``."""
 
 
 class Replay:
-    """A recording as it is played. ``player`` and ``torn`` tell of it when ``bodies`` has ended."""
+    """A recording as it is played. ``player``, ``torn`` and ``envelopes``, how many there were,
+    tell of it when ``lines`` has ended."""
 
     def __init__(self, path: Path, share: int = 0, shares: int = 1) -> None:
         """Raises InputError for what cannot be read, or OSError."""
@@ -39,20 +39,24 @@ class Replay:
             self.player = Player(beginning, share, shares)
             self._file = opened.pop_all()
         self._path, self._shares = path, shares
+        self.envelopes = 0
 
     @property
     def torn(self) -> bool:
         return self._reader.torn
 
-    def bodies(self) -> Iterator[bytes]:
-        """The envelopes in order; ``share`` is that of this process, others play the rest. Raises
-        EOFError when one of them is lost."""
+    def lines(self) -> Iterator[bytes]:
+        """The envelopes in order, one a line, many at a time; ``share`` is that of this process,
+        others play the rest. Raises EOFError when one of them is lost."""
         with ExitStack() as beside:
             others = [_started(beside, self._path, n, self._shares) for n in range(1, self._shares)]
-            for mine in self.parts():
-                parts = [mine, *[other.recv() for other in others]]
-                for _, body in heapq.merge(*parts, key=itemgetter(0)):
-                    yield body
+            for part in self.parts():
+                for other in others:
+                    part += other.recv()
+                # Each of them is in order already, and sorting takes that as it is.
+                part.sort(key=itemgetter(0))
+                self.envelopes += len(part)
+                yield b"".join([line for _, body in part for line in (body, b"\n")])
 
     def parts(self) -> Iterator[_Bodies]:
         """What this player says, of some entries at a time."""

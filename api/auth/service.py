@@ -34,6 +34,7 @@ from db.pool import Database
 from db.sessions import Rotated, Session
 from runtime.channels import NONCE_TTL_S
 from runtime.clock import iso_ms, mono_ns, wall_us
+from runtime.dialer import Dialer
 
 WORKERS: Final = 4
 WAITING_BOUND: Final = 32
@@ -53,6 +54,7 @@ class Config:
     keys: KeyRing | None
     public_url: str
     rpc_urls: Mapping[int, str]
+    dialer: Dialer
 
     @property
     def domain(self) -> str:
@@ -87,7 +89,7 @@ class Auth:
         self.config = config
         self._redis = redis
         self._database = database
-        self._chains = Chains(config.rpc_urls)
+        self._chains = Chains(config.rpc_urls, config.dialer)
         self._live = LiveSessions(redis, database)
         self._decoded: Memory[str, Claims] = Memory("tokens", 60.0)
         self.api_keys = ApiKeys(database, self._live)
@@ -119,7 +121,8 @@ class Auth:
         if binding is None:
             raise _nonce_unknown()
         now = _now()
-        asked = message, signature, binding, now, self._chains
+        eth_call = self._chains.blocking(message.chain_id)
+        asked = message, signature, binding, now, eth_call
         owner = await self.work("api.auth.wallets", "owner", *asked)
         await admit(owner.address)
         token = _token_text(secrets.token_bytes(_REFRESH_BYTES))
@@ -193,8 +196,9 @@ class Auth:
         claims = self._decoded.get(token, mono_ns()) if token else None
         return None if claims is None else claims.account_id
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._workers.shutdown(wait=False, cancel_futures=True)
+        await self._chains.close()
 
     async def _grant(self, ring: KeyRing, session: Session, refresh_token: str) -> Grant:
         await self._live.keep(session.id, session.account)

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from api.auth.chains import Chains
 from api.auth.nonces import Binding
 from api.problems import Invalid, Issue
-from api.siwe import SiweError, SiweMessage, check, parse_message, signer
+from api.siwe import EthCall, SiweError, SiweMessage, check, parse_message, signer
 from db.accounts import EVERY_CHAIN
 from domain.errors import InputError
 
@@ -59,7 +58,11 @@ def parse(text: str) -> SiweMessage:
 
 
 def owner(
-    message: SiweMessage, signature: str, binding: Binding, now: datetime, chains: Chains
+    message: SiweMessage,
+    signature: str,
+    binding: Binding,
+    now: datetime,
+    eth_call: EthCall | None,
 ) -> Owner:
     """Who signed. Raises LoginRefused, and Unavailable ``CHAIN_UNAVAILABLE``."""
     try:
@@ -74,7 +77,6 @@ def owner(
         raise LoginRefused("body.message", error.code, error.message) from None
     if message.address != binding.address:
         raise LoginRefused("body.message", "ADDRESS_MISMATCH", "the nonce is of another address")
-    eth_call = chains.eth_call if chains.knows(message.chain_id) else None
     try:
         found = signer(message, signature, eth_call)
     except SiweError as error:

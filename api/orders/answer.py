@@ -11,6 +11,7 @@ from db.order_views import AttemptView, FillView, OrderView, StepView
 from db.orders import NewOrder, OrderRow, Told
 from domain import order_facts
 from domain.orders import TERMINAL, Reason
+from domain.outcomes import Claimed, Kept
 from domain.units import minimal
 from runtime.clock import iso_ms
 
@@ -64,6 +65,8 @@ def order_row(view: OrderView) -> dict[str, Any]:
         "steps": [_step(item) for item in view.steps],
         "attempts": [_attempt(item) for item in view.attempts],
         "fills": [_fill(item) for item in view.fills],
+        "claims": [{"kind": item.kind} | _paid(item) for item in order_facts.claims(facts)],
+        "kept": [_paid(item) for item in order_facts.kept(facts)],
         "events": [_event(item) for item in view.events],
         "amendments": [_amendment(item) for item in view.amendments],
         "created_at": _time(row.created_at),
@@ -139,6 +142,15 @@ def _fill(fill: FillView) -> dict[str, Any]:
         "tx_hash": fill.tx_hash,
         "log_index": fill.log_index,
         "at": _time(fill.at),
+    }
+
+
+def _paid(item: Claimed | Kept) -> dict[str, Any]:
+    return {
+        "symbol": item.symbol,
+        "amount": minimal(item.amount),
+        "tx_hash": item.place.tx_hash,
+        "log_index": item.place.log_index,
     }
 
 

@@ -15,7 +15,9 @@ from api.orders.once import Asker, Once
 from api.orders.waiting import Versions
 from api.problems import Unavailable
 from api.quotes import QuoteReader
+from api.schemas.claims import ClaimBody
 from api.schemas.orders import AmendBody, OrderBody, SubmissionBody
+from connectors import registry
 from db import (
     guarded_quotes,
     heartbeats,
@@ -98,6 +100,23 @@ class OrderDesk:
         answer = await self.once.run(who, act)
         reach("P2")
         return answer
+
+    async def claim(self, who: Asker, body: ClaimBody) -> Answer:
+        """A new order that takes out what is due. Neither a pause nor what the operators have
+        stopped holds it up. Raises as ``place``, and InputError for a market that there is not."""
+
+        async def act(connection: asyncpg.Connection, now: datetime) -> Answer:
+            account = who.account
+            await self.require_known(connection, account.id, body.market)
+            owned = await wallets.of_account(connection, account.id)
+            order_id = str(uuid.uuid4())
+            kinds = registry.ROUTES[VenueId(body.venue)].offered.claims
+            new = placing.new_claim(order_id, account, owned, body, now, self.chains, kinds)
+            await orders.add(connection, new, now)
+            shown = accepted_row(new, now)
+            return Answer(202, orjson.dumps({"data": shown}), f"/v1/orders/{order_id}")
+
+        return await self.once.run(who, act)
 
     async def submit(self, who: Asker, order_id: str, body: SubmissionBody) -> Answer:
         """Takes what was signed for a step. Raises as ``place``."""

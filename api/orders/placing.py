@@ -1,11 +1,14 @@
-"""From a guarded quote to an order. Pure."""
+"""From a guarded quote, or a claim, to an order. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from api.problems import Invalid, Issue
+from api.schemas.claims import ClaimBody
 from api.schemas.orders import AmendBody, OrderBody, OwnerBody
+from api.schemas.routing import CollateralBody
 from connectors.base.order_tag import order_tag
 from db.accounts import EVERY_CHAIN, Account
 from db.guarded_quotes import GuardedQuote
@@ -15,8 +18,9 @@ from db.orders import NewOrder
 from db.wallets import Wallet
 from domain.amendments import Amendment, amended
 from domain.errors import InputError
-from domain.ids import VenueId
+from domain.ids import MarketId, VenueId
 from domain.orders import OrderIntent, OrderLeg
+from domain.outcomes import ClaimKind
 from runtime.clock import iso_ms
 
 DEADLINE: Final = timedelta(minutes=5)
@@ -58,6 +62,71 @@ def new_order(
         signing="wallet",
         approval=body.approval,
         allow_reroute=body.allow_reroute,
+        deadline=_deadline(body.deadline, now),
+    )
+
+
+def new_claim(
+    order_id: str,
+    account: Account,
+    owned: Sequence[Wallet],
+    body: ClaimBody,
+    now: datetime,
+    chains: Mapping[VenueId, Sequence[int]],
+    kinds: Collection[ClaimKind],
+) -> NewOrder:
+    """``kinds``: what the venue owes. Raises Invalid, and InputError ``NOT_SUPPORTED`` for a venue
+    that takes no claims."""
+    venue = VenueId(body.venue)
+    if body.chain_id not in chains.get(venue, ()) or not kinds:
+        raise InputError("NOT_SUPPORTED", f"no claims of {venue} on {body.chain_id}")
+    collateral = body.collateral or CollateralBody()
+    of_position = "profit" in kinds
+    for name, value in (
+        ("position_ref", body.position_ref),
+        ("side", body.side),
+        ("collateral", collateral.symbol),
+    ):
+        if of_position and value is None:
+            raise _invalid(name, "MISSING", f"{venue} pays the profit of a position")
+        if not of_position and value is not None:
+            raise _invalid(name, "NOT_USED", f"{venue} pays what is due of a pool")
+    amount = collateral.amount
+    if amount is not None and (not of_position or not amount):
+        raise _invalid("collateral.amount", "BAD_AMOUNT", "of profit alone, and more than nothing")
+    intent = OrderIntent(
+        market=MarketId(body.market),
+        side="BUY" if body.side == "SHORT" else "SELL",
+        intent="claim",
+        type="market",
+        collateral_symbol=collateral.symbol,
+        collateral_amount=amount,
+    )
+    leg = OrderLeg(
+        venue=venue,
+        chain_id=body.chain_id,
+        pool=body.pool,
+        collateral_symbol=collateral.symbol or "",
+        collateral_amount=amount,
+        size_base=Decimal(0),
+        notional_usd=Decimal(0),
+        expected_price=Decimal(0),
+        guard_price=None,
+        position_ref=body.position_ref,
+    )
+    return NewOrder(
+        id=order_id,
+        account_id=account.id,
+        client_order_id=body.client_order_id,
+        group_id=order_id,
+        quote_id=None,
+        tag=order_tag(order_id),
+        intent=intent,
+        leg=leg,
+        owner=_owner(account, owned, leg, None),
+        signing="wallet",
+        approval="exact",
+        allow_reroute=False,
         deadline=_deadline(body.deadline, now),
     )
 

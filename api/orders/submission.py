@@ -131,10 +131,20 @@ def _require_open(
         raise InputError("STEP_SUPERSEDED", f"the step is {step.status}")
     if places and row.cancel_requested:
         raise InputError("STEP_SUPERSEDED", "the order is to be cancelled")
+    if step.status == "ready" and _is_outdated(view, step):
+        raise InputError("STEP_SUPERSEDED", "the order is to be changed: there will be another")
     if step.step_id != "cancel" and paused and not row.new.intent.reduces:
         raise InputError("OPENINGS_PAUSED", "the account opens nothing now")
     if places and stopped is not None:
         raise InputError(stopped.code, stopped.message)
+
+
+def _is_outdated(view: OrderView, step: StepView) -> bool:
+    """Whether a change was asked for that it does not have."""
+    asked = next((item for item in view.amendments if item.status == "asked"), None)
+    if asked is None or step.step_id == "cancel":
+        return False
+    return step.step_id != "update" or asked.step_version != step.version
 
 
 async def _in_thread(text: str) -> Any:

@@ -18,7 +18,7 @@ STREAM_BOUND: Final = 256
 GATHERED_FROM: Final = 3
 """Lanes from which on a socket is written to through its window. Everybody is in the heartbeat's;
 with one room beside it there is nothing to gather."""
-WRITES_PER_STEP: Final = 256
+WRITES_PER_STEP: Final = 128
 """Sockets written to before a fan-out looks at the clock: half a millisecond to two."""
 
 Write = Callable[[bytes], None]

@@ -19,7 +19,7 @@ Rate = Literal["max", 1, 4, 10, 20]
 
 RATES: Final[tuple[Rate, ...]] = ("max", 1, 4, 10, 20)
 _WHEEL_HZ: Final = 20
-SLICE_NS: Final = 5_000_000
+SLICE_NS: Final = 2_000_000
 """The event loop is let on after so long, then the fan-out goes on."""
 
 

@@ -30,6 +30,7 @@ def _row(venue: VenueId, chain_ids: Sequence[int]) -> Capabilities:
         reduce_only=True,
         post_only=offered.post_only,
         brackets=offered.brackets,
+        claims=sorted(offered.claims),
         margin=offered.margin,
         amend=venue in registry.ORDER_BUILDERS,
     )

@@ -11,6 +11,7 @@ from api.orders.once import Asker, asker
 from api.problems import STOPPED
 from api.schemas import orders as schemas
 from api.schemas.base import Data, Nothing, Rows
+from api.schemas.claims import ClaimBody
 from api.schemas.orders import (
     AmendBody,
     CancelBody,
@@ -81,6 +82,10 @@ async def pause(asked: Asked[None, Nothing, PauseBody]) -> Response:
 
 async def flatten(asked: Asked[None, Nothing, FlattenBody]) -> Response:
     return _response(await asked.context.flattening.flatten(_asker(asked), asked.body))
+
+
+async def claim(asked: Asked[None, Nothing, ClaimBody]) -> Response:
+    return _response(await asked.context.orders.claim(_asker(asked), asked.body))
 
 
 async def beat(asked: Asked[None, Nothing, HeartbeatBody]) -> Response:
@@ -166,6 +171,21 @@ ENDPOINTS = (
         Data[schemas.Flattened],
         body=FlattenBody,
         errors=["UNKNOWN_MARKET", "FEED_UNAVAILABLE"],
+        access="session",
+        scope="trade",
+        limit="order",
+        status=202,
+        keyed="must",
+    ),
+    Endpoint(
+        "POST",
+        "/v1/orders/claim",
+        "Take out what a venue owes: funding, impact kept back, profit",
+        "orders",
+        claim,
+        Data[schemas.OrderRow],
+        body=ClaimBody,
+        errors=["UNKNOWN_MARKET", "FEED_UNAVAILABLE", "CLIENT_ORDER_ID_USED", "NOT_SUPPORTED"],
         access="session",
         scope="trade",
         limit="order",

@@ -12,10 +12,12 @@ import orjson
 from connectors.base.orders import Call
 from runtime.breaker import Breaker
 from runtime.clock import mono_ns
+from runtime.dialer import Dialer, bounded_body
 from runtime.settings import comma_urls
 
 WAIT_S: Final = 0.15
 """So much later is a route at most, whatever the nodes do."""
+TIMEOUT_S: Final = 1.0
 URLS_BOUND: Final = 2
 MAX_BYTES: Final = 256 * 1024
 _FAILURES: Final = 3
@@ -28,7 +30,7 @@ T = TypeVar("T")
 class Nodes:
     """``rpc_urls``: chain id -> comma list of URLs; those of HTTP are asked."""
 
-    def __init__(self, rpc_urls: Mapping[int, str], wait_s: float = WAIT_S) -> None:
+    def __init__(self, rpc_urls: Mapping[int, str], dialer: Dialer, wait_s: float = WAIT_S) -> None:
         self._wait_s = wait_s
         self._urls = {
             chain_id: [url for url in comma_urls(urls) if url.startswith("http")][:URLS_BOUND]
@@ -37,11 +39,10 @@ class Nodes:
         self._breakers = {
             url: Breaker(_FAILURES, _REST_NS) for urls in self._urls.values() for url in urls
         }
-        self._client: httpx.AsyncClient | None = None
+        self._client = dialer.http(TIMEOUT_S)
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
+        await self._client.aclose()
 
     async def first(
         self,
@@ -83,20 +84,10 @@ class Nodes:
         return found
 
     async def _post(self, url: str, body: bytes) -> Any:
-        if self._client is None:
-            certificates = await asyncio.to_thread(httpx.create_ssl_context)
-            self._client = self._client or httpx.AsyncClient(
-                verify=certificates, trust_env=False, timeout=httpx.Timeout(1.0)
-            )
-        answer = bytearray()
         headers = {"Content-Type": "application/json"}
         async with self._client.stream("POST", url, content=body, headers=headers) as response:
             response.raise_for_status()
-            async for chunk in response.aiter_bytes():
-                answer += chunk
-                if len(answer) > MAX_BYTES:
-                    raise ValueError("too large")
-        return orjson.loads(answer)
+            return orjson.loads(await bounded_body(response, MAX_BYTES))
 
 
 def batch(asked: list[tuple[str, list[Any]]]) -> bytes:

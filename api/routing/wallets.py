@@ -11,6 +11,7 @@ from connectors.base import erc20
 from domain.errors import InputError
 from domain.fee_caps import FEE_CAPS_WEI
 from runtime.clock import mono_ns
+from runtime.dialer import Dialer
 
 KEPT_NS: Final = 2_000_000_000
 KEPT_COUNT: Final = 1_000
@@ -22,8 +23,8 @@ _Key = tuple[int, str, tuple[Grant, ...]]
 class WalletReader:
     """``rpc_urls``: of ``Nodes``, which others may ask too."""
 
-    def __init__(self, rpc_urls: Mapping[int, str], wait_s: float = WAIT_S) -> None:
-        self.nodes = Nodes(rpc_urls, wait_s)
+    def __init__(self, rpc_urls: Mapping[int, str], dialer: Dialer, wait_s: float = WAIT_S) -> None:
+        self.nodes = Nodes(rpc_urls, dialer, wait_s)
         self._kept: OrderedDict[_Key, tuple[int, Held]] = OrderedDict()
 
     async def close(self) -> None:

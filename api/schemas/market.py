@@ -362,6 +362,9 @@ class Capabilities(Told):
     reduce_only: bool = False
     post_only: bool = False
     brackets: bool = False
+    claims: list[Literal["funding", "impact", "profit"]] = Field(
+        default=[], description="what POST /v1/orders/claim takes out"
+    )
     margin: bool = Field(
         default=False, description="collateral of a position is changed without a trade"
     )

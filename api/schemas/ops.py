@@ -42,6 +42,9 @@ class Executor(Part):
     workers: int = Field(description="that have looked for orders a moment ago")
     pending: int = Field(description="orders a worker has at hand")
     dead_letters: int
+    held: dict[str, int] | None = Field(
+        description="orders that wait, by the code of what for; null while Postgres is away"
+    )
 
 
 class Node(Told):

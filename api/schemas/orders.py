@@ -21,11 +21,12 @@ from api.schemas.base import (
     refused,
     text,
 )
+from api.schemas.claim_rows import ClaimRow, DueRow, KeptRow
 from api.schemas.paging import TIME_SCHEMA, Limited, place_cursor, time_us
 from api.schemas.routing import Flag, Name, whole
 from connectors import registry
 from db.instants import instant
-from domain.orders import MAX_SLIPPAGE_BPS, Approval, OrderState
+from domain.orders import MAX_SLIPPAGE_BPS, Approval, Intent, OrderState
 
 MAX_LEG: Final = 15
 MAX_SUBACCOUNT: Final = 128_000
@@ -250,6 +251,7 @@ class AmendmentRow(Told):
 class SimulationRow(Told):
     ok: bool
     block_number: int | str
+    claims: list[DueRow] | None = Field(default=None, description="what a claim of GMX would pay")
 
 
 class StepRow(Told):
@@ -323,8 +325,10 @@ class OrderRow(Told):
     venue: str
     chain_id: int | str
     pool: str | None
-    side: Literal["BUY", "SELL"]
-    intent: Literal["open", "increase", "decrease", "close"]
+    side: Literal["BUY", "SELL"] = Field(
+        description="of a claim without a position it says nothing"
+    )
+    intent: Intent
     type: Literal["market", "limit", "stop", "take_profit"]
     size_base: DecimalText
     filled_base: DecimalText
@@ -344,6 +348,8 @@ class OrderRow(Told):
     steps: list[StepRow]
     attempts: list[AttemptRow]
     fills: list[OrderFillRow]
+    claims: list[ClaimRow]
+    kept: list[KeptRow]
     events: list[EventRow]
     amendments: list[AmendmentRow]
     created_at: Instant

@@ -20,7 +20,7 @@ from api.schemas.base import (
     refused,
 )
 from domain.costs import OrderSide
-from domain.orders import Intent, OrderType, TimeInForce
+from domain.orders import OrderType, TimeInForce, TradeIntent
 from domain.splits import MAX_LEGS
 
 MAX_USD: Final = 100_000_000
@@ -135,7 +135,7 @@ class RouteBody(Said):
 
     market: Name = Field(examples=["BTC-USD"])
     side: Annotated[OrderSide, one_of(get_args(OrderSide), "UNKNOWN_SIDE")]
-    intent: Annotated[Intent, one_of(get_args(Intent), "UNKNOWN_INTENT")]
+    intent: Annotated[TradeIntent, one_of(get_args(TradeIntent), "UNKNOWN_INTENT")]
     type: Annotated[OrderType, one_of(get_args(OrderType), "UNKNOWN_TYPE")]
     position_id: NameIfAny = Field(
         default=None,

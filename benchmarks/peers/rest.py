@@ -17,6 +17,7 @@ from api.auth.keys import parse_keys
 from api.auth.service import Config
 from api.limits import RATES
 from api.service import Gateway, listen
+from runtime.dialer import Dialer
 from runtime.logs import configure_logs
 from runtime.tasks import tune_interpreter
 
@@ -26,7 +27,7 @@ _NO_DATABASE: Final = "postgresql://nobody@127.0.0.1:1/none"
 
 
 async def gateway(port: int, redis_url: str) -> None:
-    auth = Config(parse_keys(KEYS), PUBLIC_URL, {})
+    auth = Config(parse_keys(KEYS), PUBLIC_URL, {}, Dialer(allow_private=True))
     # All requests come from one address: its limit is asked for and never reached.
     running = Gateway(redis_url, _NO_DATABASE, auth=auth, rates=RATES.scaled(1e6))
     await running.run(listen("127.0.0.1", port, shared=False), asyncio.Event())

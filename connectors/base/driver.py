@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from connectors.base.decoding import LONG_FRAME_BYTES, read_long
@@ -106,9 +106,9 @@ class SourceDriver:
 
     async def _run_socket(self, transport: WsTransport) -> Failure:
         try:
-            socket = await connect(
+            socket = await transport.connect(
                 transport.url,
-                open_timeout=OPEN_TIMEOUT_S,
+                OPEN_TIMEOUT_S,
                 close_timeout=CLOSE_TIMEOUT_S,
                 max_size=transport.max_frame_bytes,
                 max_queue=64,

@@ -6,11 +6,12 @@ signs, sends, and fetches logs.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final, Literal, Protocol, TypeAlias
 
 from domain.ids import VenueId
 from domain.orders import Approval, OrderIntent, OrderLeg, PriceGuard, Reason
-from domain.outcomes import VenueOutcome
+from domain.outcomes import ClaimKind, VenueOutcome
 
 StepId: TypeAlias = Literal["approve", "order", "cancel", "update"]
 TAG_BYTES: Final = 32
@@ -20,13 +21,20 @@ TAG_BYTES: Final = 32
 @dataclass(frozen=True, slots=True)
 class Place:
     """A new order. ``tag``: TAG_BYTES, of this order alone. ``owner``: whose position it is,
-    checksummed. ``approval``: how much the venue may be allowed to take."""
+    checksummed. ``approval``: how much the venue may be allowed to take. ``kept``: of a claim, what
+    the venue called all that it kept back (``domain.outcomes.Kept``), also what was paid since."""
 
     tag: bytes
     owner: str
     intent: OrderIntent
     leg: OrderLeg
     approval: Approval = "exact"
+    kept: tuple[str, ...] = ()
+
+    @property
+    def claims(self) -> bool:
+        """Whether it trades nothing, but takes out what is due."""
+        return self.intent.intent == "claim"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +90,19 @@ class ChainFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """What a claim pays on the state it was built from. ``amount``: units of ``symbol``."""
+
+    kind: ClaimKind
+    symbol: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A transaction to be signed, without nonce and fees. ``gas``: a guess that is enough where it
-    cannot be estimated. ``guard``: the bound of the price, of an order and an update."""
+    cannot be estimated. ``guard``: the bound of the price, of an order and an update. ``due``: of a
+    claim, where the chain says so before."""
 
     id: StepId
     to: str
@@ -92,6 +110,7 @@ class Step:
     data: bytes
     gas: int
     guard: PriceGuard | None = None
+    due: tuple[Due, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ MAX_FRAME_BYTES: Final = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class WsTransport:
-    """One WebSocket."""
+    """One WebSocket. ``connect``: ``Dialer.websocket``."""
 
     url: str
+    connect: Callable[..., Awaitable[Any]]
     max_frame_bytes: int = MAX_FRAME_BYTES
 
     @property

@@ -1,8 +1,6 @@
 """Venue REST: bounded time, size and rate; every failure is one of two exceptions."""
 
 import asyncio
-import ssl
-from functools import lru_cache
 from typing import Final
 
 import httpx
@@ -11,6 +9,7 @@ import orjson
 from domain.errors import VenueProtocolError, VenueUnavailable
 from runtime.breaker import Breaker
 from runtime.clock import mono_ns
+from runtime.dialer import Dialer
 from runtime.guard import Guard, Resting
 
 TIMEOUT_S: Final = 10.0
@@ -23,11 +22,6 @@ _REST_NS: Final = 1_000_000_000
 _LOST: Final = (httpx.TransportError, TimeoutError)
 
 
-@lru_cache(maxsize=1)
-def _certificates() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
-
-
 class RestClient:
     """GETs of one venue, at most ``per_second`` on average with bursts of one second's worth.
     ``retry_after_unit_s``: what the venue counts in its ``Retry-After``. ``refusals``: codes in a
@@ -36,12 +30,17 @@ class RestClient:
     def __init__(
         self,
         base_url: str,
+        dialer: Dialer,
         per_second: float,
         retry_after_unit_s: float = 1.0,
         refusals: frozenset[str] = frozenset(),
     ) -> None:
         self._base_url = httpx.URL(base_url)
-        self._client: httpx.AsyncClient | None = None
+        self._client = dialer.http(
+            httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            base_url=self._base_url,
+            connections=4,
+        )
         self._interval_ns = int(1e9 / per_second)
         self._retry_after_unit_s = retry_after_unit_s
         self._refusals = refusals
@@ -73,21 +72,7 @@ class RestClient:
         return self._base_url.netloc.decode("ascii")
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
-
-    async def _connected(self) -> httpx.AsyncClient:
-        # Reading the certificates takes longer than live quotes may wait.
-        certificates = await asyncio.to_thread(_certificates)
-        if self._client is None:
-            self._client = httpx.AsyncClient(
-                base_url=self._base_url,
-                verify=certificates,
-                timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-                follow_redirects=False,
-                limits=httpx.Limits(max_connections=4),
-            )
-        return self._client
+        await self._client.aclose()
 
     async def _take_turn(self) -> None:
         now_ns = mono_ns()
@@ -102,8 +87,7 @@ class RestClient:
             await asyncio.sleep((turn_ns - now_ns) / 1e9)
 
     async def _fetch(self, path: str) -> bytes:
-        client = self._client or await self._connected()
-        async with client.stream("GET", path) as response:
+        async with self._client.stream("GET", path) as response:
             if response.status_code == 403 and self._refusals:
                 code = _refusal(await self._body(response, path))
                 if code in self._refusals:

@@ -9,19 +9,21 @@ from typing import Any, Protocol
 from connectors.base.positions import Holding, OpenPosition
 from domain.costs import OrderSide
 from domain.orders import ChainId, OrderIntent, OrderLeg, OrderType, PriceGuard, TimeInForce
+from domain.outcomes import ClaimKind
 from domain.routing import RoutePlace
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
     """What orders a venue takes. ``margin``: whether collateral is put to a position, and taken
-    from it, without a trade."""
+    from it, without a trade. ``claims``: what it owes that its owner can take out."""
 
     order_types: frozenset[OrderType]
     time_in_force: frozenset[TimeInForce]
     post_only: bool
     brackets: bool
     margin: bool
+    claims: frozenset[ClaimKind] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

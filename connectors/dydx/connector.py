@@ -23,9 +23,9 @@ from domain.book import BookLevels
 from domain.errors import PerpError, VenueProtocolError
 from domain.ids import MarketId, SourceId
 from domain.market import Market
+from runtime.dialer import Dialer, dialer_of
 from runtime.logs import get_logger
 from runtime.metrics import Gauge
-from runtime.net import check_url
 from runtime.settings import Settings, SettingsError
 
 MARKETS_PATH: Final = "/v4/perpetualMarkets"
@@ -39,9 +39,12 @@ class DydxConnector:
     venue = c.VENUE
     rules = VenueRules(max_age_ns=c.HEIGHT_MAX_AGE_NS)
 
-    def __init__(self, ws_url: str, http_url: str, chain_id: str, market_map: MarketMap) -> None:
+    def __init__(
+        self, ws_url: str, http_url: str, dialer: Dialer, chain_id: str, market_map: MarketMap
+    ) -> None:
         self._ws_url = ws_url
-        self._rest = RestClient(http_url, c.REST_PER_SECOND, c.RETRY_AFTER_UNIT_S)
+        self._dialer = dialer
+        self._rest = RestClient(http_url, dialer, c.REST_PER_SECOND, c.RETRY_AFTER_UNIT_S)
         self._chain_id = chain_id
         self._map = market_map
         self._sockets = 0
@@ -106,7 +109,7 @@ class DydxConnector:
             sources.append(
                 Source(
                     SourceId(f"{c.VENUE}:ws:{self._sockets}"),
-                    WsTransport(self._ws_url),
+                    WsTransport(self._ws_url, self._dialer.websocket),
                     partial(DydxSession, group, () if sources else markets),
                     group,
                 )
@@ -164,10 +167,10 @@ def from_settings(settings: Settings, market_map: MarketMap) -> DydxConnector:
             "DYDX_URL_MISSING",
             f"network {settings.network} needs PERP_DYDX_WS_URL and PERP_DYDX_HTTP_URL",
         )
-    allow_private = settings.private_urls_allowed
     return DydxConnector(
-        check_url("PERP_DYDX_WS_URL", ws_url, "wss", allow_private=allow_private),
-        check_url("PERP_DYDX_HTTP_URL", http_url, "https", allow_private=allow_private),
+        ws_url,
+        http_url,
+        dialer_of(settings),
         settings.dydx_chain_id or c.CHAIN_IDS[settings.network],
         market_map,
     )

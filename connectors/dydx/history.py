@@ -23,7 +23,7 @@ from connectors.base.rest import RestClient
 from connectors.dydx import constants as c
 from domain.candles import PERIODS, Candle
 from domain.ids import MarketId
-from runtime.net import check_url
+from runtime.dialer import Dialer, dialer_of
 from runtime.settings import Settings
 
 RESOLUTIONS: Final = {"1m": "1MIN", "1h": "1HOUR", "1d": "1DAY"}
@@ -39,8 +39,8 @@ _OWN_NAME: Final = f".{c.VENUE.upper()}-"
 class DydxHistory:
     """See ``connectors.base.history.VenueHistory``."""
 
-    def __init__(self, http_url: str, market_map: MarketMap) -> None:
-        self._rest = RestClient(http_url, c.REST_PER_SECOND, c.RETRY_AFTER_UNIT_S)
+    def __init__(self, http_url: str, dialer: Dialer, market_map: MarketMap) -> None:
+        self._rest = RestClient(http_url, dialer, c.REST_PER_SECOND, c.RETRY_AFTER_UNIT_S)
         self._map = market_map
 
     async def candles(
@@ -117,7 +117,4 @@ def from_settings(settings: Settings, market_map: MarketMap) -> DydxHistory | No
     url = settings.dydx_http_url or c.HTTP_URLS.get(settings.network)
     if url is None:
         return None
-    allow_private = settings.private_urls_allowed
-    return DydxHistory(
-        check_url("PERP_DYDX_HTTP_URL", url, "https", allow_private=allow_private), market_map
-    )
+    return DydxHistory(url, dialer_of(settings), market_map)

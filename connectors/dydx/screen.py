@@ -13,7 +13,7 @@ from connectors.base.rest import RestClient
 from connectors.base.screens import Barred, Screen
 from connectors.dydx import constants as c
 from domain.errors import VenueProtocolError, VenueUnavailable
-from runtime.net import check_url
+from runtime.dialer import Dialer, dialer_of
 from runtime.settings import Settings
 
 NOBODY: Final = "dydx1" + "q" * 38
@@ -34,9 +34,9 @@ _STANDINGS: Final = {
 class DydxScreen:
     """See ``connectors.base.screens.Screen``."""
 
-    def __init__(self, http_url: str) -> None:
+    def __init__(self, http_url: str, dialer: Dialer) -> None:
         self._rest = RestClient(
-            http_url, c.REST_PER_SECOND, c.RETRY_AFTER_UNIT_S, frozenset(_REFUSALS)
+            http_url, dialer, c.REST_PER_SECOND, c.RETRY_AFTER_UNIT_S, frozenset(_REFUSALS)
         )
 
     async def barred(self, address: str | None) -> Barred | None:
@@ -75,5 +75,4 @@ def from_settings(settings: Settings) -> Screen | None:
     url = settings.dydx_http_url or c.HTTP_URLS.get(settings.network)
     if url is None:
         return None
-    allow_private = settings.private_urls_allowed
-    return DydxScreen(check_url("PERP_DYDX_HTTP_URL", url, "https", allow_private=allow_private))
+    return DydxScreen(url, dialer_of(settings))

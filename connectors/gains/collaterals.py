@@ -5,7 +5,10 @@ Raises as ``values`` does. What concerns one pair alone is left out where it can
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Final
+
+import orjson
 
 from connectors.gains.economics.borrowing import NO_CAP, Accrual, FeeCap, OpenInterest
 from connectors.gains.economics.funding import Funding, FundingTerms
@@ -48,7 +51,7 @@ def _collateral(raw: WireCollateral) -> Collateral | None:
         return None
     if _SYMBOL.fullmatch(raw["symbol"]) is None:
         raise InputError("BAD_SYMBOL", f"collateral {raw['symbol']!r:.80}")
-    ois = tuple(readable(_oi, item) or _NOTHING for item in array(raw.get("pairOis", [])))
+    ois = tuple(_known_oi(orjson.dumps(item)) for item in array(raw.get("pairOis", [])))
     return Collateral(
         index=count(raw["collateralIndex"]),
         symbol=raw["symbol"],
@@ -66,6 +69,12 @@ def _token(raw: WireCollateral) -> Token:
     if decimals > _MAX_DECIMALS or not price:
         raise InputError("BAD_COLLATERAL", f"{decimals} decimals, price {price} e8")
     return Token(decimals, price)
+
+
+@lru_cache(maxsize=8192)
+def _known_oi(raw: bytes) -> PairOi:
+    """``_oi`` of JSON, nothing for rubbish."""
+    return readable(_oi, orjson.loads(raw)) or _NOTHING
 
 
 def _oi(raw: WirePairOi) -> PairOi:
@@ -91,10 +100,18 @@ def _all_terms(raw: WireCollateral, ois: Sequence[PairOi]) -> tuple[PairTerms | 
         borrowing["v2"]["pairParams"],
         borrowing["v1"]["pairs"],
     )
+    arrays = [array(items) for items in lists]
     return tuple(
-        readable(_terms, *(at(array(items), index) for items in lists)) if oi.limit else None
+        _known_terms(orjson.dumps([at(items, index) for items in arrays])) if oi.limit else None
         for index, oi in enumerate(ois)
     )
+
+
+# A body says all of a chain, and most of it stands for hours: what was read once is kept.
+@lru_cache(maxsize=8192)
+def _known_terms(raw: bytes) -> PairTerms | None:
+    """``_terms`` of JSON, None for rubbish."""
+    return readable(_terms, *orjson.loads(raw))
 
 
 def _terms(

@@ -27,9 +27,9 @@ from domain.ids import MarketId, SourceId
 from domain.market import Market, MarketStatus
 from domain.units import Grid, format_decimal
 from runtime.clock import mono_ns
+from runtime.dialer import Dialer, dialer_of
 from runtime.logs import get_logger
 from runtime.metrics import Gauge
-from runtime.net import check_url
 from runtime.settings import Settings, SettingsError
 
 TICK: Final = Grid("0.0000000001")
@@ -55,13 +55,16 @@ class GainsConnector:
         pricing_ws_url: str,
         pricing_http_url: str,
         chains: Mapping[int, ChainUrls],
+        dialer: Dialer,
         market_map: MarketMap,
     ) -> None:
         self._pricing_ws_url = pricing_ws_url
-        self._pricing = RestClient(pricing_http_url, c.REST_PER_SECOND)
+        self._dialer = dialer
+        self._pricing = RestClient(pricing_http_url, dialer, c.REST_PER_SECOND)
         self._chains = chains
         self._rest = {
-            chain_id: RestClient(urls.http, c.REST_PER_SECOND) for chain_id, urls in chains.items()
+            chain_id: RestClient(urls.http, dialer, c.REST_PER_SECOND)
+            for chain_id, urls in chains.items()
         }
         self._map = market_map
         self._variables: dict[int, Variables] = {}
@@ -189,7 +192,7 @@ class GainsConnector:
         sources = [
             Source(
                 SourceId(f"{c.VENUE}:prices:{number}"),
-                WsTransport(self._pricing_ws_url),
+                WsTransport(self._pricing_ws_url, self._dialer.websocket),
                 partial(PriceSession, board),
                 tuple(markets),
             ),
@@ -214,7 +217,11 @@ class GainsConnector:
             sources.append(
                 Source(
                     SourceId(f"{c.VENUE}:stream:{chain_id}:{number}"),
-                    WsTransport(self._chains[chain_id].ws, c.STREAM_MAX_FRAME_BYTES),
+                    WsTransport(
+                        self._chains[chain_id].ws,
+                        self._dialer.websocket,
+                        c.STREAM_MAX_FRAME_BYTES,
+                    ),
                     partial(ChainStreamSession, state),
                     (),
                     parse.read_update,
@@ -266,20 +273,5 @@ def from_settings(settings: Settings, market_map: MarketMap) -> GainsConnector:
             "GAINS_URL_MISSING",
             "PERP_GAINS_BACKEND_URL_<chain> and PERP_GAINS_BACKEND_WS_URL_<chain> come in pairs",
         )
-    allow_private = settings.private_urls_allowed
-
-    def checked(name: str, url: str, scheme: str) -> str:
-        return check_url(f"PERP_GAINS_{name}", url, scheme, allow_private=allow_private)
-
-    return GainsConnector(
-        checked("PRICING_WS_URL", ws_url, "wss"),
-        checked("PRICING_HTTP_URL", http_url, "https"),
-        {
-            chain_id: ChainUrls(
-                checked(f"BACKEND_URL_{chain_id}", url, "https"),
-                checked(f"BACKEND_WS_URL_{chain_id}", streams[chain_id], "wss"),
-            )
-            for chain_id, url in backends.items()
-        },
-        market_map,
-    )
+    chains = {chain_id: ChainUrls(url, streams[chain_id]) for chain_id, url in backends.items()}
+    return GainsConnector(ws_url, http_url, chains, dialer_of(settings), market_map)

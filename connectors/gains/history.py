@@ -21,7 +21,7 @@ from connectors.base.rest import RestClient
 from connectors.gains import constants as c
 from domain.candles import MINUTE_US, PERIODS, SECOND_US, Candle
 from domain.ids import MarketId
-from runtime.net import check_url
+from runtime.dialer import Dialer, dialer_of
 from runtime.settings import Settings
 
 _MILLISECONDS_FROM: Final = 10**11
@@ -31,8 +31,8 @@ _MILLISECONDS_FROM: Final = 10**11
 class GainsHistory:
     """See ``connectors.base.history.VenueHistory``."""
 
-    def __init__(self, pricing_url: str, market_map: MarketMap) -> None:
-        self._rest = RestClient(pricing_url, c.REST_PER_SECOND)
+    def __init__(self, pricing_url: str, dialer: Dialer, market_map: MarketMap) -> None:
+        self._rest = RestClient(pricing_url, dialer, c.REST_PER_SECOND)
         self._map = market_map
 
     async def candles(
@@ -75,8 +75,4 @@ def from_settings(settings: Settings, market_map: MarketMap) -> GainsHistory | N
     url = settings.gains_pricing_http_url or known
     if url is None:
         return None
-    allow_private = settings.private_urls_allowed
-    return GainsHistory(
-        check_url("PERP_GAINS_PRICING_HTTP_URL", url, "https", allow_private=allow_private),
-        market_map,
-    )
+    return GainsHistory(url, dialer_of(settings), market_map)

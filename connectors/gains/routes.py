@@ -42,6 +42,7 @@ class GainsRoutes:
         post_only=False,
         brackets=True,
         margin=True,
+        claims=frozenset({"profit"}),
     )
     headroom = Decimal(0)
     merges = False

@@ -34,9 +34,9 @@ from domain.ids import MarketId, SourceId
 from domain.market import Market
 from domain.units import Grid
 from runtime.clock import mono_ns
+from runtime.dialer import Dialer, dialer_of
 from runtime.logs import get_logger
 from runtime.metrics import Gauge
-from runtime.net import check_url
 from runtime.settings import Settings, SettingsError, comma_urls
 
 CLOSE_TIMEOUT_S: Final = 1.0
@@ -74,12 +74,13 @@ class GmxConnector:
     def __init__(
         self,
         keeper_urls: Sequence[str],
+        dialer: Dialer,
         chain: Chain,
         market_map: MarketMap,
         api_urls: Sequence[str] = (),
     ) -> None:
-        self._clients = [RestClient(url, c.REST_PER_SECOND) for url in keeper_urls]
-        self._api_clients = [RestClient(url, c.REST_PER_SECOND) for url in api_urls]
+        self._clients = [RestClient(url, dialer, c.REST_PER_SECOND) for url in keeper_urls]
+        self._api_clients = [RestClient(url, dialer, c.REST_PER_SECOND) for url in api_urls]
         self._api = Hosts(self._api_clients, c.LIMITS_TIMEOUT_S)
         self._limits: Mapping[str, Limits] = {}
         self._limits_unknown = ""
@@ -91,8 +92,9 @@ class GmxConnector:
             ConfigSession: Hosts(self._api_clients, c.TIMEOUT_S, c.REUSE_NS),
             ValuesSession: Hosts(self._api_clients, c.TIMEOUT_S, c.REUSE_NS),
         }
+        self._dialer = dialer
         self._chain = chain
-        self._nodes = Nodes(chain.urls(("http://", "https://")))
+        self._nodes = Nodes(chain.urls(("http://", "https://")), dialer)
         self._map = market_map
         self._state = GmxState()
         self._traded: Mapping[str, TradedPool] = {}
@@ -250,7 +252,7 @@ class GmxConnector:
             emitter, chain_id = self._chain.contracts["EVENT_EMITTER"], self._chain.chain_id
             session = partial(LogsSession, self._state, emitter, chain_id)
             name = SourceId(f"{c.VENUE}:logs:{number}")
-            sources.append(Source(name, WsTransport(url), session, ()))
+            sources.append(Source(name, WsTransport(url, self._dialer.websocket), session, ()))
         return sources
 
     def _poll(
@@ -292,7 +294,9 @@ class GmxConnector:
         role_store = self._chain.contracts["ROLE_STORE"]
         for url in self._chain.urls(("http://", "https://")):
             try:
-                roles = await router_roles(url, self._chain.chain_id, role_store, router)
+                roles = await router_roles(
+                    self._dialer, url, self._chain.chain_id, role_store, router
+                )
             except (VenueUnavailable, VenueProtocolError) as error:
                 _log.warning("gmx_roles_unknown", code=error.code, reason=error.message)
                 continue
@@ -337,21 +341,13 @@ def from_settings(settings: Settings, market_map: MarketMap) -> GmxConnector:
         raise SettingsError(
             "GMX_URL_MISSING", f"network {settings.network} needs PERP_GMX_KEEPER_URLS"
         )
-    allow_private = settings.private_urls_allowed
-    for url in keepers:
-        check_url("PERP_GMX_KEEPER_URLS", url, "https", allow_private=allow_private)
     chain_id = c.CHAIN_IDS[settings.network]
     rpc_urls = comma_urls(settings.rpc_urls.get(chain_id, ""))
-    for url in rpc_urls:
-        scheme = "wss" if url.startswith(("ws://", "wss://")) else "https"
-        check_url(f"PERP_RPC_URLS_{chain_id}", url, scheme, allow_private=allow_private)
     try:
         version = release(chain_id, settings.gmx_addresses, settings.gmx_version)
         table = contracts(chain_id, version, settings.gmx_addresses)
     except InputError as error:
         raise SettingsError("BAD_ADDRESS", f"PERP_GMX_..._ADDRESS: {error.message}") from None
     apis = comma_urls(settings.gmx_api_urls) or c.API_URLS.get(settings.network, ())
-    for url in apis:
-        check_url("PERP_GMX_API_URLS", url, "https", allow_private=allow_private)
     chain = Chain(chain_id, rpc_urls, table, version)
-    return GmxConnector(keepers, chain, market_map, apis)
+    return GmxConnector(keepers, dialer_of(settings), chain, market_map, apis)

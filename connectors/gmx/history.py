@@ -24,7 +24,7 @@ from connectors.gmx.hosts import Hosts
 from domain.candles import PERIODS, SECOND_US, Candle
 from domain.ids import MarketId
 from runtime.clock import wall_us
-from runtime.net import check_url
+from runtime.dialer import Dialer, dialer_of
 from runtime.settings import Settings, comma_urls
 
 LIMIT: Final = 10_000
@@ -34,8 +34,8 @@ LIMIT: Final = 10_000
 class GmxHistory:
     """See ``connectors.base.history.VenueHistory``."""
 
-    def __init__(self, keeper_urls: Sequence[str], market_map: MarketMap) -> None:
-        self._clients = [RestClient(url, c.REST_PER_SECOND) for url in keeper_urls]
+    def __init__(self, keeper_urls: Sequence[str], dialer: Dialer, market_map: MarketMap) -> None:
+        self._clients = [RestClient(url, dialer, c.REST_PER_SECOND) for url in keeper_urls]
         self._hosts = Hosts(self._clients, c.TIMEOUT_S)
         self._map = market_map
         self._symbols: dict[str, str] = {}
@@ -94,7 +94,4 @@ def _candle(row: Any, width_us: int) -> Candle:
 def from_settings(settings: Settings, market_map: MarketMap) -> GmxHistory | None:
     """None where the network has no keeper. Raises SettingsError."""
     urls = comma_urls(settings.gmx_keeper_urls) or c.KEEPER_URLS.get(settings.network, ())
-    allow_private = settings.private_urls_allowed
-    for url in urls:
-        check_url("PERP_GMX_KEEPER_URLS", url, "https", allow_private=allow_private)
-    return GmxHistory(urls, market_map) if urls else None
+    return GmxHistory(urls, dialer_of(settings), market_map) if urls else None

@@ -13,26 +13,22 @@ from connectors.gmx import constants as c
 from connectors.gmx.eventlog import number
 from connectors.gmx.parse import MALFORMED
 from domain.errors import VenueProtocolError, VenueUnavailable
+from runtime.dialer import Dialer, HttpClient
 
 TIMEOUT_S: Final = 5.0
 MAX_BODY_BYTES: Final = 64 * 1024
 
 
-async def router_roles(url: str, chain_id: int, role_store: str, router: str) -> Mapping[str, bool]:
+async def router_roles(
+    dialer: Dialer, url: str, chain_id: int, role_store: str, router: str
+) -> Mapping[str, bool]:
     """Whether ``router`` has each of ROUTER_ROLES: without them every order it takes is refused.
 
     Raises VenueUnavailable, or VenueProtocolError (``WRONG_CHAIN``, ``GARBAGE``; the latter also
     where there is no RoleStore). Messages do not show the URL: it may hold a key.
     """
     try:
-        # Reading the certificates takes longer than live quotes may wait.
-        certificates = await asyncio.to_thread(httpx.create_ssl_context)
-        async with (
-            asyncio.timeout(TIMEOUT_S),
-            httpx.AsyncClient(
-                verify=certificates, follow_redirects=False, timeout=TIMEOUT_S
-            ) as client,
-        ):
+        async with asyncio.timeout(TIMEOUT_S), dialer.http(TIMEOUT_S) as client:
             found = number(await _call(client, url, "eth_chainId", []))
             if found != chain_id:
                 raise VenueProtocolError("WRONG_CHAIN", f"chain {found} instead of {chain_id}")
@@ -53,7 +49,7 @@ async def router_roles(url: str, chain_id: int, role_store: str, router: str) ->
         raise VenueProtocolError("GARBAGE", f"{error!r:.200}") from None
 
 
-async def _call(client: httpx.AsyncClient, url: str, method: str, params: list[object]) -> str:
+async def _call(client: HttpClient, url: str, method: str, params: list[object]) -> str:
     request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     body = bytearray()
     async with client.stream("POST", url, json=request) as response:

@@ -40,6 +40,7 @@ class GmxRoutes:
         post_only=False,
         brackets=True,
         margin=True,
+        claims=frozenset({"funding", "impact"}),
     )
     headroom = Decimal("0.3")
     merges = True

@@ -1,6 +1,5 @@
 """Requests to nodes of the chain: which one to ask, and asking the next when it fails."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -8,6 +7,7 @@ import httpx
 
 from domain.errors import VenueProtocolError, VenueUnavailable
 from runtime.breaker import Breaker
+from runtime.dialer import Dialer
 from runtime.guard import Guard, Resting
 
 TIMEOUT_S: Final = 5.0
@@ -20,14 +20,14 @@ _LOST: Final = (httpx.TransportError, TimeoutError)
 class Nodes:
     """Messages do not show a node's URL: it may hold a key."""
 
-    def __init__(self, urls: Sequence[str]) -> None:
+    def __init__(self, urls: Sequence[str], dialer: Dialer) -> None:
         self._urls = list(urls)
         self._guards = {
             url: Guard(f"gmx-rpc-{number}", Breaker(_FAILURES, _REST_NS), _LOST, limit_s=TIMEOUT_S)
             for number, url in enumerate(urls, 1)
         }
         self._last = ""
-        self._client: httpx.AsyncClient | None = None
+        self._client = dialer.http(TIMEOUT_S)
 
     async def post(self, body: str) -> bytes:
         """The answer of the first node that gives one to a body of JSON-RPC.
@@ -57,16 +57,9 @@ class Nodes:
         self._urls.sort(key=self._last.__eq__)
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
+        await self._client.aclose()
 
     async def _ask(self, url: str, body: str) -> bytes:
-        if self._client is None:
-            # Reading the certificates takes longer than live quotes may wait.
-            certificates = await asyncio.to_thread(httpx.create_ssl_context)
-            self._client = httpx.AsyncClient(
-                verify=certificates, follow_redirects=False, timeout=TIMEOUT_S
-            )
         answer = bytearray()
         headers = {"Content-Type": "application/json"}
         async with self._client.stream("POST", url, content=body, headers=headers) as response:

@@ -12,11 +12,13 @@ from runtime.clock import mono_ns, wall_us
 from runtime.logs import get_logger
 from sandbox.chain.desk import Desk, Instructions, Now
 from sandbox.chain.node import Node, NodeError, view
-from sandbox.chain.places import BASE_FEE_WEI, BLOCK_S
+from sandbox.chain.places import BASE_FEE_WEI, BLOCK_S, QUIET_BLOCK_S
 
 _TURN_S: Final = 0.2
 _RETRY_S: Final = 1.0
 _PAGE: Final = 50
+# After a transaction: as long as the slowest chain takes to make one final.
+_BUSY_NS: Final = 150_000_000_000
 _CHANGES: Final = keccak(text="changes()")[:4]
 
 _log = get_logger(__name__)
@@ -24,7 +26,8 @@ _log = get_logger(__name__)
 
 @dataclass(slots=True)
 class Chain:
-    """``mines``: False while the chain stands still, for transactions too."""
+    """``mines``: False while the chain stands still, for transactions too. Blocks that nobody waits
+    for come more slowly, since the node keeps something of every one."""
 
     chain_id: int
     node: Node
@@ -32,6 +35,14 @@ class Chain:
     mines: bool = True
     _read: dict[str, str] = field(default_factory=dict)
     _next_block_ns: int = 0
+    _busy_until_ns: int = field(default_factory=lambda: mono_ns() + _BUSY_NS)
+
+    def wake(self) -> None:
+        """Somebody has sent a transaction, or an order has changed: blocks come as they do on the
+        chain it stands for."""
+        now_ns = mono_ns()
+        self._busy_until_ns = now_ns + _BUSY_NS
+        self._next_block_ns = min(self._next_block_ns, now_ns + self._pause_ns(now_ns))
 
     async def run(self, instructions: Instructions, stop: asyncio.Event) -> None:
         """Until ``stop``. A node that is away is waited for."""
@@ -71,6 +82,7 @@ class Chain:
         )
         for desk, changes in zip(self.desks, found, strict=True):
             if self._read.get(desk.address) != changes:
+                self.wake()
                 await self._load(desk)
                 self._read[desk.address] = changes
             now = Now(mono_ns(), wall_us() // 1_000_000, int(block, 16))
@@ -78,7 +90,8 @@ class Chain:
                 await self._tell(desk, call)
 
     async def _mine(self) -> None:
-        self._next_block_ns = mono_ns() + BLOCK_S[self.chain_id] * 1_000_000_000
+        now_ns = mono_ns()
+        self._next_block_ns = now_ns + self._pause_ns(now_ns)
         base_fee = hex(BASE_FEE_WEI[self.chain_id])
         # Left alone the fee falls with empty blocks.
         await self.node.batch(
@@ -86,6 +99,10 @@ class Chain:
             ("evm_mine", ()),
             ("anvil_setNextBlockBaseFeePerGas", (base_fee,)),
         )
+
+    def _pause_ns(self, now_ns: int) -> int:
+        busy = now_ns < self._busy_until_ns
+        return (BLOCK_S[self.chain_id] if busy else QUIET_BLOCK_S) * 1_000_000_000
 
     async def _load(self, desk: Desk[Any]) -> None:
         entries: list[Any] = []

@@ -22,7 +22,7 @@ class NodeError(Exception):
 class Node:
     def __init__(self, url: str, chain_id: int) -> None:
         self.url = url
-        self._client = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
+        self._client = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False)  # noqa: TID251
         self._fee_cap = hex(BASE_FEE_WEI[chain_id] * _FEE_CAP)
 
     async def call(self, method: str, *params: Any) -> Any:

@@ -15,8 +15,10 @@ GENESIS: Final = Path(__file__).parent.parent / "data" / "chains"
 # Each chain is reached at two addresses, so that one can fail without the other.
 ENDPOINTS: Final = ("a", "b")
 
-# Seconds between blocks that nothing asks for. Every transaction makes one at once.
+# Seconds between blocks that no transaction asks for, each of which makes one at once; and while
+# nobody has sent one for a while. A client may take a node for dead after 10 s without a block.
 BLOCK_S: Final[Mapping[int, int]] = {ARBITRUM: 1, POLYGON: 2, BASE: 2}
+QUIET_BLOCK_S: Final = 4
 # Wei a unit of gas. Left alone the fee falls with empty blocks.
 BASE_FEE_WEI: Final[Mapping[int, int]] = {
     ARBITRUM: 10_000_000,

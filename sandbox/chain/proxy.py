@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection, connect  # noqa: TID251
 from websockets.exceptions import WebSocketException
 
 from runtime.clock import mono_ns
@@ -136,6 +136,7 @@ class _Endpoint:
         """What a transaction is answered with that does not reach the node."""
         if request.get("method") != SEND:
             return None
+        self.chain.wake()
         try:
             raw = str(request["params"][0])
             signed = read(bytes.fromhex(raw.removeprefix("0x")))

@@ -22,6 +22,12 @@ contract DataStore {
         return getUint[key] += value;
     }
 
+    /// Down to nothing at the least: amounts of single accounts are written without their sum.
+    function decrementUint(bytes32 key, uint256 value) external returns (uint256) {
+        uint256 left = getUint[key];
+        return getUint[key] = left > value ? left - value : 0;
+    }
+
     function setInt(bytes32 key, int256 value) external returns (int256) {
         return getInt[key] = value;
     }

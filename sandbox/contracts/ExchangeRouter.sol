@@ -2,10 +2,16 @@
 pragma solidity ^0.8.28;
 
 import {Gmx, IOrderHandler, IRouter, IToken} from "./Gmx.sol";
+import {GmxClaims} from "./GmxClaims.sol";
 
 /// Where users of GMX send their orders.
 contract ExchangeRouter {
     error EmptyOrder();
+    error EmptyReceiver();
+    error InvalidClaimCollateralInput(
+        uint256 marketsLength, uint256 tokensLength, uint256 timeKeysLength
+    );
+    error InvalidClaimFundingFeesInput(uint256 marketsLength, uint256 tokensLength);
     error Unauthorized(address msgSender, string role);
 
     function multicall(bytes[] calldata data) external payable returns (bytes[] memory results) {
@@ -51,6 +57,31 @@ contract ExchangeRouter {
     function cancelOrder(bytes32 key) external payable {
         _onlyOwner(key, "account for cancelOrder");
         IOrderHandler(Gmx.ORDER_HANDLER).cancelOrder(key);
+    }
+
+    /// Pays out of nothing, where GMX pays from the pool.
+    function claimFundingFees(
+        address[] calldata markets, address[] calldata tokens, address receiver
+    ) external payable returns (uint256[] memory amounts) {
+        if (markets.length != tokens.length)
+            revert InvalidClaimFundingFeesInput(markets.length, tokens.length);
+        if (receiver == address(0)) revert EmptyReceiver();
+        amounts = new uint256[](markets.length);
+        for (uint256 i = 0; i < markets.length; i++)
+            amounts[i] = GmxClaims.funding(markets[i], tokens[i], msg.sender, receiver);
+    }
+
+    function claimCollateral(
+        address[] calldata markets, address[] calldata tokens, uint256[] calldata timeKeys,
+        address receiver
+    ) external payable returns (uint256[] memory amounts) {
+        if (markets.length != tokens.length || tokens.length != timeKeys.length)
+            revert InvalidClaimCollateralInput(markets.length, tokens.length, timeKeys.length);
+        if (receiver == address(0)) revert EmptyReceiver();
+        amounts = new uint256[](markets.length);
+        for (uint256 i = 0; i < markets.length; i++)
+            amounts[i] =
+                GmxClaims.collateral(markets[i], tokens[i], timeKeys[i], msg.sender, receiver);
     }
 
     function dataStore() external pure returns (address) {

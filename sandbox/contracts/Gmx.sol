@@ -19,6 +19,8 @@ interface IDataStore {
     function getAddress(bytes32 key) external view returns (address);
     function getBool(bytes32 key) external view returns (bool);
     function incrementUint(bytes32 key, uint256 value) external returns (uint256);
+    function decrementUint(bytes32 key, uint256 value) external returns (uint256);
+    function setUint(bytes32 key, uint256 value) external returns (uint256);
     function addBytes32(bytes32 setKey, bytes32 value) external;
     function removeBytes32(bytes32 setKey, bytes32 value) external;
     function containsBytes32(bytes32 setKey, bytes32 value) external view returns (bool);

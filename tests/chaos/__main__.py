@@ -8,25 +8,18 @@ import argparse
 import asyncio
 import sys
 
-from tests.chaos.storm import SETTINGS, Plan, report, storm
+from tests.chaos.storm import Plan, report, storm
 from tests.chaos.victims import CELLS, Cell
-from tests.integration.program_kit import Program
-from tests.servers import open_folder
+from tests.integration.execution_kit import trading_program
 
 
 def main() -> int:
     asked = _asked()
     cells = [Cell(*step.split(":")) for step in asked.steps.split(",")]
     print(f"make chaos ORDERS={asked.orders} SEED={asked.seed} STEPS={asked.steps}", flush=True)
-    with open_folder() as folder:
-        program = Program(folder / "data")
-        program.env |= SETTINGS
-        try:
-            program.start()
-            plan = Plan(asked.orders, asked.seed, cells, seconds=asked.seconds)
-            outcome = asyncio.run(storm(program, plan, _say))
-        finally:
-            program.end()
+    with trading_program() as program:
+        plan = Plan(asked.orders, asked.seed, cells, seconds=asked.seconds)
+        outcome = asyncio.run(storm(program, plan, _say))
     print(report(outcome))
     return 1 if outcome.verdict.findings or outcome.unsettled or not outcome.met else 0
 

@@ -259,7 +259,10 @@ def _of_nonces(books: _Books, row: Mapping[str, Any], view: ChainView) -> Iterat
 
 async def _books(database_url: str, redis_url: str, addresses: Iterable[str]) -> _Books:
     connection = await asyncpg.connect(database_url)
+    # One view of all tables: the program goes on while they are read.
+    view = connection.transaction(isolation="repeatable_read", readonly=True)
     try:
+        await view.start()
         found = await connection.fetch(
             "SELECT * FROM orders WHERE lower(owner) = ANY($1)",
             [address.lower() for address in addresses],

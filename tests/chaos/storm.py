@@ -23,15 +23,12 @@ EACH: Final = 8
 STOPS_AT_ONCE: Final = 2
 SETTLE_S: Final = 120.0
 FAULT_S: Final = 3.0
+PATIENCE_S: Final = 60.0
+"""So long a victim is waited for to get to its step."""
 FAULTS: Final = (
     "refuse", "hang", "slow", "reorder", "wrong_chain", "stale_head", "null_transaction",
     "inflated_gas", "forget", "mute",
 )  # fmt: skip
-SETTINGS: Final = {
-    "PERP_MARKETS": "ETH-USD",
-    "PERP_FINALITY_DEPTH_42161": "3",
-    "PERP_FINALITY_DEPTH_137": "3",
-}
 
 
 @dataclass(slots=True)
@@ -150,11 +147,14 @@ class _Storm:
     async def _meet(self, cells: Sequence[Cell], place: int) -> None:
         rng = Random(f"{self._plan.seed}:cells:{place}")
         while cells and not self._is_over():
-            for cell in rng.sample(cells, len(cells)):
+            # What was not met comes first. Few orders are prepared while others stand still, so who
+            # waited for the third in vain is content with the first.
+            for cell in sorted(rng.sample(cells, len(cells)), key=lambda cell: len(cell.at_s)):
                 if self._is_over():
                     break
-                count = rng.randint(1, 3)
-                met = await self._victims.meet(cell, count)
+                in_vain = cell.tries > 0 and not cell.at_s
+                count = 1 if in_vain else rng.randint(1, 3)
+                met = await self._victims.meet(cell, count, PATIENCE_S * (1 + in_vain))
                 if not met:
                     self._say(f"{cell.point}:{cell.action}:{count} was not met")
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 import httpx
 
 from perptape.ports import free_ports
-from tests.integration.program_kit import ROOT, Program
+from tests.integration.program_kit import ROOT, Program, environment
 
 STOP_S: Final = 46.0
 """Longer than three leases of 15 s."""
@@ -69,14 +69,14 @@ class Victims:
             process.wait()
         self._log.close()
 
-    async def meet(self, cell: Cell, count: int, patience_s: float = 60.0) -> bool:
+    async def meet(self, cell: Cell, count: int, patience_s: float) -> bool:
         """One victim from its start to its end; False when it never got there. ``count``: the how
         manieth time it ends it."""
         cell.tries += 1
         mark = self._program.data_dir / f"failpoint-{cell.point}-{cell.action}"
         mark.unlink(missing_ok=True)
         http_port, metrics_port = free_ports(2)
-        env = _environ(self._program.pid(cell.role)) | {
+        env = environment(self._program.pid(cell.role)) | {
             "PERP_FAILPOINT": f"{cell.point}:{cell.action}:{count}",
             "PERP_METRICS_PORT": str(metrics_port),
         }
@@ -125,13 +125,6 @@ class Victims:
         process.send_signal(signal.SIGCONT)
         await asyncio.sleep(AFTER_S)
         return True
-
-
-def _environ(pid: int) -> dict[str, str]:
-    """What a process of the supervisor was started with."""
-    raw = Path(f"/proc/{pid}/environ").read_bytes()
-    pairs = (part.partition(b"=") for part in raw.split(b"\0") if part)
-    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
 
 
 async def _answers(url: str) -> None:

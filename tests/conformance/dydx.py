@@ -15,6 +15,7 @@ from domain.ids import MarketId, SourceId
 from domain.market import Market
 from domain.units import Grid
 from tests.conformance.kit import A, B, Recording, S, Sent, Touch, e18
+from tests.servers import LOOPBACK
 
 WS = SourceId("dydx:ws:0")
 MARKETS = tuple(Market(c.VENUE, name, name, Grid("0.1"), Grid("0.001")) for name in (A, B))
@@ -41,7 +42,7 @@ class DydxWire:
         def new_session(now_ns: int) -> DydxSession:
             return DydxSession(MARKETS, MARKETS, now_ns)
 
-        return [Source(WS, WsTransport("ws://venue"), new_session, MARKETS)]
+        return [Source(WS, WsTransport("ws://venue", LOOPBACK.websocket), new_session, MARKETS)]
 
     def truth(self, market: MarketId) -> tuple[int, int]:
         touch = self.prices[market]
@@ -135,7 +136,7 @@ class DydxWire:
     # Over real sockets --------------------------------------------------------------------------
 
     def connector(self, http_url: str, ws_url: str) -> DydxConnector:
-        return DydxConnector(f"{ws_url}/v4/ws", http_url, "chain", market_map.load())
+        return DydxConnector(f"{ws_url}/v4/ws", http_url, LOOPBACK, "chain", market_map.load())
 
     def speaks(self, path: str) -> SourceId:
         return WS

@@ -39,6 +39,7 @@ from tests.conformance.kit import (
     e18,
     never,
 )
+from tests.servers import LOOPBACK
 
 PRICES, CHARTS, CHAIN, STREAM = (
     SourceId(f"gains:{name}:0") for name in ("prices", "charts", "chain:42161", "stream:42161")
@@ -114,7 +115,7 @@ class GainsWire:
         self._sent_ms = 0
 
     def sources(self) -> Sequence[Source]:
-        http, ws = HttpTransport(never), WsTransport("ws://venue")
+        http, ws = HttpTransport(never), WsTransport("ws://venue", LOOPBACK.websocket)
         return [
             Source(PRICES, ws, partial(PriceSession, self._board), MARKETS),
             Source(CHARTS, http, partial(SeedSession, self._board), ()),
@@ -224,7 +225,7 @@ class GainsWire:
 
     def connector(self, http_url: str, ws_url: str) -> GainsConnector:
         chains = {42161: ChainUrls(http_url, f"{ws_url}/stream")}
-        return GainsConnector(f"{ws_url}/v4", http_url, chains, market_map.load())
+        return GainsConnector(f"{ws_url}/v4", http_url, chains, LOOPBACK, market_map.load())
 
     def speaks(self, path: str) -> SourceId:
         return STREAM if path == "/stream" else PRICES

@@ -30,6 +30,7 @@ from tests.conformance.kit import (
     e18,
     never,
 )
+from tests.servers import LOOPBACK
 
 TICKERS, INFO, DAY = (SourceId(f"gmx:{name}:0") for name in ("tickers", "info", "day"))
 PATHS = {TICKERS: c.TICKERS_PATH, INFO: c.INFO_PATH, DAY: c.DAY_PATH}
@@ -194,7 +195,7 @@ class GmxWire:
 
     def connector(self, http_url: str, ws_url: str) -> GmxConnector:
         chain = Chain(42161, (), contracts(42161, "v2.2c", {}))
-        return GmxConnector([http_url], chain, market_map.load())
+        return GmxConnector([http_url], LOOPBACK, chain, market_map.load())
 
     def speaks(self, path: str) -> SourceId:
         raise AssertionError(f"a socket on {path}")

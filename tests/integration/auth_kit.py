@@ -19,6 +19,7 @@ from api.auth.keys import parse_keys
 from api.auth.service import Config
 from db.migrate import FOLDER, migrate
 from tests.integration.gateway_kit import Rig, running_gateway
+from tests.servers import LOOPBACK
 
 PUBLIC_URL = "https://desk.example:8443"
 CHAIN = 42161
@@ -49,7 +50,9 @@ def migrated(dsn: str, folder: Path) -> Iterator[str]:
 
 
 def config(**other: Any) -> Config:
-    return Config(**{"keys": KEYS, "public_url": PUBLIC_URL, "rpc_urls": {}} | other)
+    return Config(
+        **{"keys": KEYS, "public_url": PUBLIC_URL, "rpc_urls": {}, "dialer": LOOPBACK} | other
+    )
 
 
 @asynccontextmanager

@@ -68,21 +68,6 @@ async def balance(desk: Desk, chain_id: int) -> int:
     return int(await desk.rpc(chain_id, "eth_call", {"to": token, "data": data}, "latest"), 16)
 
 
-async def stranger_to(desk: Desk) -> Desk:
-    stranger = Desk(desk.content, desk.connection, desk.redis, desk.seal)
-    await fresh_wallet(stranger)
-    return stranger
-
-
-async def fresh_wallet(desk: Desk, eth: str = "100") -> None:
-    """Nobody else's, so no allowance and no position is there; with money on every chain."""
-    made = Account.create()
-    desk.wallet = {"address": made.address, "private_key": made.key.hex()}
-    for chain_id in (42161, 137, 8453):
-        funds = {"address": made.address, "chain_id": chain_id, "eth": eth, "usdc": "10000"}
-        await desk.control("/fund", funds)
-
-
 async def attempts_are(desk: Desk, new: NewOrder, *statuses: str) -> None:
     async def read() -> Any:
         found = await tx_attempts.of_order(desk.connection, new.id)

@@ -2,9 +2,9 @@
 its chains, executed by its keepers."""
 
 import asyncio
-import itertools
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -24,16 +24,35 @@ from domain.ids import MarketId, VenueId
 from domain.orders import OrderIntent, OrderLeg
 from runtime.channels import quote_key
 from runtime.clock import mono_ns
-from runtime.sealing import Seal
+from runtime.redis import fast_client
+from runtime.sealing import Seal, seal_of
+from tests.integration.program_kit import Program, environment
+from tests.servers import open_folder
 
 WAIT_S: Final = 40.0
 USDC: Final = "USDC"
 ETH_MARKET: Final = "0x70d95587d40A2caf56bd97485aB3Eec10Bee6336"
-_traders = itertools.count()
+GMX: Final = ("gmx", 42161, ETH_MARKET)
+CHAINS: Final = (42161, 137, 8453)
+
+
+@contextmanager
+def trading_program(**settings: str) -> Iterator[Program]:
+    """A sandbox with one market, whose chains are soon final."""
+    with open_folder() as folder:
+        program = Program(folder / "data")
+        depths = {f"PERP_FINALITY_DEPTH_{chain_id}": "3" for chain_id in CHAINS}
+        program.env |= {"PERP_MARKETS": "ETH-USD"} | depths | settings
+        try:
+            program.start()
+            yield program
+        finally:
+            program.end()
 
 
 class Desk:
-    """``content``: of runtime.json. Each ``trader`` is another account."""
+    """``content``: of runtime.json. Its trader is nobody else's account: no allowance, position or
+    order of an earlier test is in its way."""
 
     def __init__(
         self, content: dict[str, Any], connection: asyncpg.Connection, redis: Redis, seal: Seal
@@ -42,8 +61,8 @@ class Desk:
         self.connection = connection
         self.redis = redis
         self.seal = seal
-        wallets = content["sandbox"]["accounts"]
-        self.wallet = wallets[next(_traders) % len(wallets)]
+        made = Account.create()
+        self.wallet = {"address": made.address, "private_key": made.key.hex()}
 
     @property
     def owner(self) -> str:
@@ -62,6 +81,16 @@ class Desk:
             answer = await client.post(f"{self.content['sandbox']['control_url']}{path}", json=body)
         assert answer.status_code < 300, answer.text
 
+    def stranger(self) -> "Desk":
+        """Somebody else, who has nothing yet."""
+        return Desk(self.content, self.connection, self.redis, self.seal)
+
+    async def fund(self, eth: str = "100") -> None:
+        """Gives the trader money on every chain."""
+        for chain_id in CHAINS:
+            funds = {"address": self.owner, "chain_id": chain_id, "eth": eth, "usdc": "10000"}
+            await self.control("/fund", funds)
+
     async def price(self, market: str) -> Decimal:
         async def read() -> Decimal | None:
             raw = await self.redis.get(quote_key(market))
@@ -69,6 +98,15 @@ class Desk:
             return Decimal(data["mid"]) if data.get("mid") else None
 
         return await until(read, f"a price of {market}")
+
+    async def gmx_price(self, symbol: str) -> Decimal:
+        """What the replica of GMX itself says, and its keeper executes at; of a token of 18
+        decimals."""
+        url = environment(self.content["pids"]["feed"][0])["PERP_GMX_KEEPER_URLS"]
+        async with httpx.AsyncClient(trust_env=False) as client:
+            rows = (await client.get(f"{url}/prices/tickers")).json()
+        (price,) = {row["minPrice"] for row in rows if row["tokenSymbol"] == symbol}
+        return Decimal(price).scaleb(18 - 30)
 
     async def leg(
         self,
@@ -226,6 +264,21 @@ class Desk:
                 self.connection, new.id, step.new.step_id, step.version, "submitted"
             )
             await order_changes.notify(self.connection, new.id, row.version, now)
+
+
+@asynccontextmanager
+async def opened_desk(program: Program) -> AsyncIterator[Desk]:
+    """Its trader has money."""
+    content = program.runtime
+    connection = await asyncpg.connect(content["database_url"])
+    redis = fast_client(content["redis_url"])
+    try:
+        desk = Desk(content, connection, redis, seal_of(program.data_dir))
+        await desk.fund()
+        yield desk
+    finally:
+        await redis.aclose()
+        await connection.close()
 
 
 async def until(read: Callable[[], Any], what: str, show: Callable[[], Any] | None = None) -> Any:

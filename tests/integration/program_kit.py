@@ -36,6 +36,13 @@ def until(read: Callable[[], Value], seconds: float, what: str) -> Value:
         time.sleep(0.05)
 
 
+def environment(pid: int) -> dict[str, str]:
+    """What a process of the supervisor was started with."""
+    raw = Path(f"/proc/{pid}/environ").read_bytes()
+    pairs = (part.partition(b"=") for part in raw.split(b"\0") if part)
+    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
+
+
 class Program:
     """``perptape`` on one data dir, with free ports."""
 

@@ -30,7 +30,6 @@ from tests.integration.auth_kit import (
     Wallet,
     config,
     issue_codes,
-    migrated,
     refresh,
     running,
     session,
@@ -39,20 +38,6 @@ from tests.integration.gateway_kit import NO_DATABASE, Rig, eventually, running_
 from tests.integration.test_gateway_rest import check_problem
 
 HOST = PUBLIC_URL.removeprefix("https://")
-
-
-@pytest.fixture(scope="module")
-def database_url(
-    embedded_postgres_dsn: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    with migrated(embedded_postgres_dsn, tmp_path_factory.mktemp("auth") / "migrations") as url:
-        yield url
-
-
-@pytest.fixture
-async def rig(embedded_redis_url: str, database_url: str) -> AsyncIterator[Rig]:
-    async with running(embedded_redis_url, database_url) as running_rig:
-        yield running_rig
 
 
 @pytest.fixture
@@ -242,6 +227,7 @@ async def test_the_page_keeps_its_token_in_a_cookie(rig: Rig) -> None:
         r"SameSite=strict; Secure",
         cookie,
     )
+    assert answer.headers["strict-transport-security"] == "max-age=31536000"
     held = {"Cookie": cookie.partition(";")[0]}
     again = await rig.http.post("/v1/auth/refresh", headers=held)
     assert again.json()["data"]["refresh_token"] is None
@@ -277,7 +263,7 @@ async def test_another_gateway_finds_the_session_and_its_end(
             try:
                 return (await other.identify(grant["access_token"])).account.id
             finally:
-                other.close()
+                await other.close()
                 await database.close()
 
         assert await seen_by_another() == grant["account_id"]

@@ -1,29 +1,25 @@
 """Requests for a sign-in that are not right."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from tests.integration.auth_kit import issue_codes, migrated, running
+from tests.integration.auth_kit import issue_codes, running
 from tests.integration.gateway_kit import Rig
 from tests.integration.test_gateway_rest import check_problem
 
-
-@pytest.fixture(scope="module")
-def database_url(
-    embedded_postgres_dsn: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    with migrated(embedded_postgres_dsn, tmp_path_factory.mktemp("auth") / "migrations") as url:
-        yield url
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def rig(embedded_redis_url: str, database_url: str) -> AsyncIterator[Rig]:
-    async with running(embedded_redis_url, database_url) as running_rig:
-        yield running_rig
+    """One for all: what is asked changes nothing."""
+    async with running(embedded_redis_url, database_url) as found:
+        yield found
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,10 @@ import pytest
 from tests.chaos import reader, storm
 from tests.chaos.storm import Outcome, Plan, report
 from tests.chaos.victims import Cell
-from tests.integration.execution_kit import Desk
+from tests.integration.execution_kit import Desk, trading_program
 from tests.integration.program_kit import Program
-from tests.servers import open_folder
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(480)
 
 CHILDREN = (
     "decisions",
@@ -30,18 +29,14 @@ CHILDREN = (
 
 @pytest.fixture(scope="module")
 def program() -> Iterator[Program]:
-    with open_folder() as folder:
-        program = Program(folder / "data")
-        program.env |= storm.SETTINGS
-        program.start()
-        yield program
-        program.end()
+    with trading_program() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
 def outcome(program: Program) -> Outcome:
     cells = [Cell("P2", "kill"), Cell("P7", "kill")]
-    plan = Plan(orders=8, seed=7, cells=cells, traders=4, seconds=60)
+    plan = Plan(orders=8, seed=7, cells=cells, traders=4, seconds=150)
     return asyncio.run(storm.storm(program, plan, print))
 
 

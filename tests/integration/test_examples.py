@@ -5,35 +5,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
-import pytest
 from eth_account import Account
 
-from tests.integration.auth_kit import migrated, running
 from tests.integration.gateway_kit import Rig
 from tests.protocol.javascript_client import SHARE, find_node
 
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "examples"
 KEY: Final = "0x" + "7" * 64
 UPDATES: Final = "3"
-
-
-@pytest.fixture(scope="module")
-def database_url(
-    embedded_postgres_dsn: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("examples") / "migrations"
-    with migrated(embedded_postgres_dsn, folder) as url:
-        yield url
-
-
-@pytest.fixture
-async def rig(embedded_redis_url: str, database_url: str) -> AsyncIterator[Rig]:
-    async with running(embedded_redis_url, database_url) as running_rig:
-        yield running_rig
 
 
 async def watched(rig: Rig, *words: str) -> list[str]:

@@ -4,8 +4,8 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
-import asyncpg
 import httpx
 import orjson
 import pytest
@@ -17,16 +17,20 @@ from domain.outcomes import Cancelled, Executed
 from execution.lifecycle import Step
 from execution.store import record
 from runtime import events
-from runtime.redis import fast_client
-from runtime.sealing import seal_of
 from tests.integration.auth_kit import Wallet
-from tests.integration.execution_kit import ETH_MARKET, Desk, until
+from tests.integration.changes_kit import balance
+from tests.integration.execution_kit import (
+    ETH_MARKET,
+    GMX,
+    Desk,
+    opened_desk,
+    trading_program,
+    until,
+)
 from tests.integration.program_kit import Program
-from tests.servers import open_folder
 
 pytestmark = pytest.mark.timeout(180)
 
-GMX = ("gmx", 42161, ETH_MARKET)
 GAINS = ("gains", 42161, "42161:USDC")
 GAINS_POLYGON = ("gains", 137, "137:USDC")
 
@@ -34,27 +38,14 @@ GAINS_POLYGON = ("gains", 137, "137:USDC")
 @pytest.fixture(scope="module")
 def program() -> Iterator[Program]:
     """Killed once at P7, by the first order that gets there."""
-    with open_folder() as folder:
-        program = Program(folder / "data")
-        program.env |= {
-            "PERP_MARKETS": "ETH-USD",
-            "PERP_FINALITY_DEPTH_42161": "3",
-            "PERP_FINALITY_DEPTH_137": "3",
-            "PERP_FAILPOINT": "P7:kill",
-        }
-        program.start()
-        yield program
-        program.end()
+    with trading_program(PERP_FAILPOINT="P7:kill") as running:
+        yield running
 
 
 @pytest.fixture
 async def desk(program: Program) -> AsyncIterator[Desk]:
-    content = program.runtime
-    connection = await asyncpg.connect(content["database_url"])
-    redis = fast_client(content["redis_url"])
-    yield Desk(content, connection, redis, seal_of(program.data_dir))
-    await redis.aclose()
-    await connection.close()
+    async with opened_desk(program) as found:
+        yield found
 
 
 async def told(desk: Desk, new: NewOrder) -> list[dict[str, object]]:
@@ -141,10 +132,9 @@ async def test_a_hash_of_something_else_changes_nothing(desk: Desk) -> None:
 
 
 async def test_an_account_without_the_money_is_refused(desk: Desk) -> None:
-    fresh = Account.create()
-    desk.wallet = {"address": fresh.address, "private_key": fresh.key.hex()}
+    poor = desk.stranger()
     for where in (GMX, GAINS_POLYGON):
-        new = await desk.accept(await desk.leg(*where))
+        new = await poor.accept(await poor.leg(*where))
         row = await desk.state(new, "rejected", "prepared")
         assert row.state == "rejected"
         assert row.reason is not None
@@ -214,7 +204,7 @@ async def test_health_says_that_somebody_works(program: Program) -> None:
     async def said() -> bool | None:
         async with httpx.AsyncClient(trust_env=False) as client:
             answer = await client.get(f"{program.url}/health/executor")
-        return True if answer.json()["data"]["status"] == "ok" else None
+        return True if answer.is_success and answer.json()["data"]["status"] == "ok" else None
 
     await until(said, "an executor to be seen")
 
@@ -290,23 +280,103 @@ async def test_who_is_not_heard_has_the_orders_cancelled(
     assert (row.state, row.reason.code, row.cancel_requested) == ("cancelled", "CANCELLED", True)
 
 
+async def claimed(client: httpx.AsyncClient, key: str, *states: str) -> dict[str, Any]:
+    """What becomes of a claim of the pool."""
+    body = {"venue": "gmx", "chain_id": 42161, "market": "ETH-USD", "pool": ETH_MARKET}
+    asked = await client.post("/v1/orders/claim", json=body, headers={"Idempotency-Key": key})
+    assert asked.status_code == 202, asked.text
+    path = asked.headers["Location"]
+
+    async def read() -> dict[str, Any] | None:
+        data: dict[str, Any] = (await client.get(path)).json()["data"]
+        return data if data["state"] in states else None
+
+    async def show() -> str:
+        return (await client.get(path)).text
+
+    found: dict[str, Any] = await until(read, f"a claim to be {states}", show)
+    return found
+
+
+async def test_funding_is_claimed_over_rest_and_only_once(
+    desk: Desk, client: httpx.AsyncClient
+) -> None:
+    refused = await claimed(client, str(uuid.uuid4()), "rejected", "prepared")
+    assert (refused["state"], refused["reason"]["code"]) == ("rejected", "NOTHING")
+    assert (refused["intent"], refused["size_base"], refused["steps"]) == ("claim", "0", [])
+    for token, amount in (("USDC", "12.5"), ("WETH", "0.003")):
+        owed = {"address": desk.owner, "pool": ETH_MARKET, "token": token, "amount": amount}
+        await desk.control("/claimable", owed)
+
+    key, before = str(uuid.uuid4()), await balance(desk, 42161)
+    prepared = await claimed(client, key, "prepared", "rejected")
+    [step] = prepared["steps"]
+    assert (step["id"], step["status"], step["simulation"]["ok"]) == ("order", "ready", True)
+    due = step["simulation"]["claims"]
+    assert {(item["kind"], item["symbol"], item["amount"]) for item in due} == {
+        ("funding", "USDC", "12.5"),
+        ("funding", "ETH", "0.003"),
+    }
+    signed = Account.sign_transaction(transaction_of(step["tx"]), desk.wallet["private_key"])
+    body = {
+        "step_id": "order",
+        "step_version": step["version"],
+        "raw_transaction": f"0x{bytes(signed.raw_transaction).hex()}",
+    }
+    sent = await client.post(f"/v1/orders/{prepared['id']}/submission", json=body)
+    assert sent.status_code == 202, sent.text
+    done = await claimed(client, key, "filled", "rejected", "cancelled")
+    assert (done["id"], done["state"]) == (prepared["id"], "filled")
+
+    async def both() -> dict[str, Any] | None:
+        found = await claimed(client, key, "filled")
+        return found if len(found["claims"]) == 2 and found["final"] else None
+
+    told = await until(both, "both tokens to be told")
+    lines = {(line["kind"], line["symbol"], line["amount"]) for line in told["claims"]}
+    assert lines == {("funding", "USDC", "12.5"), ("funding", "ETH", "0.003")}
+    assert {line["tx_hash"] for line in told["claims"]} == {told["attempts"][0]["tx_hash"]}
+    assert (told["fills"], told["filled_base"], told["venue_state"]) == ([], "0", "executed")
+    assert await balance(desk, 42161) - before == 12_500_000
+    again = await claimed(client, str(uuid.uuid4()), "rejected", "prepared")
+    assert again["reason"]["code"] == "NOTHING"
+
+
+def transaction_of(tx: dict[str, Any]) -> dict[str, Any]:
+    """A step as a wallet signs it."""
+    return {
+        "chainId": int(tx["chain_id"]),
+        "to": tx["to"],
+        "value": int(tx["value"]),
+        "data": tx["data"],
+        "nonce": int(tx["nonce"]),
+        "gas": int(tx["gas"]),
+        "type": 2,
+        "maxFeePerGas": int(tx["max_fee_per_gas"]),
+        "maxPriorityFeePerGas": int(tx["max_priority_fee_per_gas"]),
+    }
+
+
 async def test_a_price_beyond_the_guard_is_cancelled_by_the_venue(desk: Desk) -> None:
-    """The last one: what the price was moved by venues have to agree on first."""
+    """The last one: what the price was moved by venues have to agree on first. The keeper of GMX
+    has the new price up to a second later than the others, who are enough to move the market's."""
     price = await desk.price("ETH-USD")
     new = await desk.accept(await desk.leg(*GMX, slippage="0.005"), life_s=120)
     await desk.submit(new, "approve")
     step = await desk.step(new, "order")
     await desk.control("/keeper", {"mode": "hold"})
-    await desk.submit(new, "order")
-    await desk.state(new, "working")
-    higher = (price * Decimal("1.03")).quantize(Decimal(1))
-    await desk.control("/prices", {"ETH-USD": str(higher)})
+    try:
+        await desk.submit(new, "order")
+        await desk.state(new, "working")
+        higher = (price * Decimal("1.03")).quantize(Decimal(1))
+        await desk.control("/prices", {"ETH-USD": str(higher)})
 
-    async def moved() -> bool | None:
-        return True if await desk.price("ETH-USD") > price * Decimal("1.02") else None
+        async def moved() -> bool | None:
+            return True if await desk.gmx_price("ETH") > price * Decimal("1.02") else None
 
-    await until(moved, "the price to move")
-    await desk.control("/keeper", {"mode": "auto"})
+        await until(moved, "the price at GMX to move")
+    finally:
+        await desk.control("/keeper", {"mode": "auto"})
     row = await desk.state(new, "cancelled", "filled")
     assert row.state == "cancelled", (price, new.leg.guard_price, row.facts)
     [told] = [fact for fact in row.facts if isinstance(fact, Cancelled)]

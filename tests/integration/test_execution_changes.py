@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import asyncpg
 import pytest
 
 from db import accounts, order_requests, tx_attempts
@@ -17,58 +16,37 @@ from domain.orders import Brackets, Reason
 from domain.outcomes import Executed
 from execution.lifecycle import Step
 from execution.store import record
-from runtime.redis import fast_client
-from runtime.sealing import seal_of
 from tests.integration.changes_kit import (
     ask,
     attempts_are,
     balance,
     changes,
-    fresh_wallet,
     ordered,
     resting,
     signed_in,
     steps_of,
-    stranger_to,
     told,
     with_ref,
 )
-from tests.integration.execution_kit import ETH_MARKET, Desk, until
+from tests.integration.execution_kit import GMX, Desk, opened_desk, trading_program, until
 from tests.integration.program_kit import Program
-from tests.servers import open_folder
 
 pytestmark = pytest.mark.timeout(180)
 
-GMX = ("gmx", 42161, ETH_MARKET)
 GAINS = ("gains", 137, "137:USDC")
 BASE = ("gains", 8453, "8453:USDC")
 
 
 @pytest.fixture(scope="module")
 def program() -> Iterator[Program]:
-    with open_folder() as folder:
-        program = Program(folder / "data")
-        program.env |= {
-            "PERP_MARKETS": "ETH-USD",
-            "PERP_FINALITY_DEPTH_42161": "3",
-            "PERP_FINALITY_DEPTH_137": "3",
-            "PERP_FINALITY_DEPTH_8453": "3",
-        }
-        program.start()
-        yield program
-        program.end()
+    with trading_program() as running:
+        yield running
 
 
 @pytest.fixture
 async def desk(program: Program) -> AsyncIterator[Desk]:
-    content = program.runtime
-    connection = await asyncpg.connect(content["database_url"])
-    redis = fast_client(content["redis_url"])
-    found = Desk(content, connection, redis, seal_of(program.data_dir))
-    await fresh_wallet(found)
-    yield found
-    await redis.aclose()
-    await connection.close()
+    async with opened_desk(program) as found:
+        yield found
 
 
 @pytest.mark.parametrize("where", [GMX, GAINS], ids=["gmx", "gains"])
@@ -201,7 +179,8 @@ async def test_a_stranger_s_hash_and_an_altered_transaction_are_nobody_s(desk: D
     new = await desk.accept(await desk.leg(*GMX), life_s=120)
     step = await desk.step(new, "approve")
     mine, raw = desk.signed(step)
-    stranger = await stranger_to(desk)
+    stranger = desk.stranger()
+    await stranger.fund()
     nonce = await stranger.rpc(42161, "eth_getTransactionCount", stranger.owner, "pending")
     # What the step says, from another account, and so their own approval.
     theirs, sent = stranger.signed(step, nonce=int(nonce, 16))
@@ -209,7 +188,8 @@ async def test_a_stranger_s_hash_and_an_altered_transaction_are_nobody_s(desk: D
     await desk.store(new, step, theirs, None)
     await attempts_are(desk, new, "dropped")
     # Somebody else names ours for an order of their own.
-    stranger = await stranger_to(desk)
+    stranger = desk.stranger()
+    await stranger.fund()
     other = await stranger.accept(await stranger.leg(*GMX), life_s=120)
     await desk.rpc(42161, "eth_sendRawTransaction", f"0x{raw.hex()}")
     await stranger.store(other, await stranger.step(other, "approve"), mine, None)
@@ -360,8 +340,9 @@ async def test_exits_of_an_entry_that_the_venue_cancelled_are_taken_back(desk: D
 async def test_low_gas_is_told_before_anything_is_signed(
     desk: Desk, where: tuple[str, int, str]
 ) -> None:
-    await fresh_wallet(desk, eth="0.0000001")
-    new = await desk.accept(await desk.leg(*where))
+    poor = desk.stranger()
+    await poor.fund(eth="0.0000001")
+    new = await poor.accept(await poor.leg(*where))
     row = await desk.state(new, "rejected", "prepared")
     assert row.reason is not None
     assert (row.state, row.reason.code) == ("rejected", "GAS")
@@ -391,7 +372,7 @@ async def test_a_position_that_was_opened_elsewhere_is_found_and_closed(
     await desk.submit(opened, "approve")
     await desk.submit(opened, "order")
     await desk.final((await desk.state(opened, "filled")).new)
-    stranger = await stranger_to(desk)
+    stranger = desk.stranger()
     other = await accounts.ensure(desk.connection, stranger.owner, 0, datetime.now(UTC))
     # As if it had never been an order of this account.
     for table in ("orders", "fills"):

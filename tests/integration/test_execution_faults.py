@@ -14,7 +14,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from redis.asyncio import Redis
 
-from db import order_steps, orders, tx_attempts
+from db import order_steps, order_views, orders, tx_attempts
 from db.order_steps import NewStep
 from db.orders import NewOrder, OrderRow
 from db.pool import Database
@@ -23,6 +23,7 @@ from domain.errors import ChainTransient
 from execution import chain as chain_module
 from execution import submit as submit_module
 from execution.lifecycle import Step
+from execution.metrics import RECEIPTS_DISPUTED
 from execution.store import record
 from execution.submit import Submitter
 from execution.venues import Venues
@@ -31,7 +32,7 @@ from perptape.embedded_anvil import EmbeddedAnvil
 from runtime.sealing import Seal
 from runtime.settings import Settings
 from sandbox.chain.places import ACCOUNTS, ARBITRUM, TOKENS
-from tests.integration.orders_kit import FAR, LEG, accepted, pool_of, schema
+from tests.integration.orders_kit import FAR, LEG, accepted, pool_of
 from tests.integration.test_chain_proxy import GWEI, OTHER, Sandbox, serving
 from tests.servers import running
 
@@ -148,14 +149,6 @@ def node_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
-def database_url(embedded_postgres_dsn: str) -> Iterator[str]:
-    with asyncio.Runner() as runner:
-        context = schema(embedded_postgres_dsn)
-        yield runner.run(context.__aenter__())
-        runner.run(context.__aexit__(None, None, None))
-
-
 @pytest.fixture
 async def desk(
     node_url: str, database_url: str, embedded_redis_url: str, monkeypatch: pytest.MonkeyPatch
@@ -199,8 +192,11 @@ async def test_without_nodes_nothing_is_concluded(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("liar", ["a", "b"])
-async def test_a_receipt_of_one_liar_is_none(desk: Desk, liar: str) -> None:
-    """Row 25: mined where it was not, then the other outcome of what was."""
+async def test_a_receipt_of_one_liar_is_none(
+    desk: Desk, liar: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 25: mined where it was not, then the other outcome of what was. Its owner hears of it."""
+    monkeypatch.setattr("execution.disputes.TOLD_AFTER_NS", 0)
     await desk.sandbox.control("/mining", chain_id=ARBITRUM, mode="hold")
     new, attempt = await desk.submitted()
     await desk.sandbox.fault("fake_receipt", endpoint=liar)
@@ -213,10 +209,16 @@ async def test_a_receipt_of_one_liar_is_none(desk: Desk, liar: str) -> None:
     for _ in range(3):
         await desk.watcher.turn()
     assert (await desk.receipt(attempt)) is not None
-    assert await desk.state(new) == "submitted"
+    row = await desk.row(new)
+    assert row.reason is not None
+    assert (row.state, row.reason.code) == ("submitted", "RECEIPT_DISPUTED")
+    assert await order_views.held(desk.connection) == {"RECEIPT_DISPUTED": 1}
+    assert RECEIPTS_DISPUTED.labels(str(ARBITRUM))._value.get() == 1
     await desk.sandbox.client.delete("/chain-faults")
-    await desk.turns_until(new, "mined")
-    assert await desk.history(new) == ["accepted", "prepared", "submitted", "mined"]
+    row = await desk.turns_until(new, "mined")
+    assert row.reason is None
+    assert await desk.history(new) == ["accepted", "prepared", "submitted", "held", "mined"]
+    assert RECEIPTS_DISPUTED.labels(str(ARBITRUM))._value.get() == 0
 
 
 @pytest.mark.parametrize("liar", ["a", "b"])

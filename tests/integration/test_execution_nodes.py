@@ -16,7 +16,7 @@ from perptape.embedded_anvil import EmbeddedAnvil
 from sandbox.chain.lies import STALE_BLOCKS
 from sandbox.chain.places import ACCOUNTS, ARBITRUM, BASE, TOKENS
 from tests.integration.test_chain_proxy import Sandbox, serving
-from tests.servers import running
+from tests.servers import LOOPBACK, running
 
 USDC = TOKENS[ARBITRUM]["USDC"].address
 OWNER = ACCOUNTS[4].address
@@ -38,7 +38,7 @@ async def sandbox(node_url: str) -> AsyncIterator[Sandbox]:
 @asynccontextmanager
 async def chain_of(sandbox: Sandbox, chain_id: int = ARBITRUM) -> AsyncIterator[Chain]:
     urls = [sandbox.client.base_url.join(f"/rpc/{ARBITRUM}/{name}") for name in ("a", "b")]
-    chain = Chain(chain_id, [str(url) for url in urls])
+    chain = Chain(chain_id, [str(url) for url in urls], LOOPBACK)
     try:
         yield chain
     finally:
@@ -53,7 +53,7 @@ async def test_the_other_one_answers(sandbox: Sandbox, kind: str) -> None:
         await chain.probe()
         head = await chain.head()
         assert [await chain.head() for _ in range(3)] == [head] * 3
-        assert await chain.nonce(OWNER) == nonce
+        assert (await chain.outset(OWNER))[2] == nonce
 
 
 async def test_one_that_changes_its_chain_is_left_out(sandbox: Sandbox) -> None:
@@ -170,7 +170,7 @@ async def test_gas_that_is_made_up_is_not_paid(sandbox: Sandbox) -> None:
     rules = rules_of(ARBITRUM)
     await sandbox.fault("inflated_gas")
     async with chain_of(sandbox) as chain:
-        head, tip = await chain.head(), await chain.tip_wei()
+        head, tip, _ = await chain.outset(OWNER)
     for base_fee_wei in (0, head.base_fee_wei, rules.cap_wei, rules.cap_wei + 1):
         fees = first_fees(base_fee_wei, max(tip, 10 * rules.cap_wei), rules)
         assert (fees is None) is (base_fee_wei > rules.cap_wei)
@@ -184,9 +184,9 @@ async def test_what_one_node_alone_says_decides_nothing(sandbox: Sandbox) -> Non
     async with chain_of(sandbox) as chain:
         while not (found := await chain.receipts([sent])):
             await asyncio.sleep(0.01)
-        assert await chain.undisputed(found) == found
+        assert await chain.disputed(found) == set()
         other = {sent: found[sent]._replace(succeeded=False)}
-        assert await chain.undisputed(other) == {}
+        assert await chain.disputed(other) == set(other)
         assert await chain.absent([never])
         assert not await chain.absent([sent, never])
         head = await chain.head()
@@ -194,12 +194,12 @@ async def test_what_one_node_alone_says_decides_nothing(sandbox: Sandbox) -> Non
         assert nonce == await sandbox.nonce()
         await sandbox.fault("null_transaction", endpoint="a")
         assert not await chain.absent([sent])
-        assert await chain.undisputed(found) == {}
+        assert await chain.disputed(found) == set(found)
         transaction = await chain.transaction(sent)
         assert transaction is not None
         await sandbox.client.delete("/chain-faults")
         await sandbox.fault("refuse", endpoint="a")
         # One is left, which is enough to go on and not to end anything.
-        assert await chain.undisputed(found) == found
+        assert await chain.disputed(found) == set()
         assert not await chain.absent([never])
         assert await chain.least_nonce(ACCOUNTS[4].address, head.number) == 0

@@ -1,7 +1,6 @@
 """What is to be signed and what was: rows in a real Postgres."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -9,24 +8,16 @@ import pytest
 from db import order_steps, tx_attempts
 from db.order_steps import NewStep
 from db.tx_attempts import Attempt
-from tests.integration.orders_kit import ADDRESS, FAR, NOW, accepted, schema
+from tests.integration.orders_kit import ADDRESS, FAR, NOW, accepted
 
 TX = {"chain_id": "42161", "from": ADDRESS, "nonce": "7"}
 APPROVE = NewStep("approve", "ready", FAR, TX, {"ok": True, "block_number": "5"})
 ORDER = NewStep("order", "blocked", FAR, TX | {"nonce": "8"}, None, "approve")
 
 
-@pytest.fixture(scope="module")
-def url(embedded_postgres_dsn: str) -> Iterator[str]:
-    with asyncio.Runner() as runner:
-        context = schema(embedded_postgres_dsn)
-        yield runner.run(context.__aenter__())
-        runner.run(context.__aexit__(None, None, None))
-
-
 @pytest.fixture
-async def connection(url: str) -> AsyncIterator[asyncpg.Connection]:
-    found = await asyncpg.connect(url)
+async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    found = await asyncpg.connect(database_url)
     yield found
     await found.close()
 

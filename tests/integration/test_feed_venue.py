@@ -28,6 +28,7 @@ from perptape.ports import free_ports
 from runtime.channels import MARKETS_STATE
 from runtime.tasks import supervise
 from tests.integration.feed_kit import Feed, feeds, listening, sandbox, until
+from tests.servers import LOOPBACK
 
 Start = Callable[[str, dict[str, str]], Feed]
 
@@ -167,7 +168,7 @@ class Told:
         self.make = make
         self.sessions: list[Echo] = []
         self.events: list[Event] = []
-        transport = WsTransport(f"ws://127.0.0.1:{port}/")
+        transport = WsTransport(f"ws://127.0.0.1:{port}/", LOOPBACK.websocket)
         source = Source(SourceId("test:0"), transport, self.new_session, ())
         self.driver = SourceDriver(source, self.sink)
 

@@ -22,6 +22,7 @@ from domain.ids import MarketId, SourceId
 from domain.market import Market
 from runtime.clock import mono_ns, wall_us
 from tests.integration.raw_gains import BTC, Running
+from tests.servers import LOOPBACK
 
 BTC_USD = MarketId("BTC-USD")
 USDC = "42161:USDC"
@@ -71,7 +72,7 @@ async def feeding() -> AsyncIterator[Fed]:
         for chain_id in running.replica.chains
     }
     connector = GainsConnector(
-        f"ws://{host}/v4", f"http://{host}/pricing", chains, market_map.load()
+        f"ws://{host}/v4", f"http://{host}/pricing", chains, LOOPBACK, market_map.load()
     )
     fed = Fed(running, connector, await connector.load_markets())
     tasks = [

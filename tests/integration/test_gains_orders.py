@@ -22,7 +22,7 @@ from connectors.base.orders import (
 )
 from connectors.gains.orders.builder import GainsOrders
 from domain.orders import Brackets, OrderIntent
-from domain.outcomes import Cancelled, Executed, Resting, Updated, VenueOutcome
+from domain.outcomes import Cancelled, Claimed, Executed, Resting, Updated, VenueOutcome
 from sandbox.chain.places import ACCOUNTS, ARBITRUM, BASE_FEE_WEI
 from tests.integration.chain_kit import GAS, Stage, staged
 from tests.unit.connectors.gains.economics.pools import POOL
@@ -187,6 +187,38 @@ def test_a_position_is_opened_reduced_and_closed(desk: Desk) -> None:
     assert opened.size_base - reduced.size_base - closed.size_base < Decimal("0.0001")
     assert closed.pnl_usd is not None
     assert closed.pnl_usd < 0
+
+
+def test_profit_is_taken_out_of_a_position_that_stays(desk: Desk) -> None:
+    desk.open(intent())
+    (opened,) = desk.turn()
+    assert isinstance(opened, Executed)
+    nothing = {"size_base": None, "leverage": None}
+    wanted = intent(side="SELL", intent="claim", **nothing)
+    at = leg(position_ref=opened.position_ref, collateral_amount=None)
+    claim = Place(TAG, desk.owner, wanted, at)
+    assert [item.code for item in desk.orders.check(claim, desk.facts(claim))] == ["NOTHING"]
+
+    higher = replace(POOL, mark_e10=110_000 * 10**10)
+    desk.orders = GainsOrders(TABLES, lambda market, pool: higher)
+    desk.stage.set_price("BTC-USD", 110_000)
+    usdc = desk.stage.token("USDC").functions.balanceOf(desk.owner)
+    before = usdc.call()
+    (asked,) = desk.do(replace(claim, leg=replace(at, collateral_amount=Decimal("300.5"))))
+    (paid,) = desk.turn()
+    assert isinstance(asked, Resting)
+    assert isinstance(paid, Claimed)
+    assert (paid.ref, paid.kind, paid.symbol) == (asked.ref, "profit", "USDC")
+    assert paid.amount == Decimal("300.5")
+    desk.do(claim)
+    (rest,) = desk.turn()
+    assert isinstance(rest, Claimed)
+    assert rest.amount == pytest.approx(Decimal(690), rel=Decimal("0.02"))
+    assert usdc.call() - before == int((paid.amount + rest.amount) * 10**6)
+    desk.do(claim)
+    (none,) = desk.turn()
+    assert isinstance(none, Cancelled)
+    assert none.reason.code == "NOTHING"
 
 
 def test_a_fill_past_the_bound_is_cancelled(desk: Desk) -> None:

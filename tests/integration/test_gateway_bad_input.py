@@ -10,25 +10,35 @@ from collections.abc import AsyncIterator
 
 import orjson
 import pytest
+import pytest_asyncio
 from websockets.asyncio.client import connect
 
 from api.realtime.engine import Limits
 from tests.integration.gateway_kit import GENEROUS, Client, Rig, eventually, running_gateway
 from tests.integration.gateway_sockets import close_code, raw_socket, raw_subscribe
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
-async def rig(embedded_redis_url: str, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Rig]:
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def street(embedded_redis_url: str) -> AsyncIterator[tuple[Rig, Client]]:
+    """One gateway for all, and a neighbour who was there before them."""
     limits = Limits(join_timeout_s=1.0, ping_interval_s=1.0, ping_timeout_s=2.0, quotas=GENEROUS)
+    async with (
+        running_gateway(embedded_redis_url, limits=limits) as running,
+        Client(running.url, ["websocket"]) as neighbour,
+    ):
+        await neighbour.subscribe("price:BTC-USD")
+        yield running, neighbour
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def rig(street: tuple[Rig, Client], caplog: pytest.LogCaptureFixture) -> AsyncIterator[Rig]:
+    running, neighbour = street
     with caplog.at_level(logging.INFO):
-        async with (
-            running_gateway(embedded_redis_url, limits=limits) as running,
-            Client(running.url, ["websocket"]) as neighbour,
-        ):
-            await neighbour.subscribe("price:BTC-USD")
-            yield running
-            sent = await running.feed.price("97777", "97778")
-            await neighbour.until("price", lambda item: item["seq"] == sent)
+        yield running
+        sent = await running.feed.price("97777", "97778")
+        await neighbour.until("price", lambda item: item["seq"] == sent)
         assert [item for item in caplog.records if item.levelno >= logging.ERROR] == []
 
 

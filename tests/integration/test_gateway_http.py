@@ -83,6 +83,11 @@ async def test_capabilities_are_what_builders_make(rig: Rig) -> None:
     dydx = data.pop("dydx")
     assert dydx["order_types"] == dydx["chain_ids"] == dydx["time_in_force"] == []
     assert not dydx["amend"]
+    assert [data[venue]["claims"] for venue in ("gmx", "gains")] == [
+        ["funding", "impact"],
+        ["profit"],
+    ]
+    assert dydx["claims"] == []
     for row in data.values():
         assert row["order_types"] == ["market", "limit", "stop", "take_profit"]
         assert (row["reduce_only"], row["brackets"], row["amend"]) == (True, True, True)

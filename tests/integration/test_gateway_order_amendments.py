@@ -1,15 +1,12 @@
 """Changing orders that live, over real Redis and Postgres: what is stored for the executor."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import httpx
-import pytest
 
-from db import order_amendments, trading_limits
+from db import order_amendments, order_steps, trading_limits
 from db.instants import instant
 from db.order_steps import NewStep
 from db.trading_limits import Said
@@ -18,14 +15,13 @@ from domain.orders import Brackets
 from execution.lifecycle import Step
 from execution.store import record
 from runtime.clock import wall_us
-from tests.integration.auth_kit import issue_codes, running
+from tests.integration.auth_kit import issue_codes
 from tests.integration.gateway_kit import Rig
-from tests.integration.orders_kit import INTENT, schema
+from tests.integration.orders_kit import INTENT
 from tests.integration.test_gateway_rest import check_problem
 from tests.integration.trading_kit import (
     CLOSE,
     PATH,
-    SEAL,
     SECOND,
     TX,
     Trader,
@@ -39,25 +35,6 @@ LIMIT = replace(
     INTENT, type="limit", limit_price=Decimal(97_000), brackets=Brackets(Decimal(120_000), None)
 )
 EXIT = replace(CLOSE, type="limit", limit_price=Decimal(99_000))
-
-
-@pytest.fixture(scope="module")
-def url(embedded_postgres_dsn: str) -> Iterator[str]:
-    with asyncio.Runner() as runner:
-        context = schema(embedded_postgres_dsn)
-        yield runner.run(context.__aenter__())
-        runner.run(context.__aexit__(None, None, None))
-
-
-@pytest.fixture
-async def rig(embedded_redis_url: str, url: str) -> AsyncIterator[Rig]:
-    async with running(embedded_redis_url, url, seal=SEAL) as found:
-        yield found
-
-
-@pytest.fixture
-async def me(rig: Rig, url: str) -> Trader:
-    return await trader(rig, url)
 
 
 async def amend(me: Trader, order: dict[str, Any], key: str = "", **terms: Any) -> httpx.Response:
@@ -127,9 +104,11 @@ async def test_what_does_not_fit_changes_nothing(me: Trader) -> None:
         assert await me.count("outbox", order["id"]) == 1
 
 
-async def test_only_what_lives_and_is_ones_own_is_changed(me: Trader, rig: Rig, url: str) -> None:
+async def test_only_what_lives_and_is_ones_own_is_changed(
+    me: Trader, rig: Rig, database_url: str
+) -> None:
     made, exits, ended = await me.order(LIMIT), await me.order(EXIT), await me.order(LIMIT)
-    other = await trader(rig, url)
+    other = await trader(rig, database_url)
     check_problem(await amend(other, made, limit_price="1"), 404, "NOT_FOUND")
     async with me.connection() as connection:
         await record(connection, ended["id"], [Step("withdrawn")], instant(wall_us()))
@@ -169,3 +148,21 @@ async def test_a_pause_holds_back_what_changes_an_opening_too(me: Trader) -> Non
     check_problem(refused, 409, "OPENINGS_PAUSED")
     taken = await submit(me, made["id"], sign(me), step_id="cancel")
     assert taken.status_code == 202, taken.text
+
+
+async def test_what_was_signed_for_the_terms_before_a_change_is_not_taken(me: Trader) -> None:
+    """Between the request and the executor's next step for it there is only the old one."""
+    made = await me.order(LIMIT)
+    await prepare(me, made["id"])
+    await changed(me, made, limit_price="96000")
+    for given in ({"raw": sign(me)}, {"raw": None, "tx_hash": "0x" + "c" * 64}):
+        check_problem(await submit(me, made["id"], **given), 409, "STEP_SUPERSEDED")
+    assert await me.count("tx_attempts", made["id"]) == 0
+    # What was signed before goes out as it is, and so does what speeds it up.
+    sent = await me.order(LIMIT)
+    await prepare(me, sent["id"])
+    assert (await submit(me, sent["id"], sign(me))).status_code == 202
+    async with me.connection() as connection:
+        await order_steps.submitted(connection, sent["id"], "order", 1)
+    await changed(me, sent, limit_price="96000")
+    assert (await submit(me, sent["id"], sign(me, maxFeePerGas=3_000))).status_code == 202

@@ -1,13 +1,10 @@
 """``Idempotency-Key`` of everything that changes orders, over real Redis and Postgres."""
 
-import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
 
 import asyncpg
-import pytest
 
 from api.table import ENDPOINTS
 from db import idempotency
@@ -16,30 +13,10 @@ from db.orders import Answer, Request
 from execution.lifecycle import Step
 from execution.store import record
 from runtime.clock import wall_us
-from tests.integration.auth_kit import issue_codes, running
+from tests.integration.auth_kit import issue_codes
 from tests.integration.gateway_kit import Rig
-from tests.integration.orders_kit import schema
 from tests.integration.test_gateway_rest import check_problem
-from tests.integration.trading_kit import PATH, SEAL, Trader, prepare, sign, trader
-
-
-@pytest.fixture(scope="module")
-def url(embedded_postgres_dsn: str) -> Iterator[str]:
-    with asyncio.Runner() as runner:
-        context = schema(embedded_postgres_dsn)
-        yield runner.run(context.__aenter__())
-        runner.run(context.__aexit__(None, None, None))
-
-
-@pytest.fixture
-async def rig(embedded_redis_url: str, url: str) -> AsyncIterator[Rig]:
-    async with running(embedded_redis_url, url, seal=SEAL) as found:
-        yield found
-
-
-@pytest.fixture
-async def me(rig: Rig, url: str) -> Trader:
-    return await trader(rig, url)
+from tests.integration.trading_kit import PATH, Trader, prepare, sign, trader
 
 
 async def requests(me: Trader, order_id: str) -> list[tuple[str, str, Any]]:
@@ -84,7 +61,7 @@ async def test_the_first_answer_is_given_again_whatever_happened_since(me: Trade
     await me.order()
 
 
-async def test_a_key_is_of_one_request(me: Trader, rig: Rig, url: str) -> None:
+async def test_a_key_is_of_one_request(me: Trader, rig: Rig, database_url: str) -> None:
     made = [await me.order() for _ in range(2)]
     paths = [f"{PATH}/{item['id']}" for item in made]
     assert (await me.ask("DELETE", paths[0], {}, "one")).status_code == 202
@@ -96,7 +73,7 @@ async def test_a_key_is_of_one_request(me: Trader, rig: Rig, url: str) -> None:
         refused = await me.ask(method, path, body, "one")
         check_problem(refused, 422, "IDEMPOTENCY_MISMATCH")
     assert (await me.read(made[1]["id"]))["cancel_requested"] is False
-    other = await trader(rig, url)
+    other = await trader(rig, database_url)
     assert (await other.ask("POST", f"{PATH}/cancel-all", {}, "one")).status_code == 202
 
 

@@ -1,8 +1,8 @@
-"""What an account says about all of its orders: flatten and the heartbeat, over real Redis and
-Postgres."""
+"""What an account says about all of its orders, and claims: flatten and the heartbeat, over real
+Redis and Postgres."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -11,18 +11,19 @@ import asyncpg
 import pytest
 
 from connectors.registry import ECONOMICS
-from db import held, orders
+from db import held, kept, orders
 from db.instants import instant
 from domain.ids import VenueId
 from domain.orders import OrderIntent
+from domain.outcomes import Kept
 from execution.heartbeats import lapse_all
-from execution.lifecycle import Seen, Step
+from execution.lifecycle import Seen, Step, Undone
 from execution.store import record
 from runtime.clock import wall_us
 from tests.integration import gateway_kit
 from tests.integration.auth_kit import issue_codes, running
 from tests.integration.gateway_kit import Rig
-from tests.integration.orders_kit import INTENT, LEG, executed, mined, pool_of, schema
+from tests.integration.orders_kit import ADDRESS, INTENT, LEG, executed, mined, place, pool_of
 from tests.integration.test_gateway_ladders import LADDER
 from tests.integration.test_gateway_rest import check_problem
 from tests.integration.trading_kit import PATH, Trader, trader
@@ -32,17 +33,9 @@ GAINS = replace(LEG, venue=VenueId("gains"), pool="42161:USDC")
 BEAT = "/v1/heartbeat"
 
 
-@pytest.fixture(scope="module")
-def url(embedded_postgres_dsn: str) -> Iterator[str]:
-    with asyncio.Runner() as runner:
-        context = schema(embedded_postgres_dsn)
-        yield runner.run(context.__aenter__())
-        runner.run(context.__aexit__(None, None, None))
-
-
 @pytest.fixture
 async def rig(
-    embedded_redis_url: str, url: str, monkeypatch: pytest.MonkeyPatch
+    embedded_redis_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Rig]:
     plain = gateway_kit.market_row
 
@@ -52,13 +45,8 @@ async def rig(
         return row
 
     monkeypatch.setattr(gateway_kit, "market_row", with_gains)
-    async with running(embedded_redis_url, url) as found:
+    async with running(embedded_redis_url, database_url) as found:
         yield found
-
-
-@pytest.fixture
-async def me(rig: Rig, url: str) -> Trader:
-    return await trader(rig, url)
 
 
 async def priced(rig: Rig) -> None:
@@ -109,6 +97,91 @@ async def ids(me: Trader) -> set[str]:
     return {item["id"] for item in (await me.ask("GET", PATH)).json()["data"]}
 
 
+# Claims ------------------------------------------------------------------------------------------
+
+POOL_CLAIM = {"venue": "gmx", "chain_id": 42161, "market": "BTC-USD", "pool": LEG.pool}
+PROFIT = {
+    "venue": "gains", "chain_id": 42161, "market": "BTC-USD", "pool": "42161:USDC",
+    "position_ref": "7", "side": "SHORT", "collateral": {"symbol": "USDC", "amount": "12.5"},
+}  # fmt: skip
+
+
+async def test_a_claim_is_an_order_once_and_no_pause_stops_it(me: Trader) -> None:
+    await me.ask("POST", f"{PATH}/pause", {})
+    answer = await me.ask("POST", f"{PATH}/claim", POOL_CLAIM, "claim")
+    assert answer.status_code == 202, answer.text
+    data = answer.json()["data"]
+    assert answer.headers["Location"] == f"{PATH}/{data['id']}"
+    assert (data["intent"], data["type"], data["state"]) == ("claim", "market", "accepted")
+    assert (data["size_base"], data["guard_price"], data["claims"]) == ("0", None, [])
+    assert (data["group_id"], data["owner"]) == (data["id"], me.wallet.key.address)
+    again = await me.ask("POST", f"{PATH}/claim", POOL_CLAIM, "claim")
+    assert (again.status_code, again.content) == (202, answer.content)
+    check_problem(
+        await me.ask("POST", f"{PATH}/claim", PROFIT, "claim"), 422, "IDEMPOTENCY_MISMATCH"
+    )
+    assert await me.read(data["id"]) == data
+    assert await me.count("outbox", data["id"]) == 1
+
+    profit = (await me.ask("POST", f"{PATH}/claim", PROFIT)).json()["data"]
+    assert (profit["venue"], profit["side"], profit["size_base"]) == ("gains", "BUY", "0")
+    async with me.connection() as connection:
+        row = await orders.read(connection, profit["id"])
+    assert row is not None
+    assert row.new.intent.position_side == "SHORT"
+    leg = row.new.leg
+    assert (leg.position_ref, leg.collateral_symbol) == ("7", "USDC")
+    assert leg.collateral_amount == row.new.intent.collateral_amount == Decimal("12.5")
+
+
+async def test_what_is_no_claim_is_refused_and_not_stored(me: Trader) -> None:
+    before = await ids(me)
+    for base, more, path, code in (
+        (POOL_CLAIM, {"position_ref": "7"}, "body.position_ref", "NOT_USED"),
+        (POOL_CLAIM, {"side": "LONG"}, "body.side", "NOT_USED"),
+        (POOL_CLAIM, {"collateral": {"symbol": "USDC"}}, "body.collateral", "NOT_USED"),
+        (POOL_CLAIM, {"collateral": {"amount": "1"}}, "body.collateral.amount", "BAD_AMOUNT"),
+        (POOL_CLAIM, {"chain_id": "42161"}, "body.chain_id", "WRONG_TYPE"),
+        (POOL_CLAIM, {"size_base": "1"}, "body.size_base", "UNKNOWN_FIELD"),
+        (PROFIT, {"position_ref": None}, "body.position_ref", "MISSING"),
+        (PROFIT, {"side": None}, "body.side", "MISSING"),
+        (PROFIT, {"side": "BUY"}, "body.side", "UNKNOWN_SIDE"),
+        (PROFIT, {"collateral": None}, "body.collateral", "MISSING"),
+        (PROFIT, {"collateral": {"symbol": "USDC", "amount": "0"}}, "body.collateral.amount",
+         "BAD_AMOUNT"),
+        (PROFIT, {"deadline": "2020-01-01T00:00:00Z"}, "body.deadline", "OUT_OF_RANGE"),
+    ):  # fmt: skip
+        answer = await me.ask("POST", f"{PATH}/claim", base | more)
+        check_problem(answer, 422, "INVALID_REQUEST")
+        assert (path, code) in issue_codes(answer), (more, answer.text)
+    for more in ({"venue": "dydx"}, {"chain_id": 1}):
+        answer = await me.ask("POST", f"{PATH}/claim", POOL_CLAIM | more)
+        check_problem(answer, 422, "NOT_SUPPORTED")
+    unknown = await me.ask("POST", f"{PATH}/claim", POOL_CLAIM | {"market": "NONE-USD"})
+    check_problem(unknown, 404, "UNKNOWN_MARKET")
+    assert await ids(me) == before
+
+
+async def test_what_was_kept_of_a_close_is_told_and_known_to_a_claim(me: Trader) -> None:
+    close = replace(INTENT, intent="close", side="SELL", notional_usd=None, leverage=None)
+    order_id = await filled(me, intent=close)
+    for log, hour in ((5, 498_611), (6, 498_612)):
+        fact = Kept(place(7, log), ADDRESS, "key", f"0xusdc:{hour}", "USDC", Decimal("2.50"))
+        async with me.connection() as connection:
+            await record(connection, order_id, [Seen(fact)], instant(wall_us()))
+    shown = await me.read(order_id)
+    assert [(item["symbol"], item["amount"]) for item in shown["kept"]] == [("USDC", "2.5")] * 2
+    data = (await me.ask("POST", f"{PATH}/claim", POOL_CLAIM)).json()["data"]
+    async with me.connection() as connection:
+        row = await orders.read(connection, data["id"])
+        assert row is not None
+        assert await kept.names(connection, row.new) == ("0xusdc:498611", "0xusdc:498612")
+        other = row.new._replace(leg=replace(row.new.leg, pool="0x48"))
+        assert await kept.names(connection, other) == ()
+        await record(connection, order_id, [Undone(fact.place)], instant(wall_us()))
+        assert await kept.names(connection, row.new) == ("0xusdc:498611",)
+
+
 # Flatten -----------------------------------------------------------------------------------------
 
 
@@ -145,7 +218,7 @@ async def test_what_has_no_price_is_closed_at_any_price_when_that_is_said(me: Tr
     assert order["size_base"] == "0.0103"
 
 
-async def test_only_what_is_asked_for_is_closed(me: Trader, rig: Rig, url: str) -> None:
+async def test_only_what_is_asked_for_is_closed(me: Trader, rig: Rig, database_url: str) -> None:
     await filled(me)
     before = await ids(me)
     for body in ({"market": "ETH-USD"}, {"venue": "gains"}):
@@ -162,7 +235,7 @@ async def test_only_what_is_asked_for_is_closed(me: Trader, rig: Rig, url: str) 
     for bad in ("10000", "-1", 50, "1e3"):
         refused = await me.ask("POST", f"{PATH}/flatten", {"slippage_bps": bad})
         check_problem(refused, 422, "INVALID_REQUEST")
-    other = await trader(rig, url)
+    other = await trader(rig, database_url)
     assert (await flatten(other, any_price=True))["orders"] == []
     assert await ids(me) == before
 
@@ -211,8 +284,8 @@ async def overdue(me: Trader) -> None:
     assert done == "UPDATE 1"
 
 
-async def test_a_missed_heartbeat_cancels_once(me: Trader, rig: Rig, url: str) -> None:
-    other, off = await trader(rig, url), await trader(rig, url)
+async def test_a_missed_heartbeat_cancels_once(me: Trader, rig: Rig, database_url: str) -> None:
+    other, off = await trader(rig, database_url), await trader(rig, database_url)
     made, theirs, calm = await me.order(), await other.order(), await off.order()
     ended = await me.order()
     async with me.connection() as connection:
@@ -224,7 +297,7 @@ async def test_a_missed_heartbeat_cancels_once(me: Trader, rig: Rig, url: str) -
     await beat(other, 60)
     await beat(off, 60)
     assert (await beat(off, 0))["expires_at"] is None
-    async with pool_of(url) as database:
+    async with pool_of(database_url) as database:
         assert await lapse_all(database) == 0
         await overdue(me)
         assert sum(await asyncio.gather(*(lapse_all(database) for _ in range(5)))) == 1

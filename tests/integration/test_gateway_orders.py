@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
@@ -20,13 +20,12 @@ from perptape.embedded_redis import EmbeddedRedis
 from runtime.clock import wall_us
 from tests.integration.auth_kit import issue_codes, running
 from tests.integration.gateway_kit import Rig
-from tests.integration.orders_kit import ADDRESS, INTENT, LEG, executed, mined, schema
+from tests.integration.orders_kit import ADDRESS, INTENT, LEG, executed, mined
 from tests.integration.test_gateway_rest import check_problem
 from tests.integration.trading_kit import (
     CLOSE,
     DYDX,
     PATH,
-    SEAL,
     SECOND,
     Trader,
     prepare,
@@ -35,26 +34,6 @@ from tests.integration.trading_kit import (
     trader,
 )
 from tests.servers import open_folder, prepared, started
-
-
-@pytest.fixture(scope="module")
-def url(embedded_postgres_dsn: str) -> Iterator[str]:
-    with asyncio.Runner() as runner:
-        context = schema(embedded_postgres_dsn)
-        yield runner.run(context.__aenter__())
-        runner.run(context.__aexit__(None, None, None))
-
-
-@pytest.fixture
-async def rig(embedded_redis_url: str, url: str) -> AsyncIterator[Rig]:
-    async with running(embedded_redis_url, url, seal=SEAL) as found:
-        yield found
-
-
-@pytest.fixture
-async def me(rig: Rig, url: str) -> Trader:
-    return await trader(rig, url)
-
 
 # Placing -----------------------------------------------------------------------------------------
 
@@ -97,7 +76,9 @@ async def test_a_hundred_requests_with_one_key_are_one_order(me: Trader) -> None
         assert await connection.fetchval(sql, me.account_id) == 1
 
 
-async def test_what_does_not_fit_is_refused_and_not_stored(me: Trader, rig: Rig, url: str) -> None:
+async def test_what_does_not_fit_is_refused_and_not_stored(
+    me: Trader, rig: Rig, database_url: str
+) -> None:
     good = await me.quote()
     for more, path, code in (
         ({"leg": 1}, "body.leg", "OUT_OF_RANGE"),
@@ -123,7 +104,7 @@ async def test_what_does_not_fit_is_refused_and_not_stored(me: Trader, rig: Rig,
     check_problem(await me.post(dydx, "same"), 422, "NOT_SUPPORTED")
     check_problem(await me.post(str(uuid.uuid4()), "same"), 404, "NOT_FOUND")
     check_problem(await me.post(await me.quote(ago=11 * SECOND), "same"), 410, "QUOTE_EXPIRED")
-    other = await trader(rig, url)
+    other = await trader(rig, database_url)
     check_problem(await other.post(good, "same"), 404, "NOT_FOUND")
     assert (await me.post(good, "same", client_order_id="c")).status_code == 202
     second = await me.post(await me.quote(), client_order_id="c")
@@ -168,25 +149,25 @@ async def test_who_is_not_signed_in_or_may_only_read_places_nothing(me: Trader) 
 
 
 async def test_orders_of_an_account_have_a_limit_of_their_own(
-    embedded_redis_url: str, url: str
+    embedded_redis_url: str, database_url: str
 ) -> None:
     slow = replace(RATES.scaled(1e6), orders=replace(RATES.orders, per_s=0.001, burst=2))
-    async with running(embedded_redis_url, url, rates=slow) as rig:
-        me = await trader(rig, url)
+    async with running(embedded_redis_url, database_url, rates=slow) as rig:
+        me = await trader(rig, database_url)
         await me.order()
         await me.order()
         answer = await me.post(await me.quote())
         check_problem(answer, 429, "RATE_LIMITED")
         assert answer.headers["RateLimit"].startswith('"orders";r=0')
         assert (await me.ask("GET", PATH)).status_code == 200
-        await (await trader(rig, url)).order()
+        await (await trader(rig, database_url)).order()
 
 
 # Reading -----------------------------------------------------------------------------------------
 
 
-async def test_orders_are_of_their_owner(me: Trader, rig: Rig, url: str) -> None:
-    mine, other = await me.order(client_order_id="mine"), await trader(rig, url)
+async def test_orders_are_of_their_owner(me: Trader, rig: Rig, database_url: str) -> None:
+    mine, other = await me.order(client_order_id="mine"), await trader(rig, database_url)
     path = f"{PATH}/{mine['id']}"
     body = {"step_id": "order", "step_version": 1, "tx_hash": "0x" + "1" * 64}
     for method, where, sent in (
@@ -255,7 +236,9 @@ async def test_for_a_version_that_never_comes_nobody_waits(
     assert (shown["version"], shown["final"]) == (3, True)
 
 
-async def test_fills_and_what_the_venue_said_are_shown(me: Trader, rig: Rig, url: str) -> None:
+async def test_fills_and_what_the_venue_said_are_shown(
+    me: Trader, rig: Rig, database_url: str
+) -> None:
     made = await me.order()
     fill = executed()
     async with me.connection() as connection:
@@ -277,7 +260,7 @@ async def test_fills_and_what_the_venue_said_are_shown(me: Trader, rig: Rig, url
     ):  # fmt: skip
         assert (await me.ask("GET", f"/v1/fills?{query}")).json()["data"] == found, query
     check_problem(await me.ask("GET", "/v1/fills?order_id=x"), 422, "INVALID_REQUEST")
-    other = await trader(rig, url)
+    other = await trader(rig, database_url)
     assert (await other.ask("GET", "/v1/fills")).json()["data"] == []
     check_problem(await me.ask("DELETE", f"{PATH}/{made['id']}"), 409, "ORDER_TERMINAL")
 
@@ -297,8 +280,8 @@ async def test_a_cancel_is_asked_for_once(me: Trader) -> None:
     assert await me.count("outbox", made["id"]) == 2
 
 
-async def test_all_live_orders_go_at_once(me: Trader, rig: Rig, url: str) -> None:
-    other = await trader(rig, url)
+async def test_all_live_orders_go_at_once(me: Trader, rig: Rig, database_url: str) -> None:
+    other = await trader(rig, database_url)
     theirs = await other.order()
     made = [await me.order() for _ in range(3)]
     none = await me.ask("POST", f"{PATH}/cancel-all", {"market": "ETH-USD"})
@@ -350,10 +333,12 @@ def mortal_postgres() -> Iterator[Away]:
             yield server.url, process
 
 
-async def test_without_redis_a_guarded_quote_is_enough(url: str, mortal_redis: Away) -> None:
+async def test_without_redis_a_guarded_quote_is_enough(
+    database_url: str, mortal_redis: Away
+) -> None:
     redis_url, process = mortal_redis
-    async with running(redis_url, url) as rig:
-        me = await trader(rig, url)
+    async with running(redis_url, database_url) as rig:
+        me = await trader(rig, database_url)
         opening, old = await me.quote(), await me.quote(ago=11 * SECOND)
         exit_id = await me.quote(CLOSE, ago=11 * SECOND)
         check_problem(await me.post(exit_id), 410, "QUOTE_EXPIRED")

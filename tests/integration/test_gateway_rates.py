@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import replace
 from ipaddress import ip_network
@@ -18,7 +18,7 @@ from api.peers import Peers
 from api.realtime.siblings import Siblings
 from perptape.embedded_redis import EmbeddedRedis
 from runtime.channels import rate_key
-from tests.integration.auth_kit import Wallet, config, migrated, running, session
+from tests.integration.auth_kit import Wallet, config, running, session
 from tests.integration.gateway_kit import Rig
 from tests.integration.siblings_kit import beating_feed, gateway_here
 from tests.integration.test_gateway_rest import check_problem
@@ -32,14 +32,6 @@ FEW = Rates(
     Policy("login", HOURLY, 2, closed=True),
 )
 BEHIND_A_PROXY = Peers((ip_network("127.0.0.0/8"),))
-
-
-@pytest.fixture(scope="module")
-def database_url(
-    embedded_postgres_dsn: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    with migrated(embedded_postgres_dsn, tmp_path_factory.mktemp("rates") / "migrations") as url:
-        yield url
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from redis.asyncio import Redis
 
 from api import quotes
@@ -27,8 +28,12 @@ PROBLEM_FIELDS = {
 }
 
 
-@pytest.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def rig(embedded_redis_url: str) -> AsyncIterator[Rig]:
+    """One for all: what is asked changes nothing."""
     async with running_gateway(embedded_redis_url) as running:
         yield running
 
@@ -42,6 +47,34 @@ def check_problem(answer: httpx.Response, status: int, code: str) -> dict[str, A
     assert problem["code"] == code
     assert problem["request_id"] == answer.headers["x-request-id"]
     return problem
+
+
+async def test_concurrent_reads_of_one_quote_share_reads_of_redis(
+    embedded_redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the gateway of the other tests starts: it reads too."""
+    # Here it is the number of reads that counts, on however busy a machine.
+    monkeypatch.setattr(quotes, "CALL_TIMEOUT_S", 10.0)
+    redis = Redis.from_url(embedded_redis_url)
+    other = Redis.from_url(embedded_redis_url)
+
+    async def reads_so_far() -> int:
+        stats: dict[str, Any] = await other.info("commandstats")
+        return int(stats.get("cmdstat_mget", {}).get("calls", 0))
+
+    try:
+        await other.set(quote_key("BTC-USD"), b"1", px=60_000)
+        await redis.ping()
+        before = await reads_so_far()
+        await other.client_pause(100)
+        reader = QuoteReader(redis)
+        answers = await asyncio.gather(*(reader.read(["BTC-USD"]) for _ in range(500)))
+        assert answers == [[b"1"]] * 500
+        assert await reader.read(["ETH-USD", "BTC-USD"]) == [None, b"1"]
+        assert await reads_so_far() - before == 2
+    finally:
+        await redis.aclose()
+        await other.aclose()
 
 
 async def test_markets(rig: Rig) -> None:
@@ -180,6 +213,8 @@ async def test_security_headers_are_on_every_answer(rig: Rig, path: str) -> None
     assert "script-src 'self';" in policy
     assert "frame-ancestors 'none'" in policy
     assert "server" not in headers
+    # Without https nobody may be told to stay with it.
+    assert "strict-transport-security" not in headers
 
 
 async def test_large_bodies_are_refused(rig: Rig) -> None:
@@ -233,30 +268,3 @@ async def test_health_names_its_parts(rig: Rig) -> None:
         ("postgres", "DATABASE_UNAVAILABLE")
     ]
     assert problem["retryable"] is True
-
-
-async def test_concurrent_reads_of_one_quote_share_reads_of_redis(
-    embedded_redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Here it is the number of reads that counts, on however busy a machine.
-    monkeypatch.setattr(quotes, "CALL_TIMEOUT_S", 10.0)
-    redis = Redis.from_url(embedded_redis_url)
-    other = Redis.from_url(embedded_redis_url)
-
-    async def reads_so_far() -> int:
-        stats: dict[str, Any] = await other.info("commandstats")
-        return int(stats.get("cmdstat_mget", {}).get("calls", 0))
-
-    try:
-        await other.set(quote_key("BTC-USD"), b"1", px=60_000)
-        await redis.ping()
-        before = await reads_so_far()
-        await other.client_pause(100)
-        reader = QuoteReader(redis)
-        answers = await asyncio.gather(*(reader.read(["BTC-USD"]) for _ in range(500)))
-        assert answers == [[b"1"]] * 500
-        assert await reader.read(["ETH-USD", "BTC-USD"]) == [None, b"1"]
-        assert await reads_so_far() - before == 2
-    finally:
-        await redis.aclose()
-        await other.aclose()

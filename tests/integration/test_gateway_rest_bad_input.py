@@ -1,7 +1,7 @@
 """What should not be sent to REST, line by line: a documented 4xx, and nothing happened."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -11,21 +11,13 @@ from redis.asyncio import Redis
 
 from api.problems import SPECS
 from api.table import ENDPOINTS
-from tests.integration.auth_kit import CHAIN, Wallet, migrated, running
+from tests.integration.auth_kit import CHAIN, Wallet, running
 from tests.integration.gateway_kit import Rig
 from tests.integration.test_gateway_rest import PROBLEM_FIELDS
 
 OWNER = "0x52908400098527886E0F7030069857D2E4169EE7"
 TRUTH = ("accounts", "sessions", "refresh_tokens")
 DOCUMENTED = {(item.method, item.path): item.codes for item in ENDPOINTS}
-
-
-@pytest.fixture(scope="module")
-def database_url(
-    embedded_postgres_dsn: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    with migrated(embedded_postgres_dsn, tmp_path_factory.mktemp("bad") / "migrations") as url:
-        yield url
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Routes and guarded quotes through the gateway, over real Redis and Postgres."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -11,7 +10,6 @@ import pytest
 from db.guarded_quotes import read
 from tests.integration.auth_kit import Wallet, running
 from tests.integration.gateway_kit import NO_DATABASE, Rig, running_gateway
-from tests.integration.orders_kit import schema
 from tests.integration.test_gateway_ladders import CHEAP, LADDER, depth, pool
 from tests.integration.test_gateway_rest import check_problem
 
@@ -24,14 +22,6 @@ BODY = {
     "leverage": "10",
 }
 ROUTE = "dydx:dydx-mainnet-1:-:USDC"
-
-
-@pytest.fixture(scope="module")
-def database_url(embedded_postgres_dsn: str) -> Iterator[str]:
-    with asyncio.Runner() as runner:
-        context = schema(embedded_postgres_dsn)
-        yield runner.run(context.__aenter__())
-        runner.run(context.__aexit__(None, None, None))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from tests.integration.raw_dydx import Sandbox
 from tests.integration.test_gateway_ladders import CHEAP, LADDER, depth, pool
 from tests.integration.test_gateway_rest import check_problem
 from tests.integration.test_gateway_routing import ROUTE, ask
+from tests.servers import LOOPBACK
 
 QUOTES = "/v1/guarded-quotes"
 
@@ -42,7 +43,7 @@ async def rig(
     embedded_redis_url: str, url: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Rig]:
     monkeypatch.setattr("api.routing.screens.KEPT_S", 0.0)
-    screens = {VenueId("dydx"): DydxScreen(str(sandbox.rest.base_url))}
+    screens = {VenueId("dydx"): DydxScreen(str(sandbox.rest.base_url), LOOPBACK)}
     async with running(embedded_redis_url, url, screens=screens) as found:
         await found.feed.ladder(LADDER, depth(pool(CHEAP)))
         yield found
@@ -105,7 +106,7 @@ async def test_the_standing_of_an_address(rig: Rig, sandbox: Sandbox, url: str) 
 async def test_a_venue_that_says_nothing_leaves_nobody_out(
     embedded_redis_url: str, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    screens = {VenueId("dydx"): DydxScreen("http://127.0.0.1:1")}
+    screens = {VenueId("dydx"): DydxScreen("http://127.0.0.1:1", LOOPBACK)}
     async with running(embedded_redis_url, url, screens=screens) as rig:
         await rig.feed.ladder(LADDER, depth(pool(CHEAP)))
         assert await why_not(rig) is None

@@ -1,11 +1,7 @@
 """What was signed, given to the gateway over real Redis and Postgres."""
 
-import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-
-import pytest
 
 from db import order_steps, tx_attempts
 from db.instants import instant
@@ -15,7 +11,7 @@ from execution.store import record
 from runtime.clock import wall_us
 from tests.integration.auth_kit import Wallet, issue_codes, running
 from tests.integration.gateway_kit import Rig
-from tests.integration.orders_kit import ADDRESS, schema
+from tests.integration.orders_kit import ADDRESS
 from tests.integration.test_gateway_rest import check_problem
 from tests.integration.trading_kit import (
     SEAL,
@@ -27,25 +23,6 @@ from tests.integration.trading_kit import (
     submit,
     trader,
 )
-
-
-@pytest.fixture(scope="module")
-def url(embedded_postgres_dsn: str) -> Iterator[str]:
-    with asyncio.Runner() as runner:
-        context = schema(embedded_postgres_dsn)
-        yield runner.run(context.__aenter__())
-        runner.run(context.__aexit__(None, None, None))
-
-
-@pytest.fixture
-async def rig(embedded_redis_url: str, url: str) -> AsyncIterator[Rig]:
-    async with running(embedded_redis_url, url, seal=SEAL) as found:
-        yield found
-
-
-@pytest.fixture
-async def me(rig: Rig, url: str) -> Trader:
-    return await trader(rig, url)
 
 
 async def test_what_was_signed_is_sealed_and_told_once(me: Trader) -> None:
@@ -117,7 +94,9 @@ def unaddressed(me: Trader) -> str:
     return "0x" + bytes(me.wallet.key.sign_transaction(fields).raw_transaction).hex()
 
 
-async def test_a_hash_is_kept_for_the_executor_to_prove(me: Trader, rig: Rig, url: str) -> None:
+async def test_a_hash_is_kept_for_the_executor_to_prove(
+    me: Trader, rig: Rig, database_url: str
+) -> None:
     made, tx_hash = await me.order(), "0x" + uuid.uuid4().hex.upper() * 2
     await prepare(me, made["id"])
     answer = await submit(me, made["id"], None, tx_hash=tx_hash)
@@ -126,7 +105,7 @@ async def test_a_hash_is_kept_for_the_executor_to_prove(me: Trader, rig: Rig, ur
     assert attempt["tx_hash"] == tx_hash.lower()
     again = await submit(me, made["id"], None, tx_hash=tx_hash.lower())
     assert again.json() == answer.json()
-    other = await trader(rig, url)
+    other = await trader(rig, database_url)
     theirs = await other.order()
     await prepare(other, theirs["id"])
     refused = await submit(other, theirs["id"], None, tx_hash=tx_hash)
@@ -169,10 +148,10 @@ async def test_only_the_step_of_now_is_taken(me: Trader) -> None:
 
 
 async def test_without_a_key_to_seal_with_hashes_alone_are_taken(
-    embedded_redis_url: str, url: str
+    embedded_redis_url: str, database_url: str
 ) -> None:
-    async with running(embedded_redis_url, url) as rig:
-        me = await trader(rig, url)
+    async with running(embedded_redis_url, database_url) as rig:
+        me = await trader(rig, database_url)
         made = await me.order()
         await prepare(me, made["id"])
         check_problem(await submit(me, made["id"], sign(me)), 503, "SEALING_OFF")

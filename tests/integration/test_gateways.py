@@ -4,17 +4,12 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-import httpx
-import orjson
 import pytest
 
-from perptape.ports import listeners
 from tests.integration.followers import Following
 from tests.integration.gateway_kit import Feed, eventually
-from tests.integration.program_kit import Program
 from tests.integration.siblings_kit import Process, beating_feed, gateway_processes
 from tests.protocol.test_javascript import POLLING, UPGRADE, WEBSOCKET, free_port
-from tests.servers import open_folder
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -96,40 +91,3 @@ async def test_a_killed_gateway_loses_only_its_own_sockets(
         for follower in [*kept, *lost, polling]:
             await follower.hears(seq)
         assert [follower.losses for follower in kept] == [0] * len(kept)
-
-
-def test_the_program_runs_as_many_as_it_is_told(
-    embedded_redis_url: str, embedded_postgres_dsn: str
-) -> None:
-    with open_folder() as folder:
-        program = Program(folder / "data")
-        program.env |= {
-            "REDIS_URL": embedded_redis_url,
-            "DATABASE_URL": embedded_postgres_dsn,
-            "PERP_RPC_URLS_42161": "http://127.0.0.1:1",
-            "PERP_GATEWAYS": "3",
-            "PERP_HOST_NAME": "east-1",
-        }
-        try:
-            program.start()
-            # From the first moment connections are dealt out among all.
-            assert listeners(program.http_port) == 3
-            assert len(program.runtime["pids"]["gateway"]) == 3
-            seen: set[str] = set()
-            while len(seen) < 3:
-                opened = httpx.get(f"{program.url}/socket.io/?EIO=4&transport=polling").text
-                sid = orjson.loads(opened[1:])["sid"]
-                seen.add(sid.rpartition(".")[0])
-                # Each request by a connection of its own, so at any of them.
-                for _ in range(4):
-                    url = f"{program.url}/socket.io/?EIO=4&transport=polling&sid={sid}"
-                    assert httpx.post(url, content="3").text == "ok"
-            assert seen == {"east-1.1", "east-1.2", "east-1.3"}
-            page = httpx.get(program.runtime["metrics_url"]).text
-            for worker in ("1", "2", "3"):
-                labels = f'role="gateway",transport="polling",worker="{worker}"'
-                assert f"perptape_sockets_open{{{labels}}}" in page
-                assert f'perptape_role_up{{role="gateway",worker="{worker}"}} 1.0' in page
-        finally:
-            program.stop()
-            program.end()

@@ -6,6 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+from web3.exceptions import ContractLogicError
 
 from connectors.base.order_tag import order_tag, tag_of
 from connectors.base.orders import (
@@ -21,7 +24,7 @@ from connectors.base.orders import (
 )
 from connectors.gmx.orders.builder import GmxOrders
 from domain.orders import Brackets
-from domain.outcomes import Cancelled, Executed, Frozen, Resting, Updated, VenueOutcome
+from domain.outcomes import Cancelled, Claimed, Executed, Frozen, Resting, Updated, VenueOutcome
 from sandbox.chain.places import ACCOUNTS, ARBITRUM, BASE_FEE_WEI
 from tests.integration.chain_kit import Stage, staged
 from tests.unit.connectors.gmx.orders import kit as k
@@ -55,8 +58,25 @@ class Trader:
             tuple(self.answer(call) for call in self.builder.reads(request)),
         )
 
-    def answer(self, call: Call) -> bytes:
-        return bytes(self.stage.web3.eth.call({"to": call.to, "data": call.data}))  # type: ignore[typeddict-item]
+    def answer(self, call: Call) -> bytes | None:
+        asked: Any = {"to": call.to, "data": call.data, "from": call.sender or OWNER}
+        try:
+            return bytes(self.stage.web3.eth.call(asked))
+        except ContractLogicError:
+            return None
+
+    def owe(self, name: str, units: int, *hour: int) -> None:
+        """Writes what OWNER can claim of USDC in the pool."""
+        types = ["bytes32", "address", "address", *["uint256"] * len(hour), "address"]
+        base = keccak(encode(["string"], [name]))
+        key = keccak(encode(types, [base, k.ETH_USDC, k.USDC, *hour, OWNER]))
+        data = keccak(text="setUint(bytes32,uint256)")[:4] + encode(
+            ["bytes32", "uint256"], [key, units]
+        )
+        store = self.builder.reads(claim())[0].to
+        fees = {"maxFeePerGas": FEE_PER_GAS, "maxPriorityFeePerGas": 0}
+        sent: Any = {"from": OWNER, "to": store, "data": data, **fees}
+        self.stage.web3.eth.wait_for_transaction_receipt(self.stage.web3.eth.send_transaction(sent))
 
     def refused(self, request: OrderRequest) -> list[str]:
         found = self.builder.check(request, self.facts(request))
@@ -122,6 +142,12 @@ class Trader:
         asked |= {"value": hex(step.value_wei), "gas": hex(step.gas)} | changes
         answer: Any = self.stage.web3.provider.make_request("eth_call", [asked, "latest"])  # type: ignore[arg-type]
         return self.builder.reason(bytes.fromhex(answer["error"]["data"][2:])).code
+
+
+def claim(*hours: int) -> Place:
+    """Of all that OWNER is due in the pool."""
+    kept = tuple(f"{k.USDC}:{hour}" for hour in hours)
+    return replace(k.place(k.claim_intent(), collateral_amount=None), owner=OWNER, kept=kept)
 
 
 @pytest.fixture(scope="module")
@@ -255,3 +281,33 @@ def test_reverts_are_said_in_words(trader: Trader) -> None:
     assert trader.revert(order, gasPrice=dearer) == "KEEPER_FEE"
     less = hex(order.value_wei - 1)
     assert trader.revert(order, value=less) != "KEEPER_FEE"
+
+
+def test_what_is_due_is_paid_once(trader: Trader) -> None:
+    """Of two hours one is past the delay."""
+    now_s: Any = trader.stage.web3.eth.get_block("latest")["timestamp"]
+    old, young = now_s // 3600 - 5 * 24 - 1, now_s // 3600
+    usdc = trader.stage.token("USDC").functions.balanceOf(OWNER)
+    before = usdc.call()
+    assert trader.refused(claim(old, young)) == ["NOTHING"]
+    trader.owe("CLAIMABLE_COLLATERAL_AMOUNT", 7_000_000, young)
+    assert trader.refused(claim(old, young)) == ["TOO_EARLY"]
+    trader.owe("CLAIMABLE_COLLATERAL_AMOUNT", 3_000_000, old)
+    trader.owe("CLAIMABLE_FUNDING_AMOUNT", 12_500_000)
+    told = trader.run(claim(old, young))
+    assert all(isinstance(item, Claimed) and item.account == OWNER for item in told)
+    assert [
+        (item.kind, item.symbol, item.amount) for item in told if isinstance(item, Claimed)
+    ] == [
+        ("funding", "USDC", Decimal("12.5")),
+        ("impact", "USDC", Decimal(3)),
+    ]
+    assert len({item.ref for item in told}) == 1
+    assert usdc.call() - before == 15_500_000
+    assert trader.refused(claim(old, young)) == ["TOO_EARLY"]
+    assert trader.refused(claim(old)) == ["NOTHING"]
+    # An operator of GMX lets go of a half before its time.
+    trader.owe("CLAIMABLE_COLLATERAL_FACTOR", 5 * 10**29, young)
+    [half] = trader.run(claim(old, young))
+    assert isinstance(half, Claimed)
+    assert (half.kind, half.amount) == ("impact", Decimal("3.5"))

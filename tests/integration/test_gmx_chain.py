@@ -25,7 +25,7 @@ from connectors.gmx.state import GmxState
 from perptape.embedded_anvil import EmbeddedAnvil
 from perptape.layout import chain_settings
 from tests.integration.feed_kit import Feed, Tape, feeds, listening, sandbox, until
-from tests.servers import open_folder, prepared, started
+from tests.servers import LOOPBACK, open_folder, prepared, started
 
 CHAIN = 42161
 EMITTER = "0xC8ee91A54287DB53897056e12D9819156D3822Fb"
@@ -117,7 +117,7 @@ async def test_trades_are_what_the_receipts_say(
 
 async def test_what_an_order_costs_is_what_the_chain_says(chain: Chain) -> None:
     node = Web3(Web3.HTTPProvider(chain.server.url))
-    state, nodes = GmxState(), Nodes([chain.server.url])
+    state, nodes = GmxState(), Nodes([chain.server.url], LOOPBACK)
     store = contracts(CHAIN, "v2.2c", {})["DATA_STORE"]
     session = GasSession(state, CHAIN, store, lambda _now: None, 0)
     session.advance(0)

@@ -19,6 +19,7 @@ from domain.ids import SourceId
 from domain.market import Market
 from runtime.clock import mono_ns
 from tests.integration.raw_gmx import Sandbox, until
+from tests.servers import LOOPBACK
 
 
 class Running:
@@ -44,7 +45,7 @@ class Running:
 @asynccontextmanager
 async def running(url: str) -> AsyncIterator[Running]:
     chain = Chain(42161, (), contracts(42161, "v2.2c", {}))
-    connector = GmxConnector([url], chain, market_map.load(), [url])
+    connector = GmxConnector([url], LOOPBACK, chain, market_map.load(), [url])
     markets = await connector.load_markets()
     found = Running(connector, markets)
     drivers = [SourceDriver(source, found.take) for source in connector.sources(markets)]

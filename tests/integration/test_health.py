@@ -15,6 +15,7 @@ from runtime.channels import ORDERS_DEAD_STREAM, ORDERS_GROUP, ORDERS_STREAM
 from tests import servers
 from tests.integration.gateway_kit import Rig, eventually, running_gateway
 from tests.integration.test_gateway_rest import check_problem
+from tests.servers import LOOPBACK
 
 CHAIN = 42161
 FACTS = {"status", "cause", "since", "impact", "action"}
@@ -79,6 +80,7 @@ async def test_who_executes_orders_is_seen_by_its_reading(
         data = await data_of(rig, "executor")
         assert (data["status"], data["workers"], data["pending"]) == ("ok", 1, 1)
         assert data["dead_letters"] == 1
+        assert data["held"] is None
         monkeypatch.setattr("api.executor_health.SILENT_MS", -1)
         gone = (await rig.http.get("/health/executor")).json()["health"]
         assert (gone["status"], gone["workers"], gone["pending"]) == ("down", 0, 1)
@@ -122,7 +124,7 @@ def node_url() -> Iterator[str]:
 async def test_nodes_are_asked_and_shown_without_what_their_urls_hide(node_url: str) -> None:
     dead = "http://user:hidden@127.0.0.1:1/hidden"
     ws = node_url.replace("http", "ws")
-    health = RpcHealth({CHAIN: f"{node_url}/?key=hidden,{dead},{ws}", 137: node_url})
+    health = RpcHealth({CHAIN: f"{node_url}/?key=hidden,{dead},{ws}", 137: node_url}, LOOPBACK)
     said = await health.report()
     assert "hidden" not in str(said)
     assert said["status"] == "degraded"
@@ -137,7 +139,7 @@ async def test_nodes_are_asked_and_shown_without_what_their_urls_hide(node_url: 
 
 
 async def test_all_nodes_of_all_chains_answer(node_url: str) -> None:
-    said = await RpcHealth({CHAIN: node_url}).report()
+    said = await RpcHealth({CHAIN: node_url}, LOOPBACK).report()
     assert (said["status"], said["cause"], said["impact"]) == ("ok", None, None)
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,27 +17,12 @@ from db import wallets as stored_wallets
 from runtime.channels import link_key
 from tests.dydx_wallet import DydxWallet
 from tests.integration.account_kit import ACCOUNT, append, numbers_of, wire
-from tests.integration.auth_kit import Wallet, issue_codes, migrated, running, session
+from tests.integration.auth_kit import Wallet, issue_codes, session
 from tests.integration.gateway_kit import Rig
 from tests.integration.test_gateway_rest import check_problem
 
 MADE = {"name": "x", "scopes": ["read"]}
 NOBODY = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture(scope="module")
-def database_url(
-    embedded_postgres_dsn: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("identity") / "migrations"
-    with migrated(embedded_postgres_dsn, folder) as url:
-        yield url
-
-
-@pytest.fixture
-async def rig(embedded_redis_url: str, database_url: str) -> AsyncIterator[Rig]:
-    async with running(embedded_redis_url, database_url) as running_rig:
-        yield running_rig
 
 
 @pytest.fixture

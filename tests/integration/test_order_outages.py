@@ -21,7 +21,7 @@ from perptape.embedded_redis import EmbeddedRedis
 from runtime.channels import ORDERS_STREAM, nonce_key
 from tests.integration.auth_kit import Wallet, running
 from tests.integration.gateway_kit import eventually
-from tests.integration.orders_kit import accepted, pool_of, schema
+from tests.integration.orders_kit import accepted, pool_of
 from tests.integration.outage_kit import Mortal, pipeline, post_all
 from tests.integration.test_gateway_rest import check_problem
 from tests.integration.trading_kit import PATH, SEAL, Trader, trader
@@ -42,14 +42,6 @@ def redis_server() -> Iterator[Mortal]:
 def postgres_server() -> Iterator[Mortal]:
     with open_folder() as folder, ExitStack() as stack:
         yield Mortal(EmbeddedPostgres, folder, stack)
-
-
-@pytest.fixture(scope="module")
-def database_url(embedded_postgres_dsn: str) -> Iterator[str]:
-    with asyncio.Runner() as runner:
-        context = schema(embedded_postgres_dsn)
-        yield runner.run(context.__aenter__())
-        runner.run(context.__aexit__(None, None, None))
 
 
 # Redis --------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Orders in a real Postgres: accepted once, changed by who holds the lease, rebuilt from facts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -33,30 +33,21 @@ from tests.integration.orders_kit import (
     order,
     place,
     resting,
-    schema,
 )
 
 KEY = Request("key", b"\x01" * 32)
 WAITS = replace(INTENT, type="limit", limit_price=Decimal(95_000))
 
 
-@pytest.fixture(scope="module")
-def url(embedded_postgres_dsn: str) -> Iterator[str]:
-    with asyncio.Runner() as runner:
-        context = schema(embedded_postgres_dsn)
-        yield runner.run(context.__aenter__())
-        runner.run(context.__aexit__(None, None, None))
-
-
 @pytest.fixture
-async def connection(url: str) -> AsyncIterator[asyncpg.Connection]:
-    async with opened(url) as found:
+async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    async with opened(database_url) as found:
         yield found
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[asyncpg.Connection]:
-    found = await asyncpg.connect(url)
+async def opened(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    found = await asyncpg.connect(database_url)
     try:
         yield found
     finally:
@@ -85,8 +76,8 @@ async def test_an_order_is_read_as_it_was_accepted(connection: asyncpg.Connectio
     assert await count(connection, "outbox", new.id) == 1
 
 
-async def test_a_hundred_requests_with_one_key_are_one_order(url: str) -> None:
-    async with opened(url) as connection:
+async def test_a_hundred_requests_with_one_key_are_one_order(database_url: str) -> None:
+    async with opened(database_url) as connection:
         account_id = await account(connection, 100)
     gate = asyncio.Semaphore(20)
     request = Request("once", b"\x07" * 32)
@@ -94,7 +85,7 @@ async def test_a_hundred_requests_with_one_key_are_one_order(url: str) -> None:
     async def ask(number: int) -> Answer | str:
         new = order(account_id)
         answer = Answer(202, f"order {number}".encode(), None)
-        async with gate, opened(url) as connection:
+        async with gate, opened(database_url) as connection:
             try:
                 return await accept(connection, new, request, answer)
             except InputError as error:
@@ -102,7 +93,7 @@ async def test_a_hundred_requests_with_one_key_are_one_order(url: str) -> None:
 
     found = set(await asyncio.gather(*(ask(number) for number in range(100))))
     assert len(found - {"IDEMPOTENCY_IN_PROGRESS"}) == 1
-    async with opened(url) as connection:
+    async with opened(database_url) as connection:
         sql = "SELECT count(*) FROM orders WHERE account_id = $1"
         assert await connection.fetchval(sql, account_id) == 1
 
@@ -119,10 +110,10 @@ async def test_a_key_means_one_request_of_one_account(connection: asyncpg.Connec
 
 
 async def test_while_a_request_runs_another_with_its_key_is_told_so(
-    url: str, connection: asyncpg.Connection
+    database_url: str, connection: asyncpg.Connection
 ) -> None:
     account_id = await account(connection, 3)
-    async with opened(url) as other:
+    async with opened(database_url) as other:
         async with connection.transaction():
             await accept(connection, order(account_id), KEY)
             with pytest.raises(InputError) as refused:

@@ -31,7 +31,7 @@ from perptape.embedded_redis import EmbeddedRedis
 from runtime import events
 from runtime.channels import ORDERS_DEAD_STREAM, ORDERS_GROUP, ORDERS_STREAM
 from runtime.redis import subscriber_client
-from tests.integration.orders_kit import LONG, NOW, accepted, pool_of, schema
+from tests.integration.orders_kit import LONG, NOW, accepted, pool_of
 from tests.servers import running
 
 NOTHING = timedelta(0)
@@ -43,14 +43,6 @@ def redis_url() -> Iterator[str]:
     """One of its own: it is emptied."""
     with running(EmbeddedRedis) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def database_url(embedded_postgres_dsn: str) -> Iterator[str]:
-    with asyncio.Runner() as runner:
-        context = schema(embedded_postgres_dsn)
-        yield runner.run(context.__aenter__())
-        runner.run(context.__aexit__(None, None, None))
 
 
 @dataclass

@@ -12,6 +12,7 @@ from domain.ids import VenueId
 from runtime.settings import Settings
 from sandbox.chain.places import TOKENS
 from tests.integration.chain_kit import Stage, staged
+from tests.servers import LOOPBACK
 
 CHAIN = 42161
 PATIENT_S = 20.0
@@ -28,7 +29,7 @@ async def test_a_wallet_is_read_in_one_batch(stage: Stage) -> None:
     usdc = TOKENS[CHAIN]["USDC"].address
     allowed = spenders(Settings())
     grants = [Grant(usdc, allowed[VenueId(venue), CHAIN]) for venue in ("gmx", "gains")]
-    reader = WalletReader({CHAIN: stage.url}, PATIENT_S)
+    reader = WalletReader({CHAIN: stage.url}, LOOPBACK, PATIENT_S)
     try:
         rich = (await reader.read(stage.trader, {CHAIN: grants}))[CHAIN]
         token = stage.token("USDC").functions
@@ -49,7 +50,7 @@ async def test_a_wallet_is_read_in_one_batch(stage: Stage) -> None:
 
 
 async def test_a_second_question_is_answered_from_what_is_kept(stage: Stage) -> None:
-    reader = WalletReader({CHAIN: stage.url}, PATIENT_S)
+    reader = WalletReader({CHAIN: stage.url}, LOOPBACK, PATIENT_S)
     try:
         first = await reader.read(NOBODY, {CHAIN: []})
         stage.rpc("anvil_setBalance", NOBODY, hex(5))
@@ -70,8 +71,8 @@ async def test_nodes_of_no_use_say_nothing_and_cost_little(stage: Stage) -> None
     server = await asyncio.start_server(hang, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     hanging, nothing = f"http://127.0.0.1:{port}", "http://127.0.0.1:9"
-    bad = WalletReader({CHAIN: hanging, 137: stage.url, 8453: nothing})
-    good = WalletReader({CHAIN: f"{hanging},{stage.url}"}, PATIENT_S)
+    bad = WalletReader({CHAIN: hanging, 137: stage.url, 8453: nothing}, LOOPBACK)
+    good = WalletReader({CHAIN: f"{hanging},{stage.url}"}, LOOPBACK, PATIENT_S)
     try:
         assert await bad.read(NOBODY, {CHAIN: [], 137: [], 8453: [], 1: []}) == {}
         assert (await good.read(NOBODY, {CHAIN: []}))[CHAIN].native_wei == 0

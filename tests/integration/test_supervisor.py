@@ -13,6 +13,7 @@ import httpx
 import orjson
 import pytest
 
+from perptape.ports import listeners
 from tests.integration.program_kit import BACK_S, READY_S, Program, until
 from tests.servers import open_folder
 
@@ -83,7 +84,8 @@ def test_a_second_one_is_refused(program: Program) -> None:
 def test_whatever_is_killed_comes_back(program: Program, role: str) -> None:
     program.query("CREATE TABLE IF NOT EXISTS kept AS SELECT 7 AS x")
     program.redis().set("kept", "7")
-    time.sleep(1.2)  # appendfsync everysec
+    if role == "redis":
+        time.sleep(1.2)  # appendfsync everysec
     old = program.pid(role)
     os.kill(old, signal.SIGKILL)
     program.new_pid(role, old)
@@ -187,21 +189,51 @@ def test_settings_that_cannot_be(shared: Program) -> None:
     assert message.startswith("the data dir /dev/null/data cannot be used: Not a directory")
 
 
-def test_servers_of_the_user_replace_ours(
-    embedded_redis_url: str, embedded_postgres_dsn: str
-) -> None:
+@pytest.fixture(scope="module")
+def on_own_servers(embedded_redis_url: str, embedded_postgres_dsn: str) -> Iterator[Program]:
+    """On servers of its user, with three gateways."""
     with open_folder() as folder:
         program = Program(folder / "data")
         program.env |= {"REDIS_URL": embedded_redis_url, "DATABASE_URL": embedded_postgres_dsn}
         program.env |= {f"PERP_RPC_URLS_{chain}": "http://127.0.0.1:1" for chain in CHAINS}
-        program.start()
+        program.env |= {"PERP_GATEWAYS": "3", "PERP_HOST_NAME": "east-1"}
         try:
-            assert set(program.runtime["pids"]) == {"supervisor", *ROLES}
-            assert program.runtime["redis_url"] == embedded_redis_url
-            assert program.runtime["database_url"] == embedded_postgres_dsn
-            urls = program.runtime["rpc_urls"]
-            assert urls == {str(chain): ["http://127.0.0.1:1"] for chain in CHAINS}
-            assert program.runtime["sandbox"]["contracts"] == {}
-            assert program.works()
-        finally:
+            program.start()
+            yield program
             program.stop()
+        finally:
+            program.end()
+
+
+def test_the_program_runs_as_many_gateways_as_it_is_told(on_own_servers: Program) -> None:
+    program = on_own_servers
+    # From the first moment connections are dealt out among all.
+    assert listeners(program.http_port) == 3
+    assert len(program.runtime["pids"]["gateway"]) == 3
+    seen: set[str] = set()
+    while len(seen) < 3:
+        opened = httpx.get(f"{program.url}/socket.io/?EIO=4&transport=polling").text
+        sid = orjson.loads(opened[1:])["sid"]
+        seen.add(sid.rpartition(".")[0])
+        # Each request by a connection of its own, so at any of them.
+        for _ in range(4):
+            url = f"{program.url}/socket.io/?EIO=4&transport=polling&sid={sid}"
+            assert httpx.post(url, content="3").text == "ok"
+    assert seen == {"east-1.1", "east-1.2", "east-1.3"}
+    page = httpx.get(program.runtime["metrics_url"]).text
+    for worker in ("1", "2", "3"):
+        labels = f'role="gateway",transport="polling",worker="{worker}"'
+        assert f"perptape_sockets_open{{{labels}}}" in page
+        assert f'perptape_role_up{{role="gateway",worker="{worker}"}} 1.0' in page
+
+
+def test_servers_of_the_user_replace_ours(
+    on_own_servers: Program, embedded_redis_url: str, embedded_postgres_dsn: str
+) -> None:
+    runtime = on_own_servers.runtime
+    assert set(runtime["pids"]) == {"supervisor", *ROLES}
+    assert runtime["redis_url"] == embedded_redis_url
+    assert runtime["database_url"] == embedded_postgres_dsn
+    assert runtime["rpc_urls"] == {str(chain): ["http://127.0.0.1:1"] for chain in CHAINS}
+    assert runtime["sandbox"]["contracts"] == {}
+    assert on_own_servers.works()

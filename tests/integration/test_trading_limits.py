@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -20,19 +20,11 @@ from perptape import desk_commands
 from perptape.errors import StartError
 from tests.integration.auth_kit import running
 from tests.integration.gateway_kit import Rig
-from tests.integration.orders_kit import NOW, accepted, schema
+from tests.integration.orders_kit import NOW, accepted
 from tests.integration.test_gateway_ladders import CHEAP, LADDER, depth, pool
 from tests.integration.test_gateway_rest import check_problem
 from tests.integration.test_gateway_routing import BODY, ROUTE
 from tests.integration.trading_kit import CLOSE, SEAL, Trader, prepare, sign, submit, trader
-
-
-@pytest.fixture(scope="module")
-def database_url(embedded_postgres_dsn: str) -> Iterator[str]:
-    with asyncio.Runner() as runner:
-        context = schema(embedded_postgres_dsn)
-        yield runner.run(context.__aenter__())
-        runner.run(context.__aexit__(None, None, None))
 
 
 @pytest.fixture

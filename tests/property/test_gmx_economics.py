@@ -26,10 +26,11 @@ def same(
     ladder: LadderArrays,
     place: tuple[int, int, int],
     pool: GmxInputs,
+    beyond_tick: float,
 ) -> None:
-    """Within the tick of the contracts, or to eleven digits where it has more. Where an impact is a
-    whole number of the token's smallest units but for the last digits of the contract's power, the
-    fills may differ by that unit."""
+    """Within the tick of the contracts, and ``beyond_tick`` of the price where it has more digits.
+    Where an impact is a whole number of the token's smallest units but for the last digits of the
+    contract's power, the fills may differ by that unit."""
     assert ladder.reason is not None
     if isinstance(exact, UnpricedPool):
         assert ladder.reason[place] == exact.reason
@@ -40,20 +41,22 @@ def same(
     price, size = float(exact.price), float(exact.notional_usd)
     error = abs(ladder.price[place] - price)
     fills = size / ladder.price[place] - size / price
-    assert error <= 1e-30 / unit + 1e-11 * price or abs(fills) < 1.5 * unit
+    assert error <= 1e-30 / unit + beyond_tick * price or abs(fills) < 1.5 * unit
     worst_bps = 1.001e4 * error / (index.mid_usd_e30 * 1e-30 / unit) + 1e-7
     assert abs(ladder.impact_bps[place] - float(exact.impact_bps)) <= worst_bps
     assert abs(ladder.spread_bps[place] - float(exact.spread_bps)) <= 1e-9
     assert abs(ladder.fee_bps[place] - float(exact.fee_bps)) <= 1e-9
 
 
-def agree(pools: Sequence[GmxInputs], sizes_usd: Sequence[Decimal]) -> None:
+def agree(
+    pools: Sequence[GmxInputs], sizes_usd: Sequence[Decimal], beyond_tick: float = 1e-11
+) -> None:
     ladder = ECONOMICS.ladder(pools, np.array([float(size) for size in sizes_usd]))
     for side_place, side in enumerate(SIDES):
         for pool_place, pool in enumerate(pools):
             for size_place, size in enumerate(sizes_usd):
                 exact = ECONOMICS.price("pool", pool, side, size)
-                same(exact, ladder, (side_place, pool_place, size_place), pool)
+                same(exact, ladder, (side_place, pool_place, size_place), pool, beyond_tick)
 
 
 def test_ladders_agree_with_the_contracts_states() -> None:
@@ -99,6 +102,37 @@ def test_more_costs_more(inputs: GmxInputs, side: OrderSide, size: int, more: in
     # A unit of the price, and one of the token's smallest units for either size.
     assert worse >= -small.price * Decimal("1e-11")
     assert large.fee_bps >= small.fee_bps
+
+
+def test_a_small_trade_in_a_large_imbalance_agrees() -> None:
+    """The impact is the difference of two powers that have all but their last digits in common."""
+    factor, square = 10**21, 2 * 10**30
+    config = replace(
+        s.BASE.config,
+        impact_factor_e30=Signed(factor, factor),
+        impact_exponent_e30=Signed(square, square),
+    )
+    index = PriceRange(10**12, 10**12)
+    given = [
+        o.inputs(
+            v.Given(
+                replace(config, interest_in_tokens=in_tokens),
+                replace(
+                    s.with_interest(s.BASE.state, index, long_usd, short_usd, None),
+                    pool_units=ByToken(10**30, 10**20),
+                ),
+                replace(s.BASE.prices, index=index, long_token=index),
+            ),
+            18,
+        )
+        for in_tokens in (True, False)
+        for long_usd, short_usd in (
+            (98_765_432 * USD + 7, 0),
+            (0, 98_765_432 * USD + 7),
+            (98_765_432 * USD + 7, 12_345_678 * USD),
+        )
+    ]
+    agree(given, [Decimal(size) for size in (100, 137, 1_000, 9_999, 100_000)], 1e-13)
 
 
 def test_gains_are_capped_by_losses() -> None:

@@ -10,9 +10,11 @@ from domain.errors import InvariantViolation
 from domain.orders import TRANSITIONS, Reason
 from domain.outcomes import (
     Cancelled,
+    Claimed,
     EventPlace,
     Executed,
     Frozen,
+    Kept,
     Mined,
     Outcome,
     Resting,
@@ -52,13 +54,15 @@ def fact(kind: int, at: int) -> Outcome:
         Cancelled(where, "0xa", "k", WHY, by_user=False),
         Frozen(where, "0xa", "k", WHY, needs_update=True),
         Updated(where, "0xa", "k"),
+        Claimed(where, "0xa", "k", "funding", "USDC", Decimal(at)),
+        Kept(where, "0xa", "k", "0xt:1", "USDC", Decimal(1)),
     )[kind]
 
 
 # Of each place what is told of it, in the order in which it is: seen, perhaps again and again, and
 # taken back.
 TOLD = st.lists(
-    st.tuples(st.integers(0, 7), st.lists(st.booleans(), min_size=1, max_size=4)),
+    st.tuples(st.integers(0, 9), st.lists(st.booleans(), min_size=1, max_size=4)),
     min_size=1,
     max_size=7,
 )

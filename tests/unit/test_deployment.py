@@ -178,9 +178,10 @@ def metric_names() -> set[str]:
     import aggregator.recorder
     import aggregator.service
     import api.service
+    import execution.service
 
     assert aggregator.service, aggregator.recorder
-    assert api.service
+    assert api.service, execution.service
     found = set()
     for family in prometheus_client.REGISTRY.collect():
         found |= {family.name, *(sample.name for sample in family.samples)}
@@ -195,6 +196,22 @@ def test_alerts_are_of_metrics_that_there_are(metric_names: set[str]) -> None:
     used = {name for rule in rules() for name in re.findall(r"\bperptape_\w+", rule["expr"])}
     assert len(used) > 10
     assert used <= metric_names
+
+
+def test_what_a_monitor_asks_for_is_counted(metric_names: set[str]) -> None:
+    """Request rates, latency by route, sockets, venues and their age, hits of caches, lag of the
+    loop, waits for the pool, latency of Redis and Postgres."""
+    assert metric_names >= {
+        "perptape_http_requests_total",
+        "perptape_http_request_seconds_bucket",
+        "perptape_sockets_open",
+        "perptape_venue_live",
+        "perptape_venue_age_seconds",
+        "perptape_cache_reads_total",
+        "perptape_loop_lag_seconds_bucket",
+        "perptape_pool_wait_seconds_bucket",
+        "perptape_call_seconds_bucket",
+    }
 
 
 def test_every_alert_says_how_urgent_it_is_and_what_it_means() -> None:

@@ -36,6 +36,7 @@ from connectors.gains.orders.calls import (
     UpdateOpenOrder,
     UpdateStopLoss,
     UpdateTakeProfit,
+    WithdrawProfit,
     encode,
 )
 from connectors.gains.orders.entries import Plan
@@ -162,6 +163,8 @@ class GainsOrders:
             pair = self._tables.pair(intent.market)
             return entries.opening(request, pair.index, posted, price_e8, pool)
         trade = self._held(request, answers, posted)
+        if request.claims:
+            return exits.profit(leg, trade, posted)
         if intent.changes_margin:
             return margin.change(intent, leg, trade, posted)
         if intent.intent == "increase":
@@ -208,7 +211,7 @@ class GainsOrders:
     def _step(self, name: StepId, diamond: str, request: OrderRequest, plan: Plan) -> Step:
         call = plan.call
         value = call.collateral if isinstance(call, OpenTrade) and call.native else 0
-        asks = isinstance(call, IncreasePosition | OpenTrade | UpdateLeverage) or (
+        asks = isinstance(call, _ASKING) or (
             isinstance(call, Batch) and not isinstance(call.calls[-1], _EXITS)
         )
         guard = None if plan.guard is None else entries.told(plan.guard, request.intent.side)
@@ -236,6 +239,9 @@ class GainsOrders:
             yield from checks.closing(
                 call, answers.trade(), activated, answers.requests(), pool, collateral
             )
+        elif isinstance(plan.call, WithdrawProfit):
+            trade, requests = answers.trade(), answers.requests()
+            yield from checks.withdrawing(trade, activated, requests, pool)
         elif isinstance(plan.call, UpdateLeverage):
             posted = 0 if request.intent.reduces else answers.units("balance")
             yield from checks.releveraging(
@@ -300,3 +306,5 @@ class GainsOrders:
 
 
 _EXITS: Final = (UpdateTakeProfit, UpdateStopLoss)
+_ASKING: Final = (IncreasePosition, OpenTrade, UpdateLeverage, WithdrawProfit)
+"""By itself, for an oracle's answer."""

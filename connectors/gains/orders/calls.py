@@ -22,6 +22,9 @@ PendingIndex = NewType("PendingIndex", int)
 """Which pending request of a trader: another count, which has nothing to do with trades."""
 
 ZERO_ADDRESS: Final = "0x" + "0" * 40
+MAX_AMOUNT: Final = 2**120 - 1
+"""Of a collateral, as the contract keeps it."""
+
 MAX_CALLS: Final = 20
 """Of a multicall; the contract takes no more."""
 

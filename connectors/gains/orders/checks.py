@@ -227,6 +227,24 @@ def closing(
             yield refusal("InsufficientCollateral")
 
 
+def withdrawing(
+    trade: StoredTrade | None,
+    activated: int,
+    requests: Sequence[StoredRequest],
+    pool: Pool | None,
+) -> Iterator[Refusal]:
+    """Of profit. A request that finds none costs its fee all the same: at a price that is known to
+    bring none it is not asked for. What fees leave of it the contract tells."""
+    if activated == PAUSED:
+        yield refusal("Paused")
+    yield from _position(trade, requests)
+    if trade is None or pool is None:
+        return
+    gained = market_price_e10(pool.mark_e10, pool.state.pair.standing_p) - trade.price_e10
+    if (gained if trade.long else -gained) <= 0:
+        yield Refusal("NOTHING", "the position has no profit to take out")
+
+
 def releveraging(
     posted: int,
     trade: StoredTrade | None,

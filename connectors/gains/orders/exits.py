@@ -5,9 +5,12 @@ market, the take profit and the stop loss alike; a close states it again and lea
 exit that waits sets it.
 """
 
+from math import floor
+
 from connectors.gains.constants import PRICE_MAX_E10
 from connectors.gains.economics.inputs import Pool
 from connectors.gains.orders.calls import (
+    MAX_AMOUNT,
     Batch,
     CloseTrade,
     DecreasePosition,
@@ -16,6 +19,7 @@ from connectors.gains.orders.calls import (
     UpdateClosingSlippage,
     UpdateStopLoss,
     UpdateTakeProfit,
+    WithdrawProfit,
 )
 from connectors.gains.orders.entries import (
     DEFAULT_SLIPPAGE_E3,
@@ -28,8 +32,10 @@ from connectors.gains.orders.entries import (
 from connectors.gains.orders.guards import MAX_SLIPPAGE_E3, Guard, anchored, guard
 from connectors.gains.orders.reads import StoredTrade
 from connectors.gains.orders.tables import Posted
+from domain import exact
 from domain.errors import InputError
 from domain.orders import OrderIntent, OrderLeg
+from domain.units import power10
 
 
 def stored_slippage_e3(trade: StoredTrade) -> int:
@@ -69,6 +75,21 @@ def closing(
             raise InputError("SIZE", "less than a unit of the collateral")
         call = DecreasePosition(trade.index, share, 0, found.expected_e10)
     return Plan(Batch((UpdateClosingSlippage(trade.index, slippage_e3), call)), 0, found)
+
+
+def profit(leg: OrderLeg, trade: StoredTrade, posted: Posted) -> Plan:
+    """Profit of a position that stays as it is: an amount, or all there is by then. The contract
+    pays no more than there is, and takes the fee of a request whatever that comes to.
+
+    Raises InputError ``COLLATERAL`` for less than a unit.
+    """
+    amount = MAX_AMOUNT
+    if leg.collateral_amount is not None:
+        asked = exact.fraction(leg.collateral_amount) * power10(posted.token.decimals)
+        amount = min(floor(asked), MAX_AMOUNT)
+    if amount <= 0:
+        raise InputError("COLLATERAL", "less than a unit of the collateral")
+    return Plan(WithdrawProfit(trade.index, amount), 0, None)
 
 
 def check_whole(

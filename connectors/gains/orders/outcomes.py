@@ -26,6 +26,7 @@ from domain.errors import VenueProtocolError
 from domain.orders import OrderType, Reason
 from domain.outcomes import (
     Cancelled,
+    Claimed,
     Costs,
     EventPlace,
     Executed,
@@ -44,6 +45,7 @@ _WHOLE_P: Final = 100 * PERCENT
 
 TIMED_OUT: Final = Reason("TIMEOUT", "no oracle answered, and the request was taken back")
 REMOVED: Final = Reason("CANCELLED", "the take profit or stop loss was taken away")
+NOTHING: Final = Reason("NOTHING", "the position had no profit to take out")
 WITHDRAWN: Final = Reason("CANCELLED", "cancelled by its owner")
 
 _EXITS: Final = {
@@ -57,6 +59,7 @@ _ORDERS: Final = (
     e.OrderType.MARKET_PARTIAL_OPEN,
     e.OrderType.MARKET_PARTIAL_CLOSE,
     e.OrderType.UPDATE_LEVERAGE,
+    e.OrderType.PNL_WITHDRAWAL,
 )
 """Requests that are orders of ours."""
 
@@ -112,6 +115,8 @@ class OutcomeReader:
                 return self._resized(place, event)
             case e.Releveraged():
                 return self._releveraged(place, event)
+            case e.Withdrawn():
+                return self._withdrawn(place, event)
             case e.MarketRefused():
                 return self._dropped(place, event.trader, event.request, event.reason)
             case e.TriggerRefused():
@@ -214,6 +219,16 @@ class OutcomeReader:
             completes=True,
             position_ref=str(event.index),
         )
+
+    def _withdrawn(self, place: EventPlace, event: e.Withdrawn) -> Claimed | Cancelled | None:
+        token = self._deployment.by_index(event.collateral_index)
+        if token is None:
+            return None
+        ref = ref_of(REQUEST, event.request.index)
+        if not event.amount:
+            return Cancelled(place, event.trader, ref, NOTHING, by_user=False)
+        amount = _amount(token, event.amount)
+        return Claimed(place, event.trader, ref, "profit", token.symbol, amount)
 
     def _costs(
         self,

@@ -6,7 +6,7 @@ and changes every few seconds, the other from the oracle's prices.
 """
 
 from collections.abc import Sequence
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -190,16 +190,30 @@ def _impact(pool: _Columns[Floats], in_usd: Floats, delta: Floats) -> tuple[Floa
 
 
 def _change(pool: _Columns[Floats], lead: Floats, delta: Floats) -> tuple[Floats, Flags]:
-    after = lead + _SIGNS * delta
+    """A small trade in a large imbalance is the difference of two powers that have all but the last
+    digits in common: on one side of the balance these are not taken from each other."""
+    further = _SIGNS * delta
+    after = lead + further
     start, end = np.abs(lead), np.abs(after)
     crossed: Flags = (after <= 0) != (lead <= 0)
     improved: Flags = end < start
-    gains = crossed | improved
-    losses = crossed | ~improved
-    return _curve(pool, start, gains) - _curve(pool, end, ~losses), improved
-
-
-def _curve(pool: _Columns[Floats], diff: Floats, gains: Flags) -> Floats:
+    aside: Flags = ~crossed & (start >= 1) & (end >= 1)
+    at_start = np.where(
+        crossed | improved,
+        _curve(start, pool.gain_factor, pool.gain_exponent),
+        _curve(start, pool.loss_factor, pool.loss_exponent),
+    )
+    gains = ~crossed & improved
     factor = np.where(gains, pool.gain_factor, pool.loss_factor)
     exponent = np.where(gains, pool.gain_exponent, pool.loss_exponent)
-    return np.where(diff < 1, 0.0, np.power(diff, exponent) * factor)
+    change = at_start - _curve(end, factor, exponent, ~aside)
+    with np.errstate(divide="ignore"):
+        steps = np.log1p(further / lead, out=np.zeros_like(end), where=aside)
+    return np.where(aside, -at_start * np.expm1(exponent * steps), change), improved
+
+
+def _curve(
+    diff: Floats, factor: Floats, exponent: Floats, where: Flags | Literal[True] = True
+) -> Floats:
+    power = np.power(diff, exponent, out=np.zeros(np.broadcast(diff, exponent).shape), where=where)
+    return np.where(diff < 1, 0.0, power * factor)

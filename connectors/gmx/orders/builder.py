@@ -26,7 +26,7 @@ from connectors.gmx.economics.model import Position, PriceRange
 from connectors.gmx.economics.pricing import GmxInputs
 from connectors.gmx.economics.refusal import Refused
 from connectors.gmx.orders import calls as router
-from connectors.gmx.orders import changes, checks, intents, outcomes, reads, verify
+from connectors.gmx.orders import changes, checks, claims, intents, outcomes, reads, verify
 from connectors.gmx.orders.calls import CreateOrder
 from connectors.gmx.orders.keeper_fee import CANCEL_GAS, execution_fee_wei
 from connectors.gmx.orders.prices import tightened, trigger_at_most
@@ -42,6 +42,8 @@ APPROVE_GAS: Final = 150_000
 CREATE_GAS: Final = 3_000_000
 """For each order; creating one took 0.9 to 2.2 M."""
 UPDATE_GAS: Final = 2_000_000
+CLAIM_GAS: Final = 500_000
+"""For each token, and each hour of what was kept."""
 
 _GAS: Final[Mapping[type[router.Call], int]] = {
     router.CreateOrder: CREATE_GAS,
@@ -85,6 +87,8 @@ class GmxOrders:
             return [self._cancel(request, answers)]
         if isinstance(request, Update):
             return [self._update(request, facts, answers)]
+        if request.claims:
+            return [self._claim(request, answers)]
         return self._place(request, facts, answers)
 
     def verify(self, step: Step, transaction: Transaction) -> str | None:
@@ -130,6 +134,17 @@ class GmxOrders:
             )
         )
         return steps
+
+    def _claim(self, request: Place, answers: Answers) -> Step:
+        sent = claims.due(self._tables, request, answers)
+        return Step(
+            "order",
+            self._tables.contracts["EXCHANGE_ROUTER"],
+            0,
+            with_tag(router.encode_all(self._tables.version, sent), request.tag),
+            CLAIM_GAS * sum(len(call.tokens) for call in sent),
+            due=tuple(claims.amounts(self._tables, request, answers)),
+        )
 
     def _approval(self, request: Place, paid: Collateral, units: int) -> Step:
         data = erc20.approve(
@@ -268,7 +283,8 @@ class GmxOrders:
         if isinstance(request, Cancel):
             yield from self._too_early(request, facts, answers)
         elif isinstance(request, Place):
-            yield from self._place_refusals(request, answers)
+            if not request.claims:
+                yield from self._place_refusals(request, answers)
         else:
             orders = self._planned(request, answers)
             pool = self._depth(address(orders[0].market))

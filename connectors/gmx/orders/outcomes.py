@@ -6,14 +6,16 @@ event of their own in the same transaction.
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from connectors.base.orders import ChainLog
 from connectors.gmx import constants as c
 from connectors.gmx.addresses import address
 from connectors.gmx.economics.checks import OrderType
+from connectors.gmx.economics.opened import PoolToken
 from connectors.gmx.eventlog import Log
 from connectors.gmx.orders import event_values
+from connectors.gmx.orders import events as e
 from connectors.gmx.orders.events import (
     FeesCollected,
     OrderCancelled,
@@ -30,9 +32,12 @@ from domain import orders as d
 from domain.errors import InputError, VenueProtocolError
 from domain.outcomes import (
     Cancelled,
+    Claimed,
+    ClaimKind,
     Costs,
     Executed,
     Frozen,
+    Kept,
     Resting,
     Updated,
     VenueOutcome,
@@ -44,6 +49,15 @@ _BY_USER: Final = "USER_INITIATED_CANCEL"
 _USD_DECIMALS: Final = 30
 _KINDS: Final = frozenset(c.EVENT_KINDS.values())
 _FeeKey: TypeAlias = tuple[str, str, str]
+_CloseKey: TypeAlias = tuple[str, str, str, str]
+
+
+class _Beside(NamedTuple):
+    """What explains other events of its transaction."""
+
+    fees: Mapping[_FeeKey, FeesCollected]
+    changes: Mapping[_CloseKey, PositionChanged]
+
 
 _TYPES: Final[Mapping[OrderType, tuple[d.OrderType, bool]]] = {
     OrderType.MARKET_INCREASE: ("market", False),
@@ -77,10 +91,14 @@ def events(tables: Tables, logs: Sequence[ChainLog]) -> Iterator[OrderEvent]:
 
 
 def decode(tables: Tables, logs: Sequence[ChainLog]) -> Sequence[VenueOutcome]:
-    """See ``OrderBuilder.decode``. Swaps are none of ours, nor are pools that nobody lists."""
+    """See ``OrderBuilder.decode``. Swaps are none of ours, nor are pools that nobody lists. The
+    logs of a transaction have to come together."""
     found = list(events(tables, logs))
-    fees = {_fee_key(event): event for event in found if isinstance(event, FeesCollected)}
-    outcomes = (_outcome(tables, event, fees) for event in found)
+    seen = _Beside(
+        {_fee_key(event): event for event in found if isinstance(event, FeesCollected)},
+        {_close_key(event): event for event in found if isinstance(event, PositionChanged)},
+    )
+    outcomes = (_outcome(tables, event, seen) for event in found)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
@@ -97,11 +115,13 @@ def refs_of(outcome: VenueOutcome) -> Mapping[str, str]:
     return {ORDER_KEY: outcome.ref}
 
 
-def _outcome(
-    tables: Tables, event: OrderEvent, fees: Mapping[_FeeKey, FeesCollected]
-) -> VenueOutcome | None:
+def _outcome(tables: Tables, event: OrderEvent, seen: _Beside) -> VenueOutcome | None:
     if isinstance(event, PositionChanged):
-        return _executed(tables, event, fees.get(_fee_key(event)))
+        return _executed(tables, event, seen.fees.get(_fee_key(event)))
+    if isinstance(event, e.Claimed):
+        return _claimed(tables, event)
+    if isinstance(event, e.Claimable):
+        return _kept(tables, event, seen.changes.get(_close_key(event)))
     if isinstance(event, OrderCreated):
         return _resting(tables, event)
     if isinstance(event, OrderCancelled):
@@ -144,6 +164,44 @@ def _executed(
     )
 
 
+def _claimed(tables: Tables, event: e.Claimed) -> Claimed | None:
+    token = _token(tables, event.market, event.token)
+    if token is None:
+        return None
+    kind: ClaimKind = "funding" if event.time_key is None else "impact"
+    # They have no name of their own: a transaction pays what it was sent for.
+    return Claimed(
+        event.place,
+        address(event.account),
+        f"claim:{event.place.tx_hash}",
+        kind,
+        token.symbol,
+        Decimal(f"{event.units}E-{token.decimals}"),
+    )
+
+
+def _kept(tables: Tables, event: e.Claimable, change: PositionChanged | None) -> Kept | None:
+    """Of collateral alone: how much funding there is is asked of the chain. It belongs to the
+    change of the position that it is told with."""
+    token = _token(tables, event.market, event.token)
+    if token is None or change is None or event.time_key is None:
+        return None
+    return Kept(
+        event.place,
+        address(event.account),
+        change.order_key,
+        f"{event.token}:{event.time_key}",
+        token.symbol,
+        Decimal(f"{event.units}E-{token.decimals}"),
+    )
+
+
+def _token(tables: Tables, market: str, token: str) -> PoolToken | None:
+    pool = tables.pools.get(market)
+    found = () if pool is None else (pool.long_token, pool.short_token)
+    return next((item for item in found if item.address == token), None)
+
+
 def _costs(event: PositionChanged, fees: FeesCollected | None) -> Costs:
     """Fees are counted at the collateral's minimum price, as the contracts do. The impact is that
     of this change, which is in the price of the fill; of what opening left, the close settles a
@@ -162,6 +220,10 @@ def _costs(event: PositionChanged, fees: FeesCollected | None) -> Costs:
 
 def _usd(value_e30: int) -> Decimal:
     return Decimal(f"{value_e30}E-{_USD_DECIMALS}")
+
+
+def _close_key(event: e.Claimable | PositionChanged) -> _CloseKey:
+    return event.place.block_hash, event.place.tx_hash, event.account, event.market
 
 
 def _fee_key(event: FeesCollected | PositionChanged) -> _FeeKey:

@@ -9,7 +9,7 @@ from connectors.base.orders import Call, Cancel, ChainFacts, OrderRequest, Place
 from connectors.gmx import constants as c
 from connectors.gmx.addresses import address
 from connectors.gmx.economics.gas import GasConfig, gas_config
-from connectors.gmx.orders import keys, reader
+from connectors.gmx.orders import claims, keys, reader
 from connectors.gmx.orders.intents import closes_all, is_long, order_type
 from connectors.gmx.orders.reader import StoredOrder, StoredPosition
 from connectors.gmx.orders.tables import Collateral, Tables, TradedPool
@@ -40,6 +40,8 @@ def calls(tables: Tables, request: OrderRequest) -> Mapping[str, Call]:
         expiry = keys.key("REQUEST_EXPIRATION_TIME")
         found["REQUEST_EXPIRATION_TIME"] = keys.uint_call(store, expiry)
         return found | _order_calls(tables, order_keys(request.refs))
+    if isinstance(request, Place) and request.claims:
+        return claims.reads(tables, request)
     for name, key in c.GAS_KEYS.items():
         found[name] = keys.uint_call(store, bytes.fromhex(key[2:]))
     pool = tables.pool(request.leg.pool)
@@ -136,6 +138,12 @@ class Answers:
 
     def uint(self, name: str) -> int:
         return self._read(name, keys.uint)
+
+    def payable(self, name: str) -> int:
+        """Of a claim that was tried; 0 where it reverted."""
+        if self._found[name] is None:
+            return 0
+        return self._read(name, partial(claims.paid, self._version))
 
     def flag(self, name: str) -> bool:
         """False for what was not asked."""

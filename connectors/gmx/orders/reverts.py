@@ -58,6 +58,7 @@ _KNOWN: Final[Mapping[str, tuple[str, str]]] = {
     "UnexpectedValidFromTime": ("BAD_ORDER", "a market order has no time to wait for"),
     "UnexpectedMarket": ("BAD_ORDER", "a swap has no market"),
     "EmptyReceiver": ("BAD_ORDER", "an order without a receiver"),
+    "CollateralAlreadyClaimed": ("NOTHING", "there is nothing to claim"),
     "USER_INITIATED_CANCEL": ("CANCELLED", "cancelled by its owner"),
     "AUTO_CANCEL": ("POSITION_CLOSED", "the position was closed, and its exits with it"),
 }

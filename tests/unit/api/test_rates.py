@@ -3,7 +3,8 @@
 import pytest
 
 from api.limits import RATES, Policy, Rates
-from api.service import rates_of
+from api.realtime.limits import QUOTAS
+from api.service import quotas_of, rates_of
 from runtime.settings import load_settings
 
 
@@ -19,8 +20,10 @@ def test_a_policy_tells_its_window_and_what_is_left() -> None:
 def test_the_defaults_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERP_NETWORK", "live")
     assert rates_of(load_settings()) == RATES
+    assert quotas_of(load_settings()) == QUOTAS
     monkeypatch.setenv("PERP_NETWORK", "sandbox")
     assert rates_of(load_settings()) == RATES.scaled(100)
+    assert quotas_of(load_settings()) == QUOTAS.scaled(100)
 
 
 def test_every_rate_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,6 +36,8 @@ def test_every_rate_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         "RATE_LOGINS_PER_MINUTE": "6",
         "RATE_ORDERS_PER_S": "7",
         "RATE_ORDERS_BURST": "8",
+        "RATE_ADDRESS_SOCKETS": "9",
+        "RATE_SOCKET_ROOMS": "10",
     }.items():
         monkeypatch.setenv(f"PERP_{name}", value)
     assert rates_of(load_settings()) == Rates(
@@ -41,3 +46,5 @@ def test_every_rate_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         Policy("login", 0.2, 12, closed=True),
         Policy("orders", 14.0, 16),
     )
+    quotas = quotas_of(load_settings())
+    assert (quotas.address_sockets, quotas.socket_rooms, quotas.address_rooms) == (18, 10, 180)

@@ -23,6 +23,7 @@ from connectors.base.protocol import (
 from domain.errors import VenueUnavailable
 from domain.events import Event
 from domain.ids import MarketId, SourceId
+from tests.servers import LOOPBACK
 
 LONG = b"[" + b"1," * LONG_FRAME_BYTES + b"1]"
 
@@ -90,7 +91,7 @@ async def test_long_frames_of_a_socket_come_read_and_in_order() -> None:
     script = Script(len(frames))
     async with serve(say, "127.0.0.1", 0, compression=None) as server:
         port = server.sockets[0].getsockname()[1]
-        transport = WsTransport(f"ws://127.0.0.1:{port}")
+        transport = WsTransport(f"ws://127.0.0.1:{port}", LOOPBACK.websocket)
         script.outgoing = list  # type: ignore[method-assign]
         source = Source(SourceId("x:0"), transport, lambda _now: script, (), length)
         got = await ran(source, script)

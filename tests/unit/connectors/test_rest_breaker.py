@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
 import pytest
 
 from api.auth.chains import Chains
@@ -12,6 +11,8 @@ from api.problems import Unavailable
 from connectors.base.rest import RestClient
 from connectors.gmx.rpc import Nodes
 from domain.errors import VenueUnavailable
+from runtime.dialer import Dialer
+from tests.servers import LOOPBACK
 
 DEAD = "http://127.0.0.1:1"
 
@@ -46,7 +47,7 @@ async def failures(client: RestClient, count: int) -> list[VenueUnavailable]:
 
 
 async def test_a_venue_that_is_gone() -> None:
-    found = await failures(RestClient(DEAD, per_second=1000), 7)
+    found = await failures(RestClient(DEAD, LOOPBACK, per_second=1000), 7)
     assert {error.code for error in found} == {"UNREACHABLE"}
     rests = ["is not asked for a moment" in error.message for error in found]
     assert rests == [False] * 5 + [True] * 2
@@ -54,15 +55,15 @@ async def test_a_venue_that_is_gone() -> None:
 
 async def test_a_venue_that_refuses_is_there() -> None:
     async with refusing() as (url, asked):
-        found = await failures(RestClient(url, per_second=1000), 7)
+        found = await failures(RestClient(url, LOOPBACK, per_second=1000), 7)
     assert {error.code for error in found} == {"HTTP_500"}
     assert len(asked) == 7
 
 
 async def test_nobody_is_sent_elsewhere() -> None:
     async with refusing(b"302 Found\r\nLocation: /elsewhere\r\n") as (url, asked):
-        found = await failures(RestClient(url, per_second=1000), 2)
-        nodes = Nodes([url])
+        found = await failures(RestClient(url, LOOPBACK, per_second=1000), 2)
+        nodes = Nodes([url], LOOPBACK)
         with pytest.raises(VenueUnavailable):
             await nodes.post("{}")
         await nodes.close()
@@ -73,40 +74,43 @@ async def test_nobody_is_sent_elsewhere() -> None:
 async def test_a_refusal_that_is_known_is_no_ban() -> None:
     said = b'{"errors":[{"code":"GEOBLOCKED","msg":"not here"}]}'
     async with refusing(b"403 Forbidden\r\n", said) as (url, asked):
-        knows = RestClient(url, per_second=1000, refusals=frozenset({"GEOBLOCKED"}))
+        knows = RestClient(url, LOOPBACK, per_second=1000, refusals=frozenset({"GEOBLOCKED"}))
         assert {error.code for error in await failures(knows, 2)} == {"GEOBLOCKED"}
         assert len(asked) == 2
-        banned = await failures(RestClient(url, per_second=1000), 2)
+        banned = await failures(RestClient(url, LOOPBACK, per_second=1000), 2)
     assert {error.code for error in banned} == {"RATE_LIMITED"}
     assert len(asked) == 3
 
 
 async def test_nodes_that_are_gone_are_passed_over() -> None:
     async with refusing() as (url, asked):
-        nodes = Nodes([DEAD, url])
+        nodes = Nodes([DEAD, url], LOOPBACK)
         for _ in range(4):
             with pytest.raises(VenueUnavailable, match="refused"):
                 await nodes.post("{}")
         assert len(asked) == 4
         await nodes.close()
-    nodes = Nodes([DEAD])
+    nodes = Nodes([DEAD], LOOPBACK)
     for expected in ("ConnectError", "ConnectError", "is not asked"):
         with pytest.raises(VenueUnavailable, match=expected):
             await nodes.post("{}")
     await nodes.close()
 
 
-def test_wallets_do_not_wait_for_nodes_that_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_wallets_do_not_wait_for_nodes_that_are_gone() -> None:
     asked: list[str] = []
 
-    def ask(url: str, *arguments: object) -> bytes:
-        asked.append(url)
-        raise httpx.ConnectTimeout("no answer")
+    async def resolve(host: str) -> list[str]:
+        asked.append(host)
+        raise OSError("no such host")
 
-    monkeypatch.setattr("api.auth.chains._answer", ask)
-    chains = Chains({1: DEAD})
+    chains = Chains({1: DEAD}, Dialer(allow_private=True, resolve=resolve))
+    assert chains.blocking(2) is None
+    eth_call = chains.blocking(1)
+    assert eth_call is not None
     for _ in range(5):
         with pytest.raises(Unavailable) as failed:
-            chains.eth_call(1, None, b"")
+            await asyncio.to_thread(eth_call, 1, None, b"")
         assert failed.value.code == "CHAIN_UNAVAILABLE"
-    assert asked == [DEAD] * 2
+    assert asked == ["127.0.0.1"] * 2
+    await chains.close()

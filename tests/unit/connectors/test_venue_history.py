@@ -17,6 +17,7 @@ from domain.candles import PERIODS, Candle
 from domain.errors import InputError
 from domain.ids import MarketId, VenueId
 from domain.units import E18
+from tests.servers import LOOPBACK
 
 DATA = Path(__file__).parents[2] / "data"
 MINUTE, HOUR = PERIODS["1m"], PERIODS["1h"]
@@ -119,7 +120,7 @@ def test_numbers_keep_their_shortest_digits() -> None:
 
 def test_markets_go_by_the_venues_own_names() -> None:
     table = markets.load()
-    history = dydx.DydxHistory("http://127.0.0.1:1", table)
+    history = dydx.DydxHistory("http://127.0.0.1:1", LOOPBACK, table)
     for market in table.markets(VenueId("dydx")):
         assert history._ticker(market) is not None
     assert history._ticker(MarketId("BTC-USD")) == "BTC-USD"

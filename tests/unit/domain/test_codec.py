@@ -14,10 +14,12 @@ from domain.ids import MarketId, VenueId
 from domain.orders import Brackets, OrderIntent, OrderLeg, Reason
 from domain.outcomes import (
     Cancelled,
+    Claimed,
     Costs,
     EventPlace,
     Executed,
     Frozen,
+    Kept,
     Mined,
     Outcome,
     Resting,
@@ -80,6 +82,8 @@ FACTS: list[Outcome] = [
     Cancelled(PLACE, "0xa", "key", WHY, by_user=False),
     Frozen(PLACE, "0xa", "key", WHY, needs_update=True),
     Updated(PLACE, "0xa", "key", trigger_price=Decimal(3)),
+    Claimed(PLACE, "0xa", "key", "funding", "USDC", Decimal("1.50")),
+    Kept(PLACE, "0xa", "key", "0xt:498611", "USDC", Decimal("1.50")),
 ]
 
 

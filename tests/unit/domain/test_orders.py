@@ -133,7 +133,7 @@ def test_only_the_venue_fills() -> None:
             if "filled" in thens and state not in ("filled", "partially_filled", "cancelled"):
                 assert event in (
                     "executed", "mined", "reverted", "resting", "cancelled", "frozen", "updated",
-                    "undone",
+                    "claimed", "kept", "undone",
                 )  # fmt: skip
 
 

@@ -10,9 +10,11 @@ from domain.errors import InvariantViolation
 from domain.orders import OrderState, Reason
 from domain.outcomes import (
     Cancelled,
+    Claimed,
     EventPlace,
     Executed,
     Frozen,
+    Kept,
     Mined,
     Outcome,
     Resting,
@@ -55,6 +57,9 @@ DROPPED = Cancelled(at(8, 1), "0xme", "key", WHY, by_user=True)
 REVERTED = Reverted(at(5, -1, "r"), WHY)
 FROZEN = Frozen(at(6, 1), "0xme", "key", WHY, needs_update=True)
 
+CLAIMED = Claimed(at(5, 4), "0xme", "claim:0xt5", "funding", "USDC", Decimal(3))
+KEPT = Kept(at(7, 2), "0xme", "key", "0xt:498611", "USDC", Decimal(3))
+
 
 def run(*events: Event | Outcome | str) -> tuple[Order, list[Effect]]:
     order = ORDER
@@ -82,6 +87,11 @@ SENT = ("prepared", "submitted")
         ("working", (*SENT, MINED, RESTING)),
         ("partially_filled", (*SENT, MINED, RESTING, PARTLY)),
         ("filled", (*SENT, MINED, RESTING, FILLED)),
+        ("filled", (*SENT, CLAIMED)),
+        ("filled", (*SENT, MINED, replace(CLAIMED, place=at(5, 3)), CLAIMED)),
+        ("mined", (*SENT, CLAIMED, MINED, Undone(CLAIMED.place))),
+        ("working", (*SENT, MINED, RESTING, KEPT)),
+        ("filled", (*SENT, MINED, RESTING, KEPT, FILLED)),
         ("cancelled", (*SENT, MINED, RESTING, PARTLY, DROPPED)),
         ("rejected", (*SENT, REVERTED)),
         ("rejected", ("prepared", "rejected")),
@@ -195,3 +205,20 @@ def test_every_change_is_told_with_its_states() -> None:
     order, told = apply(ORDER, Step("prepared"))
     assert told == (Tell("prepared", "accepted", "prepared"),)
     assert replay(ORDER, [Step("prepared")]) == order
+
+
+def test_what_it_waited_for_is_no_reason_when_it_goes_on() -> None:
+    gas, nodes = Reason("GAS_PRICE", "too dear"), Reason("RECEIPT_DISPUTED", "one lies")
+    order = replay(ORDER, [Step("held", gas)])
+    assert (order.state, order.why, order.version) == ("accepted", gas, 2)
+    assert apply(order, Step("held", gas)) == (order, ())
+    order = replay(order, [Step("prepared")])
+    assert order.why is None
+    order = replay(order, [Step("submitted"), Step("held", nodes)])
+    assert (order.state, order.why) == ("submitted", nodes)
+    assert replay(order, [Seen(MINED)]).why is None
+    assert replay(order, [Step("lost", WHY), Step("held", nodes)]).state == "unknown"
+    # Other reasons are not what it waited for.
+    assert replay(ORDER, [Step("update_refused", WHY), Step("prepared")]).why == WHY
+    with pytest.raises(InvariantViolation):
+        apply(replay(order, [Seen(FILLED)]), Step("held", nodes))

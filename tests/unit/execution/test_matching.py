@@ -5,7 +5,7 @@ from decimal import Decimal
 from connectors.base.order_tag import order_tag, with_tag
 from domain.ids import VenueId
 from domain.orders import OpenOrder
-from domain.outcomes import EventPlace, Executed, Resting
+from domain.outcomes import Claimed, EventPlace, Executed, Resting
 from execution.matching import MAIN, concerned, known, replaced, tagged, with_refs
 
 OWNER = "0x52908400098527886E0F7030069857D2E4169EE7"
@@ -42,6 +42,18 @@ def test_the_first_that_rests_of_a_transaction_is_the_order_and_the_next_its_bra
     bracket = tagged(mine, resting("stop"), DATA)
     assert bracket is not None
     assert (bracket.order.id, bracket.is_main, bracket.first) == ("one", False, False)
+
+
+def test_what_is_paid_out_at_once_is_known_by_the_tag() -> None:
+    mine = [order("two"), order("one")]
+    paid = Claimed(PLACE, OWNER, "claim:0xt", "funding", "USDC", Decimal(1))
+    first = tagged(mine, paid, DATA)
+    assert first is not None
+    assert (first.order.id, first.is_main, first.first) == ("one", True, True)
+    mine[1] = with_refs(mine[1], {MAIN: "claim:0xt"})
+    second = tagged(mine, paid, DATA)
+    assert second is not None
+    assert (second.order.id, second.is_main, second.first) == ("one", True, False)
 
 
 def test_what_follows_is_known_by_its_name() -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from connectors import registry
 from domain.ids import VenueId
-from runtime.net import check_url
 from runtime.settings import Settings, SettingsError, comma_urls, ignored_names, load_settings
 
 
@@ -77,39 +76,6 @@ def test_names_of_parts_that_are_not_here_are_taken_and_told(
 )
 def test_lists(monkeypatch: pytest.MonkeyPatch, text: str, names: set[str] | None) -> None:
     assert load(monkeypatch, PERP_MARKETS=text).market_filter == names
-
-
-@pytest.mark.parametrize(
-    ("url", "allow_private", "allowed"),
-    [
-        ("wss://indexer.dydx.trade/v4/ws", False, True),
-        ("ws://indexer.dydx.trade/v4/ws", False, False),
-        ("ws://indexer.dydx.trade/v4/ws", True, True),
-        ("https://indexer.dydx.trade", True, False),
-        ("wss:///v4/ws", True, False),
-        ("wss://127.0.0.1/", False, False),
-        ("wss://localhost/", False, False),
-        ("wss://db.localhost/", False, False),
-        ("wss://10.1.2.3/", False, False),
-        ("wss://169.254.169.254/", False, False),
-        ("wss://[::1]/", False, False),
-        ("wss://[fd00::1]/", False, False),
-        ("ws://127.0.0.1:8101/v4/ws", True, True),
-        ("wss://8.8.8.8/", False, True),
-        ("wss://localhost./", False, False),
-        ("wss://127.1/", False, False),
-        ("wss://2130706433/", False, False),
-        ("wss://0x7f.1/", False, False),
-        ("wss://[::ffff:127.0.0.1]/", False, False),
-        ("wss://[::1/", True, False),
-    ],
-)
-def test_urls_of_venues(url: str, allow_private: bool, allowed: bool) -> None:
-    if allowed:
-        assert check_url("NAME", url, "wss", allow_private=allow_private) == url
-    else:
-        with pytest.raises(SettingsError, match="NAME"):
-            check_url("NAME", url, "wss", allow_private=allow_private)
 
 
 def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,8 @@ from sandbox.faults import KINDS, FaultBoard
 from sandbox.gains.hours import MarketHours
 from sandbox.prices import PriceProcess, load_assets
 
+CLAIMABLE = {"address": "0x" + "1" * 40, "pool": "0x" + "2" * 40, "amount": "1.5"}
+
 
 class Client:
     def __init__(self, control: Control) -> None:
@@ -171,6 +173,10 @@ def test_the_keeper_is_instructed(client: Client, instructions: Instructions) ->
         ("/fund", {"address": "0x12", "chain_id": 42161}, "address"),
         ("/fund", {"address": "0x" + "1" * 40, "chain_id": 42161, "usdc": "1e9"}, "usdc"),
         ("/fund", {"address": "0x" + "1" * 40, "chain_id": 1, "usdc": "1"}, "chain_id"),
+        ("/claimable", CLAIMABLE | {"pool": "0x12"}, "pool"),
+        ("/claimable", CLAIMABLE | {"amount": "1e9"}, "amount"),
+        ("/claimable", CLAIMABLE | {"token": "NONE"}, "token"),
+        ("/claimable", CLAIMABLE, "chain_id"),
         ("/mining", {"chain_id": 42161, "mode": "hold"}, "chain_id"),
         ("/mining", {"chain_id": 42161, "mode": "fast"}, "mode"),
     ],

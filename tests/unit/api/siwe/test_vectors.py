@@ -1,13 +1,14 @@
 """The public vectors; tests/data/siwe/README.md says where they come from and disagree."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from api.siwe import SiweError, SiweMessage, parse_message, verify
+from api.siwe import SiweError, SiweMessage, grammar, parse_message, verify
 from api.siwe.verify import VALID
 
 DATA = Path(__file__).parents[3] / "data" / "siwe"
@@ -92,6 +93,27 @@ def test_no_uri_of_rfc_3986(uri: str, line: str) -> None:
     assert parse_message(text).resources == [good]
     with pytest.raises(SiweError, match=r"uri|resource"):
         parse_message(text.replace(line.format(good), line.format(uri)))
+
+
+# Where a rule of the grammar can be seen alone.
+RULES: dict[str, Callable[[str], bool]] = {
+    "scheme": grammar.is_scheme,
+    "statement": grammar.is_statement,
+    "pct-encoded": grammar.is_request_id,
+    "userinfo": lambda text: grammar.is_domain(f"{text}@host"),
+    "IPvFuture": lambda text: grammar.is_domain(f"[{text}]"),
+    "reg-name": grammar.is_domain,
+    "segment-nz": grammar.is_request_id,
+    "fragment": lambda text: grammar.is_uri(f"https://host#{text}"),
+}
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_characters_of_every_rule(good: bool) -> None:
+    found = load("characters")["good" if good else "bad"]
+    assert set(found) == set(RULES) - (set() if good else {"pct-encoded"})
+    for rule, texts in found.items():
+        assert [text for text in texts if RULES[rule](text) is not good] == []
 
 
 GOOD_TIME = "2022-03-17T12:45:13.610Z"

@@ -16,6 +16,7 @@ from connectors.gmx.gas_poll import GasSession
 from connectors.gmx.polls import TickersSession
 from connectors.gmx.rpc import Nodes
 from domain.errors import VenueProtocolError, VenueUnavailable
+from tests.servers import LOOPBACK
 from tests.unit.connectors.gmx.economics import vectors as v
 from tests.unit.connectors.gmx.kit import ETH, START_NS, Poll, S, dump, state, ticker
 from tests.unit.connectors.gmx.test_gmx_connector import serving
@@ -115,7 +116,9 @@ def test_an_answer_that_makes_no_sense_tells_nothing(body: Any) -> None:
 async def test_nodes_are_asked_in_turn() -> None:
     body = dump(answers())
     async with serving({}, {"batch": b"[]"}, {"batch": body}) as servers:
-        nodes = Nodes(["http://127.0.0.1:1/key", *(server.url + "/key" for server in servers)])
+        nodes = Nodes(
+            ["http://127.0.0.1:1/key", *(server.url + "/key" for server in servers)], LOOPBACK
+        )
         session = GasSession(state(), 42161, STORE, nodes.blame, START_NS)
         session.advance(START_NS)
         (request,) = session.outgoing()
@@ -134,7 +137,7 @@ async def test_nodes_are_asked_in_turn() -> None:
 )
 async def test_no_node_answers(bodies: dict[str, bytes], code: str) -> None:
     async with serving(bodies) as (server,):
-        nodes = Nodes([server.url + "/secret"])
+        nodes = Nodes([server.url + "/secret"], LOOPBACK)
         with pytest.raises((VenueUnavailable, VenueProtocolError)) as refused:
             await nodes.post("[]")
         assert refused.value.code == code
@@ -144,7 +147,7 @@ async def test_no_node_answers(bodies: dict[str, bytes], code: str) -> None:
 
 @pytest.mark.parametrize("urls", [(), ("http://127.0.0.1:1",), ("http://[",)])
 async def test_there_is_no_node(urls: tuple[str, ...]) -> None:
-    nodes = Nodes(urls)
+    nodes = Nodes(urls, LOOPBACK)
     with pytest.raises(VenueUnavailable) as refused:
         await nodes.post("[]")
     assert refused.value.code == "UNREACHABLE"

@@ -196,6 +196,7 @@ export function stateTone(state: string): 'good' | 'wait' | 'bad' | 'off' {
 
 /** Of a position, not of the trade: closing a long sells. */
 export function orderTitle(order: Pick<Order, 'side' | 'intent' | 'type'>): string {
+  if (order.intent === 'claim') return 'Claim';
   const reduces = order.intent === 'close' || order.intent === 'decrease';
   const isLong = (order.side === 'BUY') !== reduces;
   const type = order.type === 'market' ? '' : `, ${order.type.replaceAll('_', ' ')}`;

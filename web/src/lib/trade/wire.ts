@@ -95,7 +95,7 @@ export interface Order {
   chain_id: number | string;
   pool: string | null;
   side: Side;
-  intent: 'open' | 'increase' | 'decrease' | 'close';
+  intent: 'open' | 'increase' | 'decrease' | 'close' | 'claim';
   type: string;
   size_base: string;
   filled_base: string;

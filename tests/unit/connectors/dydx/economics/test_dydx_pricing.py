@@ -14,6 +14,7 @@ from connectors.dydx.economics.quote import Scale, scale_of
 from domain.book import Book, BookLevels
 from domain.costs import UnpricedPool
 from domain.errors import InputError
+from tests.servers import LOOPBACK
 from tests.unit.connectors.dydx.economics.kit import D, crossed_eth_book, eth_book
 from tests.unit.connectors.dydx.link import market
 
@@ -26,7 +27,7 @@ def inputs_of(bids: Any = BIDS, asks: Any = ASKS) -> BookInputs:
 
 
 def connector() -> DydxConnector:
-    return DydxConnector("ws://none", "http://none", "none", markets.load())
+    return DydxConnector("ws://none", "http://none", LOOPBACK, "none", markets.load())
 
 
 def test_the_ladder_of_a_recorded_book_is_that_of_exact_prices() -> None:

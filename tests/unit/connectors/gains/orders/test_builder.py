@@ -8,7 +8,7 @@ import pytest
 from eth_abi.abi import encode
 
 from connectors.base.order_tag import untagged
-from connectors.base.orders import Call, OrderBuilder, Step, Transaction
+from connectors.base.orders import Call, OrderBuilder, Place, Step, Transaction
 from connectors.gains.orders import calls as c
 from connectors.gains.orders import reads
 from connectors.gains.orders.builder import GAS, ORACLE_GAS
@@ -570,3 +570,40 @@ def test_margin_that_cannot_be_changed_is_refused() -> None:
     assert Desk(activated=1).codes(margin("250")) == ["MARKET_CLOSED"]
     # More margin is never refused because nobody knows the pool.
     assert Desk(pool=None).codes(margin("250")) == []
+
+
+# Profit ------------------------------------------------------------------------------------------
+
+
+def claim(amount: str | None = None, **leg_changes: Any) -> Place:
+    nothing = {"size_base": None, "leverage": None}
+    wanted = intent(side="SELL", intent="claim", **nothing)
+    given = None if amount is None else Decimal(amount)
+    changes = {"position_ref": "7", "collateral_amount": given, "guard_price": None}
+    return Place(TAG, TRADER, wanted, leg(**changes | leg_changes))
+
+
+def test_profit_is_taken_out_of_a_position_that_stays() -> None:
+    assert call_of(DESK.step(claim())) == c.WithdrawProfit(c.TradeIndex(7), 2**120 - 1)
+    (step,) = DESK.steps(claim("12.5000009"))
+    assert step == Step(
+        "order", DIAMOND, 0, calldata("withdrawPositivePnl", 7, 12_500_000) + TAG, ORACLE_GAS
+    )
+    assert refused(DESK, claim("0.0000001")) == "COLLATERAL"
+    assert refused(DESK, claim(position_ref=None)) == "POSITION"
+    assert refused(DESK, claim(pool="42161:DAI", collateral_symbol="DAI")) == "POSITION"
+
+
+def test_what_speaks_against_taking_profit() -> None:
+    won = Desk(trade=TRADE | {"openPrice": 90_000 * E10})
+    assert won.codes(claim()) == []
+    assert DESK.codes(claim()) == ["NOTHING"]
+    short = Desk(trade=TRADE | {"openPrice": 110_000 * E10, "long": False})
+    assert short.codes(replace(claim(), intent=replace(claim().intent, side="BUY"))) == []
+    # Where no price is known the venue tells.
+    assert Desk(pool=None).codes(claim()) == []
+    pending = {"trade": {"index": 7}, "user": TRADER, "isOpen": True, "orderType": 1}
+    busy = Desk(trade=TRADE | {"openPrice": 90_000 * E10}, requests=[pending])
+    assert len(busy.codes(claim())) == 1
+    assert Desk(pool=None, activated=1).codes(claim()) == []
+    assert Desk(pool=None, activated=2).codes(claim()) == ["MARKET_CLOSED"]

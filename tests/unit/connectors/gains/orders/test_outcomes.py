@@ -14,6 +14,7 @@ from domain.errors import VenueProtocolError
 from domain.orders import Reason
 from domain.outcomes import (
     Cancelled,
+    Claimed,
     Costs,
     EventPlace,
     Executed,
@@ -283,8 +284,6 @@ def test_a_request_that_nobody_answered_is_taken_back() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        log("PositivePnlWithdrawalInitiated", orderId=REQUEST, trader=TRADER, index=7),
-        log("TradePositivePnlWithdrawn", orderId=REQUEST, trader=TRADER, index=7),
         log("TradeMaxClosingSlippagePUpdated", user=TRADER, index=7, maxClosingSlippageP=5),
         log("MarketOrderInitiated", chain_id=1),
     ],
@@ -292,6 +291,19 @@ def test_a_request_that_nobody_answered_is_taken_back() -> None:
 )
 def test_what_trades_nothing_is_no_outcome_of_an_order(other: ChainLog) -> None:
     assert decoded(other) == []
+
+
+def test_profit_taken_out_waits_and_is_a_claim() -> None:
+    asked = log("PositivePnlWithdrawalInitiated", orderId=REQUEST, trader=TRADER, index=7)
+    paid = {"orderId": REQUEST, "trader": TRADER, "index": 7, "collateralIndex": 3}
+    done = log("TradePositivePnlWithdrawn", at=4, pnlWithdrawnCollateral=12_500_000, **paid)
+    assert decoded(asked, done) == [
+        Resting(place(), TRADER, "request:12", "market", False),
+        Claimed(place(4), TRADER, "request:12", "profit", "USDC", Decimal("12.5")),
+    ]
+    [nothing] = decoded(log("TradePositivePnlWithdrawn", **paid))
+    assert isinstance(nothing, Cancelled)
+    assert (nothing.ref, nothing.reason.code, nothing.by_user) == ("request:12", "NOTHING", False)
 
 
 def test_a_change_of_margin_waits_and_is_a_fill_of_nothing() -> None:

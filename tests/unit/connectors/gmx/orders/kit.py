@@ -109,6 +109,11 @@ def exit_intent(**changes: Any) -> OrderIntent:
     return intent(**{"side": "SELL", "intent": "close", **nothing} | changes)
 
 
+def claim_intent() -> OrderIntent:
+    nothing = {"notional_usd": None, "collateral_amount": None, "collateral_symbol": None}
+    return intent(**{"side": "SELL", "intent": "claim", **nothing})
+
+
 def place(wanted: OrderIntent | None = None, **leg_changes: Any) -> Place:
     return Place(TAG, OWNER, wanted or intent(), leg(**leg_changes))
 

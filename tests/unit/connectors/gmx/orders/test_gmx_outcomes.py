@@ -23,6 +23,7 @@ from connectors.gmx.orders.events import (
     PositionChanged,
     Refunded,
 )
+from domain import outcomes as domain
 from domain.errors import VenueProtocolError
 from domain.outcomes import Cancelled, EventPlace, Executed, Frozen, Resting, Updated
 from tests.unit.connectors.gmx.economics.vectors import LIFECYCLES
@@ -149,6 +150,26 @@ def test_a_close_tells_its_profit_and_its_impact_apart() -> None:
     assert (fill.pnl_usd, fill.costs.impact_usd) == (25, 3)
 
 
+def test_what_the_cap_on_impact_keeps_back_belongs_to_the_order_that_closed() -> None:
+    decrease = LIFECYCLE["PositionDecrease"]
+    place = {name: decrease[name] for name in ("account", "market")}
+    amounts = {"timeKey": 498_611, "delta": 5, "nextValue": 9, "nextPoolValue": 99}
+    kept = chain_log("ClaimableCollateralUpdated", place | {"token": USDC} | amounts)
+    fill = chain_log("PositionDecrease", decrease, 1)
+    found, executed = outcomes.decode(TABLES, [kept, fill])
+    assert isinstance(executed, Executed)
+    assert found == domain.Kept(
+        PLACE, executed.account, executed.ref, f"{USDC}:498611", "USDC", Decimal("0.000005")
+    )
+    # Of a liquidation, or another transaction, it is nobody's order; funding is read off the chain.
+    for other in (
+        [kept],
+        [kept, chain_log("PositionDecrease", decrease, 1, tx_hash="0x" + "d" * 64)],
+        [chain_log("ClaimableFundingUpdated", place | {"token": USDC} | amounts), fill],
+    ):
+        assert not any(isinstance(item, domain.Kept) for item in outcomes.decode(TABLES, other))
+
+
 @pytest.mark.parametrize(
     ("kind", "told", "name"),
     [
@@ -220,6 +241,16 @@ def test_events_beside_the_orders_own() -> None:
     assert found == Claimed(PLACE, OWNER, market, USDC, OWNER, None, 9)
     found = event("CollateralClaimed", **pair, **paid, timeKey=3)
     assert found == Claimed(PLACE, OWNER, market, USDC, OWNER, 3, 9)
+    logs = [chain_log("CollateralClaimed", pair | paid | {"timeKey": 3}, 5)]
+    logs.append(chain_log("FundingFeesClaimed", pair | paid, 6))
+    ref = f"claim:{PLACE.tx_hash}"
+    nine = Decimal("0.000009")
+    assert outcomes.decode(TABLES, logs) == [
+        domain.Claimed(replace(PLACE, log_index=5), OWNER, ref, "impact", "USDC", nine),
+        domain.Claimed(replace(PLACE, log_index=6), OWNER, ref, "funding", "USDC", nine),
+    ]
+    strange = chain_log("FundingFeesClaimed", pair | paid | {"token": "0x" + "7" * 40})
+    assert outcomes.decode(TABLES, [strange]) == []
     resized = {"key": KEY, "sizeDeltaUsd": 5, "nextSizeDeltaUsd": 6}
     assert event("OrderSizeDeltaAutoUpdated", **resized) == OrderResized(PLACE, KEY, 5, 6)
     executed = {"key": KEY, "account": OWNER, "secondaryOrderType": 1}

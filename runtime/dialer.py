@@ -1,0 +1,174 @@
+"""Every connection to what a URL names is opened here: to an address that was looked at.
+
+A name is resolved once for each connection, and it is the address that is connected to, so what the
+name leads to afterwards does not matter. TLS still proves the name. Nobody is sent elsewhere by a
+redirect, and no proxy of the environment stands between, where an address would be its.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import Any, Final, TypeAlias, TypeVar
+
+import httpcore
+import httpx
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as connect_websocket
+
+from runtime.clock import mono_ns
+from runtime.logs import get_logger
+from runtime.net import AddressRefused, Resolve, refuse_private, system_resolve
+from runtime.settings import Settings
+
+HttpClient: TypeAlias = httpx.AsyncClient
+
+CONNECT_LIMIT_S: Final = 4.0
+"""Where the caller has none."""
+CONNECTIONS: Final = 100
+KEEPALIVE_S: Final = 5.0
+"""An idle connection is kept for the next request."""
+
+_T = TypeVar("_T")
+_log = get_logger(__name__)
+
+
+class Dialer:
+    """``allow_private``: as ``PERP_ALLOW_PRIVATE_URLS``; in the sandbox everything is private."""
+
+    def __init__(self, *, allow_private: bool, resolve: Resolve = system_resolve) -> None:
+        self._allow_private = allow_private
+        self._resolve = resolve
+        self._known: dict[str, Sequence[str]] = {}
+
+    def http(
+        self,
+        timeout: httpx.Timeout | float,
+        *,
+        base_url: httpx.URL | str = "",
+        connections: int = CONNECTIONS,
+    ) -> HttpClient:
+        """To be made at the start: reading the certificates takes longer than live quotes may wait.
+        ``connections``: at most so many at once."""
+        return httpx.AsyncClient(
+            base_url=base_url,
+            transport=_Transport(self, connections),
+            trust_env=False,
+            follow_redirects=False,
+            timeout=timeout,
+        )
+
+    async def websocket(self, url: str, open_limit_s: float, **options: Any) -> ClientConnection:
+        """``options``: of websockets' ``connect``. Raises what that raises."""
+        if url.startswith("wss:"):
+            options["ssl"] = _certificates()
+        opening = _Websocket(url, open_timeout=None, proxy=None, **options)
+
+        async def open_at(address: str, limit_s: float) -> ClientConnection:
+            opening.create_connection_kwargs["host"] = address
+            async with asyncio.timeout(limit_s):
+                return await opening
+
+        return await self.first(opening.ws_uri.host, open_limit_s, open_at)
+
+    async def first(
+        self, host: str, limit_s: float, connect: Callable[[str, float], Awaitable[_T]]
+    ) -> _T:
+        """Of the addresses of ``host`` the first that ``connect(address, limit_s)`` reaches; one
+        that is silent leaves the others their part of the time.
+
+        Raises OSError (``AddressRefused``), TimeoutError, and what ``connect`` raises for the last.
+        """
+        ends_ns = mono_ns() + int(limit_s * 1e9)
+        async with asyncio.timeout(limit_s):
+            addresses = await self._addresses(host)
+        for left in range(len(addresses), 1, -1):
+            try:
+                return await connect(addresses[-left], (ends_ns - mono_ns()) / 1e9 / left)
+            except (OSError, httpcore.ConnectError, httpcore.ConnectTimeout):
+                continue
+        return await connect(addresses[-1], (ends_ns - mono_ns()) / 1e9)
+
+    async def _addresses(self, host: str) -> Sequence[str]:
+        """At least one. What was last known stands in for a resolver that fails."""
+        try:
+            found = await self._resolve(host)
+        except OSError:
+            if host not in self._known:
+                raise
+            found = self._known[host]
+        if not found:
+            raise OSError(f"{host} has no address")
+        if not self._allow_private:
+            try:
+                refuse_private(host, found)
+            except AddressRefused as error:
+                _log.warning("address_refused", cause=str(error))
+                raise
+        self._known[host] = found
+        return found
+
+
+async def bounded_body(response: httpx.Response, bound: int) -> bytes:
+    """Raises ValueError for one of more than ``bound`` bytes, and httpx.HTTPError."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > bound:
+            raise ValueError(f"more than {bound} bytes")
+    return bytes(body)
+
+
+def dialer_of(settings: Settings) -> Dialer:
+    return Dialer(allow_private=settings.private_urls_allowed)
+
+
+@lru_cache(maxsize=1)
+def _certificates() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+class _Websocket(connect_websocket):
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class _Transport(httpx.AsyncHTTPTransport):
+    """That of httpx, with a pool that connects through the dialer."""
+
+    def __init__(self, dialer: Dialer, connections: int) -> None:
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=_certificates(),
+            max_connections=connections,
+            keepalive_expiry=KEEPALIVE_S,
+            network_backend=_Backend(dialer),
+        )
+
+
+class _Backend(httpcore.AsyncNetworkBackend):
+    def __init__(self, dialer: Dialer) -> None:
+        self._dialer = dialer
+        self._tcp = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        async def connect(address: str, limit_s: float) -> httpcore.AsyncNetworkStream:
+            return await self._tcp.connect_tcp(
+                address, port, limit_s, local_address, socket_options
+            )
+
+        try:
+            return await self._dialer.first(host, timeout or CONNECT_LIMIT_S, connect)
+        except TimeoutError:
+            raise httpcore.ConnectTimeout(f"no address of {host} in time") from None
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
