@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import httpcore
 import httpx
@@ -20,6 +20,7 @@ from runtime.clock import mono_ns
 from runtime.logs import get_logger
 from runtime.net import AddressRefused, Resolve, refuse_private, system_resolve
 from runtime.settings import Settings
+from runtime.tasks import end_all
 
 HttpClient: TypeAlias = httpx.AsyncClient
 
@@ -28,6 +29,9 @@ CONNECT_LIMIT_S: Final = 4.0
 CONNECTIONS: Final = 100
 KEEPALIVE_S: Final = 5.0
 """An idle connection is kept for the next request."""
+ANSWER_BOUND: Final = 32 * 1024 * 1024
+"""Bytes of any answer; those who ask have bounds of their own below it."""
+ANSWER_LIMIT_NS: Final = 30_000_000_000
 
 _T = TypeVar("_T")
 _log = get_logger(__name__)
@@ -134,15 +138,61 @@ class _Websocket(connect_websocket):
 
 
 class _Transport(httpx.AsyncHTTPTransport):
-    """That of httpx, with a pool that connects through the dialer."""
+    """That of httpx, with a pool that connects through the dialer.
+
+    Each request that has its turn is a task of its own that reads the whole answer, however soon
+    its caller is cancelled: the pool (httpcore 1.0) never frees the place of a request that was
+    cancelled at the wrong moment, until none is left.
+    """
 
     def __init__(self, dialer: Dialer, connections: int) -> None:
+        self._answering: set[asyncio.Task[httpx.Response]] = set()
+        self._places = asyncio.Semaphore(connections)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=_certificates(),
             max_connections=connections,
             keepalive_expiry=KEEPALIVE_S,
             network_backend=_Backend(dialer),
         )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            async with asyncio.timeout(request.extensions["timeout"]["pool"]):
+                await self._places.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("no connection is free", request=request) from None
+        answering = asyncio.create_task(self._answer(request))
+        self._answering.add(answering)
+        answering.add_done_callback(self._answered)
+        return await asyncio.shield(answering)
+
+    async def aclose(self) -> None:
+        await end_all(list(self._answering))
+        await super().aclose()
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        ends_ns = mono_ns() + ANSWER_LIMIT_NS
+        response = await super().handle_async_request(request)
+        body = bytearray()
+        try:
+            async for part in cast(httpx.AsyncByteStream, response.stream):
+                body += part
+                if len(body) > ANSWER_BOUND:
+                    raise httpx.ReadError("the answer is too large", request=request)
+                if mono_ns() > ends_ns:
+                    raise httpx.ReadTimeout("the answer does not end", request=request)
+        finally:
+            await response.aclose()
+        return httpx.Response(
+            response.status_code, headers=response.headers.raw, stream=httpx.ByteStream(bytes(body))
+        )
+
+    def _answered(self, answering: asyncio.Task[httpx.Response]) -> None:
+        self._places.release()
+        self._answering.discard(answering)
+        if not answering.cancelled():
+            # Nobody may be left who would look at it.
+            answering.exception()
 
 
 class _Backend(httpcore.AsyncNetworkBackend):

@@ -1,6 +1,7 @@
 """Connections go to addresses that were looked at, and nowhere else."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -160,3 +161,28 @@ async def test_tls_proves_the_name_and_not_the_address(trusted: ssl.SSLContext) 
             await http.get(f"https://other.example:{port}/")
         with pytest.raises(ssl.SSLCertVerificationError):
             await dialer.websocket(f"wss://other.example:{port}/", 5.0)
+
+
+async def test_who_leaves_in_the_middle_keeps_no_place() -> None:
+    """Cancelled at any moment: while it waits, connects, asks, reads."""
+
+    async def serve_some(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, EOFError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b"HTTP/1.1 200 Yes\r\nContent-Length: 4\r\n\r\nab")
+                await asyncio.sleep(0.001)
+                writer.write(b"cd")
+        writer.close()
+
+    async def leave(http: httpx.AsyncClient, after_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(after_s):
+                await http.get("/")
+
+    async with await asyncio.start_server(serve_some, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with Dialer(allow_private=True).http(5.0, base_url=url, connections=2) as http:
+            for number in range(150):
+                await asyncio.gather(*(leave(http, number * place * 2e-5) for place in range(5)))
+            answers = await asyncio.gather(*(http.get("/") for _ in range(5)))
+    assert [answer.content for answer in answers] == [b"abcd"] * 5
