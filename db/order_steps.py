@@ -90,6 +90,16 @@ WHERE o.id = s.order_id AND s.order_id <> $4 AND s.status IN ('ready', 'blocked'
     AND lower(s.payload->>'from') = lower($2) AND (s.payload->>'nonce')::numeric = $3
 RETURNING s.order_id, o.version
 """
+_OUTSPENT: Final = """
+UPDATE order_steps s SET status = 'expired' FROM orders o
+WHERE o.id = s.order_id AND s.order_id <> $3 AND s.status = 'ready' AND s.step_id = 'order'
+    AND s.kind = 'evm_tx' AND s.payload->>'chain_id' = $1
+    AND lower(s.payload->>'from') = lower($2) AND o.approval = 'exact'
+    AND NOT EXISTS (
+        SELECT FROM order_steps a WHERE a.order_id = s.order_id AND a.step_id = 'approve'
+            AND a.status IN ('ready', 'submitted'))
+RETURNING s.order_id, o.version
+"""
 _FIRST_BLOCK: Final = """
 SELECT min((simulation->>'block_number')::bigint) FROM order_steps WHERE order_id = $1
 """
@@ -206,6 +216,15 @@ async def overtaken(
     """Orders, with their versions, of which something was to be signed with the nonce that another
     one uses now; that is not to be signed any more."""
     rows = await connection.fetch(_OVERTAKEN, str(chain_id), sender, nonce, by_order)
+    return sorted({(str(row["order_id"]), row["version"]) for row in rows})
+
+
+async def outspent(
+    connection: asyncpg.Connection, chain_id: int, sender: str, by_order: str
+) -> list[tuple[str, int]]:
+    """Orders, with their versions, that counted on an exact approval which another one of the
+    sender may have used, now that it is mined; their steps are not to be signed any more."""
+    rows = await connection.fetch(_OUTSPENT, str(chain_id), sender, by_order)
     return sorted({(str(row["order_id"]), row["version"]) for row in rows})
 
 

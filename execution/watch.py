@@ -169,6 +169,11 @@ class Watcher:
             )
             if attempt.step_id == "update":
                 await self._updated(connection, row, attempt.step_version, fact, now)
+            if attempt.step_id == "order" and receipt.succeeded:
+                for order_id, version in await order_steps.outspent(
+                    connection, attempt.chain_id, attempt.sender, attempt.order_id
+                ):
+                    await order_changes.notify(connection, order_id, version, now)
             if attempt.step_id == "order" and not row.final:
                 await record(connection, attempt.order_id, [Seen(fact)], now)
             elif attempt.step_id != "order":

@@ -49,6 +49,22 @@ async def test_what_is_prepared_again_takes_the_place_of_what_was_not_sent(
     assert old == "expired"
 
 
+async def test_who_counted_on_an_approval_that_another_used_is_prepared_again(
+    connection: asyncpg.Connection,
+) -> None:
+    await connection.execute("UPDATE order_steps SET status = 'done'")
+    ready = ORDER._replace(status="ready", blocked_by=None)
+    one, two, three = [await accepted(connection) for _ in range(3)]
+    await order_steps.replace(connection, one.id, [ready])
+    await order_steps.replace(connection, two.id, [ready])
+    await order_steps.replace(connection, three.id, [APPROVE, ready])
+    for chain_id, sender in ((137, ADDRESS), (42161, "0x" + "1" * 40)):
+        assert await order_steps.outspent(connection, chain_id, sender, two.id) == []
+    assert await order_steps.outspent(connection, 42161, ADDRESS.lower(), two.id) == [(one.id, 1)]
+    status = [row.new.status for row in await order_steps.current(connection, one.id)]
+    assert status == ["expired"]
+
+
 async def test_who_is_sent_first_has_the_nonce(connection: asyncpg.Connection) -> None:
     await connection.execute("UPDATE order_steps SET status = 'done'")
     one, two = await accepted(connection), await accepted(connection)
