@@ -29,6 +29,7 @@ LEG: Final = OrderLeg(
     Decimal("97000.5"), Decimal("97485.5025"),
 )  # fmt: skip
 ANSWER: Final = Answer(202, b'{"data":{}}', "/v1/orders/1")
+POOL_CLAIM = {"venue": "gmx", "chain_id": 42161, "market": "BTC-USD", "pool": LEG.pool}
 
 
 def place(block: int, log: int, branch: str = "a") -> EventPlace:

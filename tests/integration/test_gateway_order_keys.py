@@ -15,14 +15,18 @@ from execution.store import record
 from runtime.clock import wall_us
 from tests.integration.auth_kit import issue_codes
 from tests.integration.gateway_kit import Rig
+from tests.integration.orders_kit import POOL_CLAIM
 from tests.integration.test_gateway_rest import check_problem
 from tests.integration.trading_kit import PATH, Trader, prepare, sign, trader
 
 
 async def requests(me: Trader, order_id: str) -> list[tuple[str, str, Any]]:
     """One of each kind: method, path, body."""
-    bodies = {"POST /v1/orders": {"quote_id": await me.quote()}}
-    bodies["PATCH /v1/orders/{id}"] = {"stop_loss": "90000"}
+    bodies: dict[str, Any] = {
+        "POST /v1/orders": {"quote_id": await me.quote()},
+        "POST /v1/orders/claim": POOL_CLAIM,
+        "PATCH /v1/orders/{id}": {"stop_loss": "90000"},
+    }
     return [
         (
             endpoint.method,

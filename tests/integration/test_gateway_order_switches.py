@@ -23,7 +23,16 @@ from runtime.clock import wall_us
 from tests.integration import gateway_kit
 from tests.integration.auth_kit import issue_codes, running
 from tests.integration.gateway_kit import Rig
-from tests.integration.orders_kit import ADDRESS, INTENT, LEG, executed, mined, place, pool_of
+from tests.integration.orders_kit import (
+    ADDRESS,
+    INTENT,
+    LEG,
+    POOL_CLAIM,
+    executed,
+    mined,
+    place,
+    pool_of,
+)
 from tests.integration.test_gateway_ladders import LADDER
 from tests.integration.test_gateway_rest import check_problem
 from tests.integration.trading_kit import PATH, Trader, trader
@@ -99,7 +108,6 @@ async def ids(me: Trader) -> set[str]:
 
 # Claims ------------------------------------------------------------------------------------------
 
-POOL_CLAIM = {"venue": "gmx", "chain_id": 42161, "market": "BTC-USD", "pool": LEG.pool}
 PROFIT = {
     "venue": "gains", "chain_id": 42161, "market": "BTC-USD", "pool": "42161:USDC",
     "position_ref": "7", "side": "SHORT", "collateral": {"symbol": "USDC", "amount": "12.5"},
