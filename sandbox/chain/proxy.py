@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, Final
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -53,7 +53,10 @@ class Proxy:
             return Response(status_code=404)
         if "refuse" in endpoint.kinds():
             return Response(status_code=503)
-        body = await _body(request)
+        try:
+            body = await _body(request)
+        except ClientDisconnect:
+            return Response(status_code=400)
         if body is None:
             return Response(status_code=413)
         try:
