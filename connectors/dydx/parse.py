@@ -1,7 +1,7 @@
 """dYdX wire values -> domain values. Pure; every function raises InputError, KeyError, TypeError or
 ValueError on what the protocol does not allow, and the session turns that into a resync."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from functools import lru_cache
@@ -76,16 +76,15 @@ def height(text: str) -> int:
 
 def levels(book: WireBook, market: Market) -> tuple[Levels, Levels]:
     """Both sides of a snapshot as (price_ticks, size_steps)."""
+    return _side(book["bids"], market), _side(book["asks"], market)
+
+
+def _side(rows: Iterable[Any], market: Market) -> Levels:
     price, size = market.tick.parse, market.step.parse
-    return side(book["bids"], price, size), side(book["asks"], price, size)
-
-
-def side(rows: Iterable[Any], price: Callable[[str], int], size: Callable[[str], int]) -> Levels:
-    """One side of a snapshot. ``price``, ``size``: what reads a text."""
-    found = tuple([(price(row["price"]), size(row["size"])) for row in rows])
-    if not all(ticks for ticks, _ in found):
+    side = tuple([(price(row["price"]), size(row["size"])) for row in rows])
+    if not all(ticks for ticks, _ in side):
         raise InputError("BAD_PRICE", "a level has no positive price")
-    return found
+    return side
 
 
 def best_of(book: WireBook, market: Market) -> tuple[int | None, int | None]:

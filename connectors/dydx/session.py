@@ -9,7 +9,6 @@ Source: dydxprotocol/v4-chain ``indexer/services/socks/src/lib``.
 import re
 from collections import deque
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -33,7 +32,6 @@ from domain.market import Market
 from domain.units import normalise_increment, parse_decimal
 
 _MALFORMED: Final = (PerpError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
-_PRICES_KEPT: Final = 512
 _IN_BRACKETS: Final = re.compile(r"\((v4_[a-z_]+)-(.+)\)")
 
 
@@ -52,8 +50,7 @@ class DydxSession:
         self._books = {
             market.symbol: (
                 market.market,
-                # A book moves within few prices, and the next snapshot has most of them again.
-                lru_cache(maxsize=_PRICES_KEPT)(market.tick.parse),
+                market.tick.parse,
                 market.step.parse,
                 self._subs.book(market.symbol),
             )
@@ -207,14 +204,14 @@ class DydxSession:
             # The server reads our unsubscribe after it sent this, and then nothing more comes.
             return
         if channel == "v4_orderbook":
-            market_id, price, size, book = self._books[message["id"]]
-            bids = parse.side(contents["bids"], price, size)
-            asks = parse.side(contents["asks"], price, size)
+            market = self._markets[message["id"]]
+            bids, asks = parse.levels(contents, market)
+            book = self._subs.book(market.symbol)
             if stamp < book.stamp:
                 self._out_of_order(book, mono_ns)
                 return
             book.stamp = stamp
-            self._events.append(BookSnapshot(market_id, stamp, bids, asks))
+            self._events.append(BookSnapshot(market.market, stamp, bids, asks))
         elif channel == "v4_trades":
             market_id = self._markets[message["id"]].market
             recent = contents["trades"][: c.TRADES_IN_SNAPSHOT]
