@@ -51,7 +51,7 @@ def _collateral(raw: WireCollateral) -> Collateral | None:
         return None
     if _SYMBOL.fullmatch(raw["symbol"]) is None:
         raise InputError("BAD_SYMBOL", f"collateral {raw['symbol']!r:.80}")
-    ois = tuple(_known_oi(orjson.dumps(item)) for item in array(raw.get("pairOis", [])))
+    ois = tuple(readable(_oi, item) or _NOTHING for item in array(raw.get("pairOis", [])))
     return Collateral(
         index=count(raw["collateralIndex"]),
         symbol=raw["symbol"],
@@ -69,12 +69,6 @@ def _token(raw: WireCollateral) -> Token:
     if decimals > _MAX_DECIMALS or not price:
         raise InputError("BAD_COLLATERAL", f"{decimals} decimals, price {price} e8")
     return Token(decimals, price)
-
-
-@lru_cache(maxsize=8192)
-def _known_oi(raw: bytes) -> PairOi:
-    """``_oi`` of JSON, nothing for rubbish."""
-    return readable(_oi, orjson.loads(raw)) or _NOTHING
 
 
 def _oi(raw: WirePairOi) -> PairOi:
@@ -107,7 +101,7 @@ def _all_terms(raw: WireCollateral, ois: Sequence[PairOi]) -> tuple[PairTerms | 
     )
 
 
-# A body says all of a chain, and most of it stands for hours: what was read once is kept.
+# Of a thousand that a body has a few are new: a body says all, and most of it stands for hours.
 @lru_cache(maxsize=8192)
 def _known_terms(raw: bytes) -> PairTerms | None:
     """``_terms`` of JSON, None for rubbish."""

@@ -110,7 +110,7 @@ class Variables:
     collaterals: tuple[Collateral, ...]
     offsets_ppm: tuple[int, ...]
     windows: Windows
-    volumes: tuple[Mapping[int, Volume] | None, ...]
+    volumes: tuple[dict[int, Volume] | None, ...]
     hours: Mapping[AssetClass, bool]
 
 

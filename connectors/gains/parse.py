@@ -4,8 +4,7 @@ Every function raises InputError, KeyError, TypeError or ValueError on what the 
 allow. Where only one pair or collateral is unreadable, that one is left out: it then has no pool.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -122,21 +121,25 @@ def variables(raw: WireVariables) -> Variables:
     depths, factors = _depths(infos), array(infos.get("pairFactors", []))
     fees = array(raw.get("fees", []))
     liquidation = array(raw.get("liquidationParams", {}).get("pairs", []))
-    lists = orjson.dumps([groups, fees])
     return Variables(
         trading_state=state,
         pairs=tuple(
-            _known_pair(
-                orjson.dumps([item, at(leverages, i), at(factors, i), at(liquidation, i)]),
-                lists,
+            readable(
+                _pair,
+                item,
+                groups,
+                fees,
+                at(leverages, i),
                 at(depths, i),
+                at(factors, i),
+                at(liquidation, i),
             )
             for i, item in enumerate(pairs)
         ),
         collaterals=collaterals(array(raw["collaterals"])),
         offsets_ppm=_offsets(raw),
         windows=Windows(count(settings["startTs"]), duration, count(settings["windowsCount"])),
-        volumes=tuple(_known_volumes(orjson.dumps(item)) for item in array(raw["oiWindows"])),
+        volumes=tuple(readable(_volumes, item) for item in array(raw["oiWindows"])),
         hours={
             AssetClass.CRYPTO: True,
             AssetClass.FX: flag(raw["isForexOpen"]),
@@ -145,21 +148,6 @@ def variables(raw: WireVariables) -> Variables:
             AssetClass.COMMODITY: flag(raw["isCommoditiesOpen"]),
         },
     )
-
-
-# A body says all of a chain, and most of it stands for hours: what was read once is kept.
-@lru_cache(maxsize=4096)
-def _known_pair(raw: bytes, lists: bytes, depth: tuple[Side, Side] | None) -> Pair | None:
-    """``_pair`` of JSON, None for rubbish."""
-    item, leverage, factors, liquidation = orjson.loads(raw)
-    groups, fees = orjson.loads(lists)
-    return readable(_pair, item, groups, fees, leverage, depth, factors, liquidation)
-
-
-@lru_cache(maxsize=4096)
-def _known_volumes(raw: bytes) -> Mapping[int, Volume] | None:
-    """``_volumes`` of JSON, None for rubbish."""
-    return readable(_volumes, orjson.loads(raw))
 
 
 def _pair(

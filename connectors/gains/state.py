@@ -396,5 +396,5 @@ class ChainState:
         self._outdated.add(update.pair)
 
 
-def _copied(volumes: Mapping[int, Volume] | None) -> dict[int, Volume] | None:
+def _copied(volumes: dict[int, Volume] | None) -> dict[int, Volume] | None:
     return None if volumes is None else dict(volumes)

@@ -1,8 +1,6 @@
 """The state of a chain: poll and stream put together, its age, and what it adds to the price."""
 
 import json
-import random
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,17 +8,7 @@ import pytest
 from connectors.base.protocol import HttpReply
 from connectors.gains import constants as c
 from connectors.gains.chain import ChainStreamSession
-from tests.unit.connectors.gains.world import (
-    DAI,
-    E18,
-    NO_DEPTH,
-    SERVER_MS,
-    USDC,
-    WALL_US,
-    World,
-    body,
-    oi,
-)
+from tests.unit.connectors.gains.world import DAI, E18, NO_DEPTH, USDC, World, body, oi
 
 E10 = 10**10
 BID, ASK = 99_980 * E10, 100_020 * E10
@@ -359,39 +347,3 @@ def test_a_list_that_became_shorter() -> None:
     assert world.quotes() == []
     world.send([0, 100000.0, 2, 1.5])
     assert world.quotes() == PRICED
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_a_look_at_what_moved_says_what_a_look_at_everything_says(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two chains, two markets, two hundred steps of whatever may come."""
-    draw = random.Random(seed)
-    world, whole = World((42161, 8453)), World((42161, 8453))
-    monkeypatch.setattr(whole.board, "_changed", lambda _: None)
-    for each in (world, whole):
-        each.open()
-    steps: list[Callable[[World, int], object]] = [
-        lambda each, n: each.window(n % 4, long=n, short=3 * n, pair=n % 3),
-        lambda each, n: each.tell(_oi_message(n % 3, oi(long=n, short=7)["token"])),
-        lambda each, n: each.send({"m": [n % 3, 60_000 + n], "t": _server_ms(each)}),
-        lambda each, n: each.wait(n % 40 / 10),
-        lambda each, n: each.tell({"name": "deepReorg"}) if n % 5 == 0 else None,
-        lambda each, n: (
-            each.answer(body(isForexOpen=n % 3 > 0), n % 2) if each.asked(n % 2) else None
-        ),
-    ]
-    for _ in range(200):
-        step, number = draw.choice(steps), draw.randrange(1, 500)
-        for each in (world, whole):
-            step(each, number)
-        assert world.events() == whole.events()
-
-
-def _server_ms(world: World) -> int:
-    return SERVER_MS + (world.wall_us - WALL_US) // 1000
-
-
-def _oi_message(pair: int, token: Any) -> Any:
-    value = {"pairIndex": str(pair), "collateralIndex": "3", "token": token}
-    return {"name": "openInterestPairUpdated", "value": value}
