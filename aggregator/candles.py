@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from domain.candles import MINUTE_US, PERIODS, SECOND_US, Candle, bucket, extended, joined
+from domain.candles import MINUTE_US, PERIODS, Candle, bucket, extended, joined
 from domain.ids import MarketId
 
 
@@ -11,40 +11,23 @@ class Forming:
 
     def __init__(self) -> None:
         self._candles: dict[MarketId, dict[str, Candle]] = {}
-        # Ticks of one second that the candles do not have yet: a second is never in two buckets.
-        self._latest: dict[MarketId, Candle] = {}
         self._changed: dict[MarketId, None] = {}
         self._told_us = 0
 
     def add(self, market: MarketId, at_us: int, price_e18: int) -> None:
-        t_us = at_us - at_us % SECOND_US
-        latest = self._latest.get(market)
-        if latest is not None and latest.t_us != t_us:
-            self._settle(market)
-            latest = None
-        elif market not in self._candles:
-            self._candles[market] = {}
-        self._latest[market] = extended(latest, t_us, price_e18)
-        self._changed[market] = None
-
-    def _settle(self, market: MarketId) -> None:
-        """Takes the latest ticks over into the candles of every period."""
-        latest = self._latest.pop(market, None)
-        if latest is None:
-            return
-        at_us, candles = latest.t_us, self._candles[market]
+        candles = self._candles.setdefault(market, {})
         for period, width_us in PERIODS.items():
             t_us = at_us - at_us % width_us
             candle = candles.get(period)
-            if candle is None or candle.t_us < t_us:
-                candles[period] = tuple.__new__(Candle, (t_us, *latest[1:]))
-            elif candle.t_us == t_us:
-                candles[period] = joined(candle, latest)
-            # Else the clock went back; what is stored is right, this room goes on later.
+            if candle is not None and candle.t_us > t_us:
+                continue  # The clock went back; what is stored is right, this room goes on later.
+            if candle is not None and candle.t_us < t_us:
+                candle = None
+            candles[period] = extended(candle, t_us, price_e18)
+        self._changed[market] = None
 
     def seed(self, market: MarketId, period: str, stored: Candle) -> None:
         """What an earlier process had seen of a candle, from ticks before the first one here."""
-        self._settle(market)
         candles = self._candles.setdefault(market, {})
         candle = candles.get(period)
         if candle is None or candle.t_us < stored.t_us:
@@ -65,7 +48,6 @@ class Forming:
         changed, self._changed = self._changed, {}
         if bucket(now_us, MINUTE_US) != bucket(before_us, MINUTE_US):
             for market, candles in self._candles.items():
-                self._settle(market)
                 ends = (candle.t_us + PERIODS[period] for period, candle in candles.items())
                 if any(before_us < end <= now_us for end in ends):
                     changed[market] = None
@@ -73,5 +55,4 @@ class Forming:
 
     def shown(self, market: MarketId) -> Mapping[str, Candle]:
         """The newest candle of every period."""
-        self._settle(market)
         return self._candles.get(market, {})

@@ -79,11 +79,14 @@ def extended(candle: Candle | None, t_us: int, price_e18: int) -> Candle:
 
 def joined(earlier: Candle, later: Candle) -> Candle:
     """Two parts of one bucket without a tick in common."""
-    t_us, open_e18, high, low, _, ticks = earlier
-    _, _, later_high, later_low, close, more = later
-    high = later_high if later_high > high else high
-    low = later_low if later_low < low else low
-    return tuple.__new__(Candle, (t_us, open_e18, high, low, close, ticks + more))
+    return Candle(
+        earlier.t_us,
+        earlier.open_e18,
+        max(earlier.high_e18, later.high_e18),
+        min(earlier.low_e18, later.low_e18),
+        later.close_e18,
+        earlier.ticks + later.ticks,
+    )
 
 
 def widened(candles: Iterable[Candle], width_us: int) -> list[Candle]:

@@ -1,8 +1,7 @@
 """Quotes: what one venue shows of a market now, and the best over all venues."""
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from domain.events import PoolQuote
 from domain.ids import MarketId, VenueId
@@ -148,12 +147,8 @@ def best_of(
     return BestQuote(market, bid, ask, quotes, change_24h, cause, received_us, disagree)
 
 
-# A best price is that of a venue, and often of several of its pools.
-_text: Final = lru_cache(maxsize=8192)(format_e18)
-
-
 def _price(value_e18: int | None) -> str | None:
-    return None if value_e18 is None else _text(value_e18)
+    return None if value_e18 is None else format_e18(value_e18)
 
 
 def price_data(

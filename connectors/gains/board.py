@@ -162,30 +162,14 @@ class Board:
         """What became of the chains and of time."""
         for chain in self._chains:
             chain.settle(wall_us // 1_000_000)
-        seen = tuple([(chain.version, chain.usable(mono_ns)) for chain in self._chains])
+        seen = tuple((chain.version, chain.usable(mono_ns)) for chain in self._chains)
         if seen != self._seen:
-            changed = self._changed(seen)
             self._seen = seen
             for slot in self._slots.values():
-                if changed is None or slot.pair in changed:
-                    self._update(slot, mono_ns)
+                self._update(slot, mono_ns)
             self._look_ns = mono_ns
         if mono_ns >= self._look_ns:
             self._drop_old(mono_ns)
-
-    def _changed(self, now: Sequence[tuple[int, bool]]) -> set[int] | None:
-        """The pairs of which the chains say something else than when last looked at; None for all.
-        Mostly it is one whose open interest has moved."""
-        changed: set[int] = set()
-        if self._seen is None:
-            return None
-        for chain, before, after in zip(self._chains, self._seen, now, strict=True):
-            if after == before:
-                continue
-            if chain.changed is None or after != (before[0] + 1, before[1]):
-                return None
-            changed |= chain.changed
-        return changed
 
     def _drop_old(self, mono_ns: int) -> None:
         """Prints that are too old go; the oldest that stays says when to look again, because those

@@ -5,10 +5,7 @@ Raises as ``values`` does. What concerns one pair alone is left out where it can
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import Any, Final
-
-import orjson
 
 from connectors.gains.economics.borrowing import NO_CAP, Accrual, FeeCap, OpenInterest
 from connectors.gains.economics.funding import Funding, FundingTerms
@@ -94,18 +91,10 @@ def _all_terms(raw: WireCollateral, ois: Sequence[PairOi]) -> tuple[PairTerms | 
         borrowing["v2"]["pairParams"],
         borrowing["v1"]["pairs"],
     )
-    arrays = [array(items) for items in lists]
     return tuple(
-        _known_terms(orjson.dumps([at(items, index) for items in arrays])) if oi.limit else None
+        readable(_terms, *(at(array(items), index) for items in lists)) if oi.limit else None
         for index, oi in enumerate(ois)
     )
-
-
-# Of a thousand that a body has a few are new: a body says all, and most of it stands for hours.
-@lru_cache(maxsize=8192)
-def _known_terms(raw: bytes) -> PairTerms | None:
-    """``_terms`` of JSON, None for rubbish."""
-    return readable(_terms, *orjson.loads(raw))
 
 
 def _terms(

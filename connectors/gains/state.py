@@ -58,14 +58,13 @@ class PoolView(NamedTuple):
 class ChainState:
     """Owned by the event loop: the sessions of one connector share it.
 
-    ``version`` rises with every change of ``pools``, ``halt`` or hours. ``changed``: the pairs that
-    its last rise was about, None for all. ``load_from_ns``: when the next fetch is wanted.
+    ``version`` rises with every change of ``pools``, ``halt`` or hours. ``load_from_ns``: when the
+    next fetch is wanted.
     """
 
     def __init__(self, chain_id: int) -> None:
         self.chain_id = chain_id
         self.version = 0
-        self.changed: set[int] | None = None
         self.load_from_ns = 0
         self._variables: Variables | None = None
         self._as_of_ns = _NEVER_NS
@@ -205,15 +204,14 @@ class ChainState:
             return
         self._settled_s = now_s
         window = variables.windows.current(now_s)
-        all_ = window != self._window
-        if all_:
+        if window != self._window:
             self._window = window
             self._dirty.update(range(len(variables.pairs)))
         if self._dirty:
             for index in self._dirty:
                 self._pools[index] = self._terms(variables, index, now_s)
             self._outdated |= self._dirty
-            self.changed, self._dirty = None if all_ else self._dirty, set()
+            self._dirty.clear()
             self.version += 1
 
     def _terms(self, variables: Variables, index: int, now_s: int) -> dict[str, PoolTerms | None]:
@@ -283,7 +281,6 @@ class ChainState:
         """Something was said that cannot be known: only a fetch that starts now tells."""
         self._variables = None
         self._spoilt = True
-        self.changed = None
         self.version += 1
         self.want_load(mono_ns)
 
