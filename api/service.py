@@ -45,7 +45,7 @@ from api.routing.wallets import WalletReader
 from api.rpc_health import RpcHealth
 from api.tape.board import Board
 from api.tape.reader import TapeReader
-from connectors import registry
+from connectors import desks, registry
 from connectors.base.positions import PositionBook
 from connectors.base.screens import Screen
 from db.pool import Database
@@ -64,7 +64,7 @@ HTTP_CONNECTIONS: Final = 4096
 IDLE_S: Final = 10
 GOODBYE_S: Final = 1.0
 STOP_S: Final = 2
-SANDBOX_CHAINS: Final = registry.traded_chains(Settings.model_construct())
+SANDBOX_CHAINS: Final = desks.traded_chains(Settings.model_construct())
 AUTH_OFF: Final = Config(
     keys=None, public_url="http://127.0.0.1", rpc_urls={}, dialer=Dialer(allow_private=False)
 )
@@ -220,7 +220,7 @@ class Gateway:
         """The public port and, where there are other gateways, the socket for what they pass on."""
         quotes, history = self._quotes, PriceHistory(self._database)
         ladders = LadderPricer(registry.ECONOMICS, self._service_fee_bps)
-        router = Router(registry.ECONOMICS, registry.ROUTES, self._service_fee_bps)
+        router = Router(registry.ECONOMICS, desks.ROUTES, self._service_fee_bps)
         routing = RoutingDesk(
             self._board,
             quotes,
@@ -330,10 +330,10 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         auth_config(settings),
         rates_of(settings),
         seal_of(settings.data_dir, settings.sealing_key),
-        registry.traded_chains(settings),
-        registry.screens(settings),
-        registry.spenders(settings),
-        registry.position_books(settings),
+        desks.traded_chains(settings),
+        desks.screens(settings),
+        desks.spenders(settings),
+        desks.position_books(settings),
         settings.service_fee_bps,
     )
     listener = listen(settings.http_host, settings.http_port, shared=settings.gateways > 1)

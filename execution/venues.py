@@ -9,7 +9,7 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from connectors import registry
+from connectors import desks, registry
 from connectors.base import markets
 from connectors.base.orders import OrderBuilder
 from domain.errors import InputError, VenueProtocolError, VenueUnavailable
@@ -51,7 +51,7 @@ class Venues:
         """Builders with the markets of now; one whose venue is away stays as it was. Raises
         SettingsError."""
         wanted = self._settings.venue_filter
-        for venue, make in registry.ORDER_BUILDERS.items():
+        for venue, make in desks.ORDER_BUILDERS.items():
             if wanted is not None and venue not in wanted:
                 continue
             try:
@@ -65,14 +65,14 @@ class Venues:
         wanted = self._settings.venue_filter
         return all(
             venue in self._builders
-            for venue in registry.ORDER_BUILDERS
+            for venue in desks.ORDER_BUILDERS
             if wanted is None or venue in wanted
         )
 
     def builder(self, venue: VenueId) -> OrderBuilder:
         """Raises InputError ``NOT_EXECUTABLE`` where nothing can be placed, and VenueUnavailable
         while that is not known."""
-        if venue not in registry.ORDER_BUILDERS:
+        if venue not in desks.ORDER_BUILDERS:
             raise InputError("NOT_EXECUTABLE", f"no orders are placed at {venue}")
         if venue not in self._builders:
             raise VenueUnavailable("NO_MARKETS", f"the markets of {venue} are not known yet")
@@ -91,7 +91,7 @@ class Venues:
 
     def trades(self, leg: OrderLeg) -> bool:
         """Whether orders are made there."""
-        chains: Sequence[ChainId] = registry.traded_chains(self._settings).get(leg.venue, ())
+        chains: Sequence[ChainId] = desks.traded_chains(self._settings).get(leg.venue, ())
         return leg.chain_id in chains
 
     async def read_depth(
@@ -126,7 +126,7 @@ class Venues:
         for chain in self.chains.values():
             await chain.close()
 
-    def _depth_of(self, venue: VenueId) -> registry.Depth:
+    def _depth_of(self, venue: VenueId) -> desks.Depth:
         def depth(market: MarketId | None, pool: str) -> Any:
             del market  # only one is asked about at a time
             return self._pools.get((venue, pool.lower()))
@@ -142,7 +142,7 @@ def _pools(raw: bytes) -> Pools:
     found: dict[tuple[VenueId, str], Any] = {}
     for row in content["pools"]:
         venue = VenueId(row["venue"])
-        if row["pool"] is None or venue not in registry.ORDER_BUILDERS:
+        if row["pool"] is None or venue not in desks.ORDER_BUILDERS:
             continue
         try:
             found[venue, row["pool"].lower()] = registry.ECONOMICS[venue].decode(row["inputs"])

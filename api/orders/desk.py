@@ -17,7 +17,7 @@ from api.problems import Unavailable
 from api.quotes import QuoteReader
 from api.schemas.claims import ClaimBody
 from api.schemas.orders import AmendBody, OrderBody, SubmissionBody
-from connectors import registry
+from connectors import desks
 from db import (
     guarded_quotes,
     heartbeats,
@@ -110,7 +110,7 @@ class OrderDesk:
             await self.require_known(connection, account.id, body.market)
             owned = await wallets.of_account(connection, account.id)
             order_id = str(uuid.uuid4())
-            kinds = registry.ROUTES[VenueId(body.venue)].offered.claims
+            kinds = desks.ROUTES[VenueId(body.venue)].offered.claims
             new = placing.new_claim(order_id, account, owned, body, now, self.chains, kinds)
             await orders.add(connection, new, now)
             shown = accepted_row(new, now)

@@ -9,7 +9,7 @@ from api import query
 from api.endpoints import Asked, Endpoint
 from api.schemas.base import Data, Nothing
 from api.schemas.market import Capabilities
-from connectors import registry
+from connectors import desks
 from domain.ids import VenueId
 from domain.orders import OrderType
 
@@ -22,7 +22,7 @@ async def get_capabilities(asked: Asked[None, Nothing, None]) -> Response:
 def _row(venue: VenueId, chain_ids: Sequence[int]) -> Capabilities:
     if not chain_ids:
         return Capabilities()
-    offered = registry.ROUTES[venue].offered
+    offered = desks.ROUTES[venue].offered
     return Capabilities(
         chain_ids=list(chain_ids),
         order_types=[name for name in get_args(OrderType) if name in offered.order_types],
@@ -32,7 +32,7 @@ def _row(venue: VenueId, chain_ids: Sequence[int]) -> Capabilities:
         brackets=offered.brackets,
         claims=sorted(offered.claims),
         margin=offered.margin,
-        amend=venue in registry.ORDER_BUILDERS,
+        amend=venue in desks.ORDER_BUILDERS,
     )
 
 

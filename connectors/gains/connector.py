@@ -16,8 +16,6 @@ from connectors.gains import parse
 from connectors.gains.board import Board, Slot
 from connectors.gains.chain import ChainPollSession, ChainStreamSession
 from connectors.gains.model import Variables
-from connectors.gains.orders.builder import Depth, GainsOrders
-from connectors.gains.orders.tables import tables
 from connectors.gains.prices import PriceSession, SeedSession
 from connectors.gains.state import ChainState, listed
 from connectors.gains.values import MALFORMED
@@ -240,11 +238,6 @@ class GainsConnector:
             if board.has(market.market):
                 return board.depth(market.market, mono_ns)
         return ()
-
-    def order_builder(self, depth: Depth) -> GainsOrders:
-        """For every pair of the table; ``depth``: what a pool can be priced with, as the feed tells
-        it."""
-        return GainsOrders(tables(self._map), depth)
 
     async def close(self) -> None:
         await self._pricing.close()

@@ -20,7 +20,6 @@ from connectors.gmx.hosts import Hosts
 from connectors.gmx.limits import Limits
 from connectors.gmx.logs import LogsSession
 from connectors.gmx.orders.abi import Version
-from connectors.gmx.orders.builder import Depth, GmxOrders
 from connectors.gmx.orders.tables import Tables, TradedPool, traded_pools
 from connectors.gmx.parse import Token
 from connectors.gmx.polls import DaySession, InfoSession, TickersSession
@@ -280,13 +279,12 @@ class GmxConnector:
     def depth(self, market: Market, book: BookLevels | None, mono_ns: int) -> Sequence[PoolDepth]:
         return self._state.depth(market.market, mono_ns)
 
-    def order_builder(self, depth: Depth) -> GmxOrders:
-        """For the pools of the last list; ``depth``: what they can be priced with, as the feed
-        tells it."""
+    @property
+    def tables(self) -> Tables:
+        """Of the pools of the last list."""
         chain = self._chain
         native = c.NATIVE_TOKENS[chain.chain_id]
-        tables = Tables(chain.chain_id, chain.version, chain.contracts, native, self._traded)
-        return GmxOrders(tables, depth)
+        return Tables(chain.chain_id, chain.version, chain.contracts, native, self._traded)
 
     async def _check_roles(self) -> None:
         """Tells whether the configured router is still the one in use; prices do not need it."""

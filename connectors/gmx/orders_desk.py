@@ -17,6 +17,6 @@ async def order_builder(
     connector = from_settings(settings, market_map)
     try:
         await connector.load_markets()
-        return connector.order_builder(lambda pool: depth(None, pool))
+        return GmxOrders(connector.tables, lambda pool: depth(None, pool))
     finally:
         await connector.close()

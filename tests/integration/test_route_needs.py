@@ -7,7 +7,7 @@ import pytest
 
 from api.routing.needs import Grant
 from api.routing.wallets import WalletReader
-from connectors.registry import spenders
+from connectors.desks import spenders
 from domain.ids import VenueId
 from runtime.settings import Settings
 from sandbox.chain.places import TOKENS

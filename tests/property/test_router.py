@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from api.routing.choice import choose
 from api.routing.request import RouteRequest
 from api.routing.router import Answer, Leg, Router
+from connectors.desks import ROUTES
 from connectors.dydx.economics.pricing import BookInputs, Margin
 from connectors.dydx.economics.quote import Scale
 from connectors.gains.economics.inputs import Pool
 from connectors.gains.economics.position import LiquidationTerms
-from connectors.registry import ECONOMICS, ROUTES
+from connectors.registry import ECONOMICS
 from domain.costs import OrderSide, PricedPool
 from domain.ids import MarketId, VenueId
 from domain.orders import OrderIntent

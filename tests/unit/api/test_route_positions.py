@@ -12,9 +12,10 @@ from api.routing.needs import nobody
 from api.routing.positions import Known
 from api.routing.router import Answer, Router
 from connectors.base.positions import OpenPosition
+from connectors.desks import ROUTES
 from connectors.gains.orders.calls import TradeIndex, TradeType
 from connectors.gains.orders.reads import StoredTrade
-from connectors.registry import ECONOMICS, ROUTES
+from connectors.registry import ECONOMICS
 from db.held import Holding
 from domain.ids import MarketId, VenueId
 from tests.unit.api.test_router import BODY, BOOK, VENUES, depth, parse, row

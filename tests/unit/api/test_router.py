@@ -15,10 +15,11 @@ from api.routing.answer import answer_row
 from api.routing.request import RouteRequest, request_of
 from api.routing.router import Answer, Router
 from api.schemas.routing import RouteBody
+from connectors.desks import ROUTES
 from connectors.dydx.economics.pricing import BookInputs, Margin
 from connectors.dydx.economics.quote import Scale
 from connectors.gains.economics.position import LiquidationTerms
-from connectors.registry import ECONOMICS, ROUTES
+from connectors.registry import ECONOMICS
 from domain.errors import StaleQuote
 from domain.funding import Place
 from domain.ids import VenueId

@@ -9,6 +9,7 @@ from eth_abi.abi import encode
 
 from connectors.base.markets import load
 from connectors.base.positions import OpenPosition
+from connectors.desks import position_books
 from connectors.gains.constants import VENUE as GAINS
 from connectors.gains.economics.position import LiquidationTerms
 from connectors.gains.orders.positions import GainsPositions
@@ -19,7 +20,6 @@ from connectors.gmx.economics.model import ByToken, Sided
 from connectors.gmx.economics.opened import PoolToken
 from connectors.gmx.orders.positions import GmxPositions
 from connectors.gmx.routes import ROUTES as GMX_ROUTES
-from connectors.registry import position_books
 from domain.costs import OrderSide
 from domain.errors import InputError, VenueProtocolError
 from domain.ids import MarketId, VenueId

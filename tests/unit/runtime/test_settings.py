@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from connectors import registry
+from connectors import desks
 from domain.ids import VenueId
 from runtime.settings import Settings, SettingsError, comma_urls, ignored_names, load_settings
 
@@ -130,5 +130,5 @@ def test_real_money_is_asked_for_and_needs_two_nodes(
     given = {name.replace("URLS", "PERP_RPC_URLS_137"): url for name, url in environment.items()}
     settings = load(monkeypatch, **given)
     assert settings.trades_on(137) is traded
-    chains = registry.traded_chains(settings)
+    chains = desks.traded_chains(settings)
     assert (137 in chains[VenueId("gains")]) is (traded and settings.network != "testnet")

@@ -5,6 +5,7 @@ import pytest
 from connectors.base import markets as market_map
 from connectors.gmx.addresses import contracts, release
 from connectors.gmx.connector import from_settings
+from connectors.gmx.orders.builder import GmxOrders
 from domain.errors import InputError, VenueProtocolError
 from runtime.settings import Settings
 from tests.unit.connectors.gmx.orders import kit as k
@@ -39,7 +40,7 @@ async def test_builders_are_those_of_the_configured_contracts() -> None:
         gmx_addresses={name: old[name] for name in names},
     )
     connector = from_settings(settings, market_map.load())
-    builder = connector.order_builder(lambda pool: None)
+    builder = GmxOrders(connector.tables, lambda pool: None)
     await connector.close()
     assert builder.log_addresses(42161) == [old["EVENT_EMITTER"]]
     request = k.cancel()

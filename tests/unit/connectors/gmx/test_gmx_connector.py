@@ -17,6 +17,7 @@ from connectors.gmx import constants as c
 from connectors.gmx.addresses import contracts
 from connectors.gmx.connector import Chain, GmxConnector, from_settings
 from connectors.gmx.hosts import HostHealth, Hosts
+from connectors.gmx.orders.builder import GmxOrders
 from connectors.gmx.roles import router_roles
 from domain.errors import InputError, VenueProtocolError, VenueUnavailable
 from domain.ids import MarketId, SourceId
@@ -139,9 +140,9 @@ async def test_the_builder_of_orders_knows_the_pools_of_the_list() -> None:
     leg = OrderLeg(c.VENUE, 42161, BTC_USDC, "USDC", *sizes, None)
     async with serving(BODIES) as (server,), connected(server) as connector:
         with pytest.raises(InputError):
-            connector.order_builder(lambda pool: None).guard(wanted, leg)
+            GmxOrders(connector.tables, lambda pool: None).guard(wanted, leg)
         await connector.load_markets()
-        builder = connector.order_builder(lambda pool: None)
+        builder = GmxOrders(connector.tables, lambda pool: None)
     assert builder.guard(wanted, leg).raw == "600005" + "0" * 21
     assert builder.log_addresses(42161) == [CONTRACTS["EVENT_EMITTER"]]
 

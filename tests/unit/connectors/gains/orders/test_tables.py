@@ -3,13 +3,12 @@
 from eth_utils.address import to_checksum_address
 
 from connectors.base.markets import AssetClass, load
-from connectors.gains.connector import GainsConnector
 from connectors.gains.constants import CHAINS
+from connectors.gains.orders.builder import GainsOrders
 from connectors.gains.orders.deployments import DEPLOYMENTS
 from connectors.gains.orders.tables import PairRef, tables
 from domain.ids import MarketId
 from sandbox.chain.places import CONTRACTS, TOKENS
-from tests.servers import LOOPBACK
 from tests.unit.connectors.gains.economics.pools import POOL
 from tests.unit.connectors.gains.orders.desk import exited
 from tests.unit.connectors.gains.world import recorded
@@ -50,7 +49,6 @@ def test_pairs_are_those_of_the_table() -> None:
     assert len(found.pairs) > 100
 
 
-def test_the_connector_hands_out_a_builder() -> None:
-    connector = GainsConnector("ws://127.0.0.1/v4", "http://127.0.0.1", {}, LOOPBACK, load())
-    orders = connector.order_builder(lambda market, pool: POOL)
+def test_a_builder_of_the_table_reads_everything_once() -> None:
+    orders = GainsOrders(tables(load()), lambda market, pool: POOL)
     assert len(orders.reads(exited())) == len(set(orders.reads(exited()))) == 6
