@@ -7,6 +7,7 @@ from perptape import data_commands, desk_commands, recordings
 from perptape.console import show
 from perptape.errors import StartError
 from perptape.roles import ROLES
+from runtime.memory import return_large_blocks
 from runtime.settings import SettingsError, load_settings
 from runtime.tasks import run_role
 
@@ -25,6 +26,7 @@ def main() -> int:
     options = parser.parse_args()
     for role in ROLES:
         if role.name == options.command:
+            return_large_blocks()
             run_role(role.name, role.load())
     try:
         return _run(options)
