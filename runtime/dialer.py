@@ -7,7 +7,7 @@ redirect, and no proxy of the environment stands between, where an address would
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
@@ -115,12 +115,14 @@ class Dialer:
 
 async def bounded_body(response: httpx.Response, bound: int) -> bytes:
     """Raises ValueError for one of more than ``bound`` bytes, and httpx.HTTPError."""
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > bound:
+    parts: list[bytes] = []
+    left = bound
+    async for part in response.aiter_bytes():
+        left -= len(part)
+        if left < 0:
             raise ValueError(f"more than {bound} bytes")
-    return bytes(body)
+        parts.append(part)
+    return b"".join(parts)
 
 
 def dialer_of(settings: Settings) -> Dialer:
@@ -135,6 +137,21 @@ def _certificates() -> ssl.SSLContext:
 class _Websocket(connect_websocket):
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
+
+
+class _Body(httpx.AsyncByteStream):
+    """Lets go of what it gave away. httpx ties a response and its stream into a cycle, and what that
+    holds would stay until the garbage collector comes, which is seldom."""
+
+    def __init__(self, body: bytes) -> None:
+        self._left = [body]
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while self._left:
+            yield self._left.pop()
+
+    async def aclose(self) -> None:
+        self._left.clear()
 
 
 class _Transport(httpx.AsyncHTTPTransport):
@@ -173,18 +190,20 @@ class _Transport(httpx.AsyncHTTPTransport):
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         ends_ns = mono_ns() + ANSWER_LIMIT_NS
         response = await super().handle_async_request(request)
-        body = bytearray()
+        parts: list[bytes] = []
+        left = ANSWER_BOUND
         try:
             async for part in cast(httpx.AsyncByteStream, response.stream):
-                body += part
-                if len(body) > ANSWER_BOUND:
+                parts.append(part)
+                left -= len(part)
+                if left < 0:
                     raise httpx.ReadError("the answer is too large", request=request)
                 if mono_ns() > ends_ns:
                     raise httpx.ReadTimeout("the answer does not end", request=request)
         finally:
             await response.aclose()
         return httpx.Response(
-            response.status_code, headers=response.headers.raw, stream=httpx.ByteStream(bytes(body))
+            response.status_code, headers=response.headers.raw, stream=_Body(b"".join(parts))
         )
 
     def _answered(self, answering: asyncio.Task[httpx.Response]) -> None:

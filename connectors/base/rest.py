@@ -9,7 +9,7 @@ import orjson
 from domain.errors import VenueProtocolError, VenueUnavailable
 from runtime.breaker import Breaker
 from runtime.clock import mono_ns
-from runtime.dialer import Dialer
+from runtime.dialer import Dialer, bounded_body
 from runtime.guard import Guard, Resting
 
 TIMEOUT_S: Final = 10.0
@@ -107,12 +107,10 @@ class RestClient:
             return await self._body(response, path)
 
     async def _body(self, response: httpx.Response, path: str) -> bytes:
-        body = bytearray()
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise VenueProtocolError("BODY_TOO_LARGE", f"GET {path} is too large")
-        return bytes(body)
+        try:
+            return await bounded_body(response, MAX_BODY_BYTES)
+        except ValueError:
+            raise VenueProtocolError("BODY_TOO_LARGE", f"GET {path} is too large") from None
 
     def _retry_after_s(self, header: str | None) -> float:
         """Seconds of a Retry-After header; a date or nonsense counts as the default."""

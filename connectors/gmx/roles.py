@@ -13,7 +13,7 @@ from connectors.gmx import constants as c
 from connectors.gmx.eventlog import number
 from connectors.gmx.parse import MALFORMED
 from domain.errors import VenueProtocolError, VenueUnavailable
-from runtime.dialer import Dialer, HttpClient
+from runtime.dialer import Dialer, HttpClient, bounded_body
 
 TIMEOUT_S: Final = 5.0
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -51,12 +51,8 @@ async def router_roles(
 
 async def _call(client: HttpClient, url: str, method: str, params: list[object]) -> str:
     request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-    body = bytearray()
     async with client.stream("POST", url, json=request) as response:
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise VenueProtocolError("GARBAGE", "the answer is too large")
+        body = await bounded_body(response, MAX_BODY_BYTES)
     result = orjson.loads(body)["result"]
     if not isinstance(result, str):
         raise TypeError("the result is no text")

@@ -7,7 +7,7 @@ import httpx
 
 from domain.errors import VenueProtocolError, VenueUnavailable
 from runtime.breaker import Breaker
-from runtime.dialer import Dialer
+from runtime.dialer import Dialer, bounded_body
 from runtime.guard import Guard, Resting
 
 TIMEOUT_S: Final = 5.0
@@ -60,13 +60,12 @@ class Nodes:
         await self._client.aclose()
 
     async def _ask(self, url: str, body: str) -> bytes:
-        answer = bytearray()
         headers = {"Content-Type": "application/json"}
         async with self._client.stream("POST", url, content=body, headers=headers) as response:
             if response.status_code != 200:
                 raise VenueUnavailable(f"HTTP_{response.status_code}", "the node refused")
-            async for chunk in response.aiter_bytes():
-                answer += chunk
-                if len(answer) > MAX_BODY_BYTES:
-                    raise VenueProtocolError("BODY_TOO_LARGE", "the node's answer is too large")
-        return bytes(answer)
+            try:
+                return await bounded_body(response, MAX_BODY_BYTES)
+            except ValueError:
+                text = "the node's answer is too large"
+                raise VenueProtocolError("BODY_TOO_LARGE", text) from None

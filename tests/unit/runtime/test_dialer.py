@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import ssl
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import InvalidStatus
 
 from runtime import dialer as module
-from runtime.dialer import Dialer
+from runtime.dialer import Dialer, bounded_body
 from runtime.net import AddressRefused, Resolve, check_urls
 from runtime.settings import Settings
 
@@ -161,6 +163,26 @@ async def test_tls_proves_the_name_and_not_the_address(trusted: ssl.SSLContext) 
             await http.get(f"https://other.example:{port}/")
         with pytest.raises(ssl.SSLCertVerificationError):
             await dialer.websocket(f"wss://other.example:{port}/", 5.0)
+
+
+async def test_a_body_that_was_read_does_not_wait_for_the_garbage_collector() -> None:
+    size = 1_000_000
+    answer = b"HTTP/1.1 200 Yes\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size
+    async with listening(answer + bytes(size)) as (port, _):
+        url = f"http://127.0.0.1:{port}"
+        async with Dialer(allow_private=True).http(5.0, base_url=url) as http:
+            gc.collect()
+            gc.disable()
+            tracemalloc.start()
+            try:
+                for _ in range(20):
+                    async with http.stream("GET", "/") as response:
+                        assert len(await bounded_body(response, size)) == size
+                held = tracemalloc.get_traced_memory()[0]
+            finally:
+                tracemalloc.stop()
+                gc.enable()
+    assert held < 5 * size
 
 
 async def test_who_leaves_in_the_middle_keeps_no_place() -> None:
