@@ -140,8 +140,8 @@ class _Websocket(connect_websocket):
 
 
 class _Body(httpx.AsyncByteStream):
-    """Lets go of what it gave away. httpx ties a response and its stream into a cycle, and what that
-    holds would stay until the garbage collector comes, which is seldom."""
+    """Lets go of what it gave away: httpx ties a response and its stream into a cycle, and what that
+    holds stays until the garbage collector comes, which is seldom."""
 
     def __init__(self, body: bytes) -> None:
         self._left = [body]
