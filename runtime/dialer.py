@@ -140,7 +140,7 @@ class _Websocket(connect_websocket):
 
 
 class _Body(httpx.AsyncByteStream):
-    """Lets go of what it gave away: httpx ties a response and its stream into a cycle, and what that
+    """Lets go of what it gave away: httpx ties a response and its stream into a cycle, and what it
     holds stays until the garbage collector comes, which is seldom."""
 
     def __init__(self, body: bytes) -> None:
