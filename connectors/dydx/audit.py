@@ -5,38 +5,27 @@ from collections.abc import Sequence
 import orjson
 
 from connectors.base.protocol import Failure, Frame, HttpReply
+from connectors.base.session import BaseSession
 from connectors.dydx import constants as c
 from connectors.dydx import parse
 from domain.errors import PerpError
-from domain.events import BookAudit, Event
-from domain.ids import MarketId
+from domain.events import BookAudit
 from domain.market import Market
 
 PATH = "/v4/orderbooks/perpetualMarket/"
 
 
-class AuditSession:
+class AuditSession(BaseSession):
     """A poll session: every interval the next market's REST book. Emits BookAudit only."""
 
     def __init__(self, markets: Sequence[Market], mono_ns: int) -> None:
+        super().__init__()
         self._markets = {PATH + market.symbol: market for market in markets}
         # Another market first each time: one that always fails must not hide those behind it.
         paths = list(self._markets)
         first = mono_ns // c.AUDIT_INTERVAL_NS % max(1, len(paths))
         self._turn = paths[first:] + paths[:first]
         self._next_ns = mono_ns + c.AUDIT_INTERVAL_NS
-        self._events: list[Event] = []
-        self._outgoing: list[str] = []
-        self._failure: Failure | None = None
-        self._healthy = False
-
-    @property
-    def failure(self) -> Failure | None:
-        return self._failure
-
-    @property
-    def healthy(self) -> bool:
-        return self._healthy
 
     def receive(self, frame: Frame, wall_us: int, mono_ns: int) -> None:
         if not isinstance(frame, HttpReply):
@@ -56,17 +45,6 @@ class AuditSession:
             self._turn.append(path)
             self._outgoing.append(path)
             self._next_ns = mono_ns + c.AUDIT_INTERVAL_NS
-
-    def resync(self, market: MarketId, mono_ns: int) -> None:
-        """Nothing is held here that could be out of step."""
-
-    def events(self) -> list[Event]:
-        drained, self._events = self._events, []
-        return drained
-
-    def outgoing(self) -> list[str]:
-        drained, self._outgoing = self._outgoing, []
-        return drained
 
     def next_deadline_ns(self) -> int:
         return self._next_ns

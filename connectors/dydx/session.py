@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 
 from connectors.base.protocol import Failure, Frame
+from connectors.base.session import BaseSession
 from connectors.dydx import constants as c
 from connectors.dydx import parse
 from connectors.dydx.rates import FundingTable
@@ -21,7 +22,6 @@ from connectors.dydx.subscriptions import Subscription, SubscriptionTable
 from domain.errors import PerpError
 from domain.events import (
     BookSnapshot,
-    Event,
     Liveness,
     MarketState,
     OraclePrice,
@@ -35,7 +35,7 @@ _MALFORMED: Final = (PerpError, LookupError, TypeError, ValueError, AttributeErr
 _IN_BRACKETS: Final = re.compile(r"\((v4_[a-z_]+)-(.+)\)")
 
 
-class DydxSession:
+class DydxSession(BaseSession):
     """One connection: books and trades of ``markets``, and the states of ``states``, which may be
     more (one connection carries them for all).
 
@@ -43,6 +43,7 @@ class DydxSession:
     """
 
     def __init__(self, markets: Iterable[Market], states: Iterable[Market], mono_ns: int) -> None:
+        super().__init__()
         self._markets = {market.symbol: market for market in markets}
         self._symbols = {market.market: market.symbol for market in self._markets.values()}
         self._states = {market.symbol: market for market in states}
@@ -56,9 +57,6 @@ class DydxSession:
             )
             for market in self._markets.values()
         }
-        self._events: list[Event] = []
-        self._outgoing: list[str] = []
-        self._failure: Failure | None = None
         self._connected = False
         self._opened_ns = mono_ns
         self._expected_id = 0
@@ -74,20 +72,8 @@ class DydxSession:
         self._live = False
 
     @property
-    def failure(self) -> Failure | None:
-        return self._failure
-
-    @property
     def healthy(self) -> bool:
         return self._live and self._height >= 0
-
-    def events(self) -> list[Event]:
-        drained, self._events = self._events, []
-        return drained
-
-    def outgoing(self) -> list[str]:
-        drained, self._outgoing = self._outgoing, []
-        return drained
 
     def next_deadline_ns(self) -> int:
         if not self._connected:

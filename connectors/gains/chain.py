@@ -5,33 +5,22 @@ Source: docs.gains.trade ``developer/integrators/backend``.
 """
 
 from connectors.base.protocol import Decoded, Failure, Frame, HttpReply
+from connectors.base.session import BaseSession
 from connectors.gains import constants as c
 from connectors.gains import parse
 from connectors.gains.prices import GarbageBudget
 from connectors.gains.state import ChainState
 from connectors.gains.values import MALFORMED
-from domain.events import Event
-from domain.ids import MarketId
 
 
-class ChainPollSession:
+class ChainPollSession(BaseSession):
     """A poll session: ``/trading-variables`` at its interval and whenever the state asks for it."""
 
     def __init__(self, chain: ChainState, mono_ns: int) -> None:
+        super().__init__()
         chain.load_failed(mono_ns)
         self._chain = chain
         self._now_ns = mono_ns
-        self._outgoing: list[str] = []
-        self._failure: Failure | None = None
-        self._healthy = False
-
-    @property
-    def failure(self) -> Failure | None:
-        return self._failure
-
-    @property
-    def healthy(self) -> bool:
-        return self._healthy
 
     def receive(self, frame: Frame, wall_us: int, mono_ns: int) -> None:
         if not isinstance(frame, HttpReply | Decoded):
@@ -53,38 +42,19 @@ class ChainPollSession:
             self._chain.load_begins(mono_ns)
             self._outgoing.append(c.VARIABLES_PATH)
 
-    def resync(self, market: MarketId, mono_ns: int) -> None:
-        """Nothing is held here that could be out of step."""
-
-    def events(self) -> list[Event]:
-        return []
-
-    def outgoing(self) -> list[str]:
-        drained, self._outgoing = self._outgoing, []
-        return drained
-
     def next_deadline_ns(self) -> int:
         return min(self._chain.load_from_ns, self._now_ns + c.WAKE_NS)
 
 
-class ChainStreamSession:
+class ChainStreamSession(BaseSession):
     """One connection to a chain's event stream. What was missed before it is fetched."""
 
     def __init__(self, chain: ChainState, mono_ns: int) -> None:
+        super().__init__()
         chain.want_load(mono_ns)
         self._chain = chain
         self._last_frame_ns = mono_ns
         self._garbage = GarbageBudget()
-        self._failure: Failure | None = None
-        self._healthy = False
-
-    @property
-    def failure(self) -> Failure | None:
-        return self._failure
-
-    @property
-    def healthy(self) -> bool:
-        return self._healthy
 
     def receive(self, frame: Frame, wall_us: int, mono_ns: int) -> None:
         self._last_frame_ns = mono_ns
@@ -102,15 +72,6 @@ class ChainStreamSession:
     def advance(self, mono_ns: int) -> None:
         if self._failure is None and mono_ns - self._last_frame_ns >= c.STREAM_SILENT_NS:
             self._failure = Failure("SILENT", "no frame for 60 s")
-
-    def resync(self, market: MarketId, mono_ns: int) -> None:
-        """Nothing is held here that could be out of step."""
-
-    def events(self) -> list[Event]:
-        return []
-
-    def outgoing(self) -> list[str]:
-        return []
 
     def next_deadline_ns(self) -> int:
         return self._last_frame_ns + c.STREAM_SILENT_NS

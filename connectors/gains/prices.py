@@ -10,13 +10,13 @@ from collections import deque
 import orjson
 
 from connectors.base.protocol import Failure, Frame, HttpReply
+from connectors.base.session import BaseSession
 from connectors.gains import constants as c
 from connectors.gains import parse
 from connectors.gains.board import Board
 from connectors.gains.model import Frame as Prints
 from connectors.gains.values import MALFORMED
-from domain.events import Event, Liveness, VenueStatus
-from domain.ids import MarketId
+from domain.events import Liveness, VenueStatus
 
 
 class GarbageBudget:
@@ -34,38 +34,22 @@ class GarbageBudget:
         return None
 
 
-class PriceSession:
+class PriceSession(BaseSession):
     """One connection to the price stream. Emits everything that is said of its board's markets.
 
     Owned by one task. See ``connectors.base.protocol.Session`` for the contract.
     """
 
     def __init__(self, board: Board, mono_ns: int) -> None:
+        super().__init__()
         self._board = board
-        self._failure: Failure | None = None
         self._garbage = GarbageBudget()
         self._last_frame_ns = mono_ns
         self._wall_less_mono_us = 0
-        self._live = False
         self._newest_ms = 0
         self._older_since_ns: int | None = None
         board.open()
-        self._events: list[Event] = board.drain()
-
-    @property
-    def failure(self) -> Failure | None:
-        return self._failure
-
-    @property
-    def healthy(self) -> bool:
-        return self._live
-
-    def events(self) -> list[Event]:
-        drained, self._events = self._events, []
-        return drained
-
-    def outgoing(self) -> list[str]:
-        return []
+        self._events = board.drain()
 
     def next_deadline_ns(self) -> int:
         return self._last_frame_ns + c.FRAME_MAX_AGE_NS
@@ -92,8 +76,8 @@ class PriceSession:
         self._board.refresh(mono_ns, wall_us)
         self._board.take(message, mono_ns)
         self._events += self._board.drain()
-        if not self._live:
-            self._live = True
+        if not self._healthy:
+            self._healthy = True
             self._events.append(VenueStatus("live"))
         self._events.append(Liveness())
 
@@ -116,34 +100,21 @@ class PriceSession:
             return
         if mono_ns - self._last_frame_ns >= c.FRAME_MAX_AGE_NS:
             self._failure = Failure("SILENT", "no frame for 3 s")
-        elif self._live:
+        elif self._healthy:
             wall_us = mono_ns // 1000 + self._wall_less_mono_us
             self._board.refresh(mono_ns, wall_us)
             self._board.tell_holding(mono_ns, wall_us // 1_000_000)
             self._events += self._board.drain()
 
-    def resync(self, market: MarketId, mono_ns: int) -> None:
-        """A price is whole in itself: there is nothing that could be out of step."""
 
-
-class SeedSession:
+class SeedSession(BaseSession):
     """A poll session: ``/charts`` whenever the board misses prices. Emits nothing."""
 
     def __init__(self, board: Board, mono_ns: int) -> None:
+        super().__init__()
         self._board = board
         self._now_ns = self._ready_ns = mono_ns
         self._asked_era = -1
-        self._outgoing: list[str] = []
-        self._failure: Failure | None = None
-        self._healthy = False
-
-    @property
-    def failure(self) -> Failure | None:
-        return self._failure
-
-    @property
-    def healthy(self) -> bool:
-        return self._healthy
 
     def receive(self, frame: Frame, wall_us: int, mono_ns: int) -> None:
         if not isinstance(frame, HttpReply):
@@ -163,16 +134,6 @@ class SeedSession:
             self._ready_ns = mono_ns + c.RELOAD_SPACING_NS
             self._asked_era = self._board.era
             self._outgoing.append(c.CHARTS_PATH)
-
-    def resync(self, market: MarketId, mono_ns: int) -> None:
-        """Nothing is held here."""
-
-    def events(self) -> list[Event]:
-        return []
-
-    def outgoing(self) -> list[str]:
-        drained, self._outgoing = self._outgoing, []
-        return drained
 
     def next_deadline_ns(self) -> int:
         return self._now_ns + c.WAKE_NS

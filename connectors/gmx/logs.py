@@ -9,22 +9,23 @@ from typing import Any, Final
 import orjson
 
 from connectors.base.protocol import Failure, Frame
+from connectors.base.session import BaseSession
 from connectors.gmx import constants as c
 from connectors.gmx import eventlog, trades
 from connectors.gmx.parse import MALFORMED
 from connectors.gmx.state import GmxState
 from domain.errors import InputError
-from domain.events import Event, VenueStatus
-from domain.ids import MarketId
+from domain.events import VenueStatus
 
 _FAR_NS: Final = 2**63
 
 
-class LogsSession:
+class LogsSession(BaseSession):
     """One connection to a node of ``chain_id``; fills the mirror of ``state``, which outlives it,
     and emits the trades."""
 
     def __init__(self, state: GmxState, emitter: str, chain_id: int, mono_ns: int) -> None:
+        super().__init__()
         self._state = state
         self._mirror = state.mirror
         self._emitter = emitter.lower()
@@ -37,9 +38,6 @@ class LogsSession:
         self._replay_to: int | None = None
         self._chunk_end = -1
         self._synced = False
-        self._failure: Failure | None = None
-        self._events: list[Event] = []
-        self._outgoing: list[str] = []
         self._ask("chain", "eth_chainId", [], mono_ns)
 
     @property
@@ -48,23 +46,8 @@ class LogsSession:
         return dict(self._mirror.decoded)
 
     @property
-    def failure(self) -> Failure | None:
-        return self._failure
-
-    @property
     def healthy(self) -> bool:
         return self._synced and self._failure is None
-
-    def events(self) -> list[Event]:
-        drained, self._events = self._events, []
-        return drained
-
-    def outgoing(self) -> list[str]:
-        drained, self._outgoing = self._outgoing, []
-        return drained
-
-    def resync(self, market: MarketId, mono_ns: int) -> None:
-        """No market's prices come from here."""
 
     def next_deadline_ns(self) -> int:
         if self._outgoing:

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from connectors.base.protocol import Decoded, Failure, Frame, HttpReply
+from connectors.base.session import BaseSession
 from connectors.gmx import constants as c
 from connectors.gmx import parse
 from connectors.gmx.parse import PoolInfo, Ticker
 from connectors.gmx.state import GmxState, Listing
-from domain.events import Event, Liveness, MarketState, PoolQuote, VenueStatus
+from domain.events import Liveness, MarketState, PoolQuote, VenueStatus
 from domain.ids import MarketId
 from domain.market import Market, MarketStatus
 
@@ -18,7 +19,7 @@ Blame: TypeAlias = Callable[[int], None]
 _UNHEARD: Final = PoolInfo(disabled=False, long_usd_e30=None, short_usd_e30=None)
 
 
-class PollSession:
+class PollSession(BaseSession):
     """One path, asked for again and again. An answer that cannot be read changes nothing: what is
     known grows old by itself, and the next answer comes from another host. ``decode``: reads the
     body that ``_read`` takes; raises one of ``parse.MALFORMED``."""
@@ -26,23 +27,12 @@ class PollSession:
     decode: Callable[[bytes], Any] = staticmethod(parse.json_body)
 
     def __init__(self, path: str, every_ns: int, blame: Blame, mono_ns: int) -> None:
+        super().__init__()
         self._path = path
         self._every_ns = every_ns
         self._blame = blame
         self._next_ns = mono_ns
         self._garbage = 0
-        self._healthy = False
-        self._failure: Failure | None = None
-        self._events: list[Event] = []
-        self._outgoing: list[str] = []
-
-    @property
-    def failure(self) -> Failure | None:
-        return self._failure
-
-    @property
-    def healthy(self) -> bool:
-        return self._healthy
 
     def receive(self, frame: Frame, wall_us: int, mono_ns: int) -> None:
         """The answer to a poll."""
@@ -69,17 +59,6 @@ class PollSession:
         if mono_ns >= self._next_ns:
             self._outgoing.append(self._path)
             self._next_ns = mono_ns + self._every_ns
-
-    def resync(self, market: MarketId, mono_ns: int) -> None:
-        """Every answer tells everything."""
-
-    def events(self) -> list[Event]:
-        drained, self._events = self._events, []
-        return drained
-
-    def outgoing(self) -> list[str]:
-        drained, self._outgoing = self._outgoing, []
-        return drained
 
     def next_deadline_ns(self) -> int:
         return self._next_ns
