@@ -1,20 +1,18 @@
 """How much may be asked of REST: one token bucket a client in Redis, shared by all gateways."""
 
-import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from math import ceil
 from typing import Final
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from api.buckets import Bucket
+from api.gathered import LOST, Gathered
 from api.problems import TooMany, Unavailable
 from runtime.channels import rate_key
 from runtime.clock import mono_ns
-from runtime.redis import CALL_TIMEOUT_S
 
 AWAY_NS: Final = 1_000_000_000
 """So long nobody waits for a Redis that did not answer."""
@@ -93,15 +91,14 @@ _Bucket = tuple[Policy, str]
 
 
 class RateLimiter:
-    """Requests of one client that come together share one question, and all questions that come
-    together one trip to Redis. ``gateways``: how many share what is granted."""
+    """Requests of one client that come together are one question. ``gateways``: how many share what
+    is granted."""
 
     def __init__(self, redis: Redis, rates: Rates, gateways: int) -> None:
         self.rates = rates
         self._redis = redis
         self._gateways = gateways
-        self._asked: dict[_Bucket, list[asyncio.Future[float]]] = {}
-        self._asking: asyncio.Task[None] | None = None
+        self._buckets = Gathered(self._fetch)
         self._away_until_ns = 0
         self._local: OrderedDict[_Bucket, Bucket] = OrderedDict()
 
@@ -116,8 +113,8 @@ class RateLimiter:
     async def _take(self, bucket: _Bucket) -> float:
         if mono_ns() >= self._away_until_ns:
             try:
-                return await self._ask(bucket)
-            except (RedisError, OSError, TimeoutError):
+                return await self._buckets.ask(bucket)
+            except LOST:
                 self._away_until_ns = mono_ns() + AWAY_NS
         policy, _ = bucket
         if policy.closed:
@@ -136,42 +133,20 @@ class RateLimiter:
             self._local.popitem(last=False)
         return found.level if found.take(1, now_ns) else -1.0
 
-    def _ask(self, bucket: _Bucket) -> "asyncio.Future[float]":
-        answer = asyncio.get_running_loop().create_future()
-        self._asked.setdefault(bucket, []).append(answer)
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask_all())
-        return answer
-
-    async def _ask_all(self) -> None:
-        """Runs only while something is asked."""
-        while self._asked:
-            asked, self._asked = self._asked, {}
-            try:
-                async with (
-                    asyncio.timeout(CALL_TIMEOUT_S),
-                    self._redis.pipeline(transaction=False) as pipeline,
-                ):
-                    for (policy, client), waiting in asked.items():
-                        pipeline.eval(
-                            _TAKE, 1, rate_key(policy.name, client),
-                            str(policy.per_s), str(policy.burst), str(len(waiting)),
-                        )  # fmt: skip
-                    found = await pipeline.execute()
-            except (RedisError, OSError, TimeoutError) as error:
-                # Those who asked meanwhile would wait for the same in vain.
-                late, self._asked = self._asked, {}
-                for answer in chain(*asked.values(), *late.values()):
-                    if not answer.done():
-                        answer.set_exception(error)
-                        answer.exception()
-            else:
-                for waiting, (granted, left) in zip(asked.values(), found, strict=True):
-                    _share(waiting, int(granted), float(left))
+    async def _fetch(self, asked: Mapping[_Bucket, int]) -> Sequence[Sequence[float]]:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for (policy, client), count in asked.items():
+                pipeline.eval(
+                    _TAKE, 1, rate_key(policy.name, client),
+                    str(policy.per_s), str(policy.burst), str(count),
+                )  # fmt: skip
+            found = await pipeline.execute()
+        return [
+            _shares(count, int(granted), float(left))
+            for count, (granted, left) in zip(asked.values(), found, strict=True)
+        ]
 
 
-def _share(waiting: list["asyncio.Future[float]"], granted: int, left: float) -> None:
+def _shares(count: int, granted: int, left: float) -> Sequence[float]:
     """The first ones get what was granted."""
-    for place, answer in enumerate(waiting):
-        if not answer.done():
-            answer.set_result(left + granted - 1 - place if place < granted else -1.0)
+    return [left + granted - 1 - place if place < granted else -1.0 for place in range(count)]

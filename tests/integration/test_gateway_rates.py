@@ -12,7 +12,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from api import limits
+from api import gathered, limits
 from api.limits import Policy, Rates
 from api.peers import Peers
 from api.realtime.siblings import Siblings
@@ -38,7 +38,7 @@ BEHIND_A_PROXY = Peers((ip_network("127.0.0.0/8"),))
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Here it is what is counted that matters, on however busy a machine."""
     monkeypatch.setattr("runtime.redis.CALL_TIMEOUT_S", 10.0)
-    monkeypatch.setattr(limits, "CALL_TIMEOUT_S", 10.0)
+    monkeypatch.setattr(gathered, "CALL_TIMEOUT_S", 10.0)
 
 
 @pytest.fixture

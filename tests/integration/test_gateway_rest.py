@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from api import quotes
+from api import gathered
 from api.quotes import QuoteReader
 from runtime.channels import quote_key
 from tests.integration.gateway_kit import Rig, market_row, running_gateway
@@ -54,7 +54,7 @@ async def test_concurrent_reads_of_one_quote_share_reads_of_redis(
 ) -> None:
     """Before the gateway of the other tests starts: it reads too."""
     # Here it is the number of reads that counts, on however busy a machine.
-    monkeypatch.setattr(quotes, "CALL_TIMEOUT_S", 10.0)
+    monkeypatch.setattr(gathered, "CALL_TIMEOUT_S", 10.0)
     redis = Redis.from_url(embedded_redis_url)
     other = Redis.from_url(embedded_redis_url)
 
