@@ -69,6 +69,9 @@ class Database:
                 # back would wait for it again.
                 connection.terminate()
                 raise
+            except asyncpg.DiskFullError:
+                metrics.POSTGRES_FULL.inc()
+                raise
             except asyncpg.InternalClientError as error:
                 # A statement was given up, and the end of its transaction came before the server
                 # had heard of that.

@@ -45,6 +45,9 @@ CACHE_READS: Final = Counter(
 POOL_WAIT: Final = Histogram(
     "perptape_pool_wait_seconds", "Wait for a connection to Postgres", buckets=LATENCY_BUCKETS
 )
+POSTGRES_FULL: Final = Counter(
+    "perptape_postgres_full_total", "Times that Postgres had no room on its disk for something"
+)
 POOL_WAITING: Final = Gauge("perptape_pool_waiting", "Who waits for a connection to Postgres")
 
 

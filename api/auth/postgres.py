@@ -31,4 +31,6 @@ async def transaction(database: Database) -> AsyncIterator[asyncpg.Connection]:
         # What was not even tried is counted.
         if not isinstance(error, Resting | PoolBusy):
             _log.warning("transaction_failed", error=type(error).__name__)
-        raise Unavailable("DATABASE_UNAVAILABLE", "Postgres does not answer") from error
+        full = isinstance(error, asyncpg.DiskFullError)
+        said = "Postgres has no room to store anything" if full else "Postgres does not answer"
+        raise Unavailable("DATABASE_UNAVAILABLE", said) from error

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import asyncpg
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
@@ -213,6 +214,43 @@ async def test_a_table_that_is_locked_is_a_503_and_nothing_piles_up(
         assert await counted(database_url, me) == {}
         await eventually(lambda: me.post(quote, "k0"), lambda got: got.status_code == 202)
         assert list(await counted(database_url, me)) == [quote]
+
+
+NO_ROOM = """
+CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END
+$$;
+CREATE TRIGGER no_room BEFORE INSERT ON order_events EXECUTE FUNCTION no_room()
+"""
+
+
+async def test_orders_while_postgres_has_no_room(
+    embedded_redis_url: str, database_url: str
+) -> None:
+    """Row 21, with what Postgres says then in the middle of an order; ``tests.drills.full_disk``
+    really fills the disk."""
+    async with running(embedded_redis_url, database_url, seal=SEAL) as rig:
+        me = await trader(rig, database_url)
+        before = (await me.order())["id"]
+        quotes = [await me.quote() for _ in range(5)]
+        told = REGISTRY.get_sample_value("perptape_postgres_full_total") or 0
+        async with me.connection() as operator:
+            await operator.execute(NO_ROOM)
+            try:
+                for number, quote in enumerate(quotes):
+                    answer = await me.post(quote, f"k{number}")
+                    check_problem(answer, 503, "DATABASE_UNAVAILABLE")
+                    assert answer.headers["Retry-After"]
+                # What is there can be read, and prices go on.
+                assert (await me.read(before))["state"] == "accepted"
+                assert (await rig.http.get("/v1/quotes/BTC-USD")).status_code == 200
+            finally:
+                await operator.execute("DROP FUNCTION no_room CASCADE")
+        assert REGISTRY.get_sample_value("perptape_postgres_full_total") == told + 5
+        assert await me.count("outbox", before) == 1
+        assert len(await counted(database_url, me)) == 1
+        ids = await post_all(me, quotes)
+        assert len({before, *ids}) == len(await counted(database_url, me)) == 6
 
 
 async def test_postgres_dies_under_orders(

@@ -1,0 +1,1 @@
+"""What needs privileges, and so does not run with the tests."""
