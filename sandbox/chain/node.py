@@ -1,7 +1,7 @@
 """A client of the node of a sandbox chain."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import httpx
 
@@ -13,6 +13,7 @@ _FORWARD_S: Final = 30.0
 _FEE_CAP: Final = 10
 
 Call = tuple[str, Sequence[Any]]
+_Asked = TypeVar("_Asked", dict[str, Any], list[Any])
 
 
 class NodeError(Exception):
@@ -48,14 +49,16 @@ class Node:
             results[answer["id"]] = answer["result"]
         return [results[i] for i in range(len(calls))]
 
-    async def forward(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The node's own answer to a request of somebody else. Raises NodeError."""
+    async def forward(self, request: _Asked) -> _Asked:
+        """The node's own answer to a request of somebody else, or to a batch of them. Raises
+        NodeError."""
+        name = "batch" if isinstance(request, list) else request.get("method")
         try:
             answer = (await self._client.post("/", json=request, timeout=_FORWARD_S)).json()
         except (httpx.HTTPError, ValueError) as error:
-            raise NodeError(f"{request.get('method')}: {type(error).__name__}") from None
-        if not isinstance(answer, dict):
-            raise NodeError(f"{request.get('method')}: no answer")
+            raise NodeError(f"{name}: {type(error).__name__}") from None
+        if not isinstance(answer, type(request)):
+            raise NodeError(f"{name}: no answer")
         return answer
 
     async def send(self, to: str, data: bytes) -> str:

@@ -31,6 +31,7 @@ from .chains import ChainView, Fill, Sent
 
 Kind = Literal["lost", "doubled", "contradicted"]
 KINDS: Final[tuple[Kind, ...]] = ("lost", "doubled", "contradicted")
+INVARIANTS: Final = ("I1", "I2", "I3", "I4", "I5", "I6", "I7")
 ENDED: Final = frozenset(("filled", "cancelled", "expired", "rejected"))
 LIVE: Final = frozenset(
     ("accepted", "prepared", "submitted", "mined", "working", "partially_filled", "unknown")
@@ -67,7 +68,13 @@ class Verdict:
     def __str__(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in sorted(self.states.items()))
         counts = ", ".join(f"{self.count(kind)} {kind}" for kind in KINDS)
-        return "\n".join([f"{self.accepted} accepted: {states}", counts, *map(str, self.findings)])
+        by = Counter((finding.invariant, finding.kind) for finding in self.findings)
+        table = [
+            f"{name}: " + ", ".join(f"{by[name, kind]} {kind}" for kind in KINDS)
+            for name in INVARIANTS
+        ]
+        told = [f"{self.accepted} accepted: {states}", *table, counts, *map(str, self.findings)]
+        return "\n".join(told)
 
 
 class Answer(NamedTuple):

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
@@ -12,12 +12,14 @@ from typing import Any, Final
 import asyncpg
 import httpx
 
+from tests.chaos.control import Control
+from tests.chaos.logs import Scan, scan
 from tests.chaos.reader import Answer, Verdict, check
 from tests.chaos.trader import CHAINS, Doors, GaveUp, Tally, Trader
 from tests.chaos.victims import STOP_S, Cell, Victims
 from tests.integration.program_kit import Program
 
-TRADERS: Final = 16
+TRADERS: Final = 48
 EACH: Final = 8
 """Orders of one account."""
 STOPS_AT_ONCE: Final = 2
@@ -47,19 +49,34 @@ class Plan:
 
 @dataclass(slots=True)
 class Outcome:
-    """``met``: of the plan's cells, whether all were. ``unsettled``: what never came to rest."""
+    """``wanted``: orders. ``met``: of the plan's cells, whether all were. ``unsettled``: what never
+    came to rest."""
 
+    wanted: int
     verdict: Verdict
     tally: Tally
     cells: Sequence[Cell]
     seconds: float
     faults: int
-    unsettled: str = ""
+    unsettled: str
+    scan: Scan
     answers: list[Answer] = field(default_factory=list)
 
     @property
     def met(self) -> bool:
         return all(cell.at_s for cell in self.cells)
+
+    @property
+    def failed(self) -> list[str]:
+        """Why it shows nothing, or the contrary."""
+        reasons = {
+            "findings of the reader": bool(self.verdict.findings),
+            "orders that never came to rest": bool(self.unsettled),
+            "steps that were never met": not self.met,
+            "fewer orders than asked for": self.verdict.accepted < self.wanted,
+            "tracebacks": bool(self.scan.tracebacks),
+        }
+        return [reason for reason, holds in reasons.items() if holds]
 
 
 async def storm(program: Program, plan: Plan, say: Callable[[str], None]) -> Outcome:
@@ -73,7 +90,11 @@ class _Storm:
         self._plan = plan
         self._say = say
         self._content = program.runtime
-        self._control = self._content["sandbox"]["control_url"]
+        # One for all: to make one costs more than a request.
+        self._http = httpx.AsyncClient(
+            trust_env=False, verify=False, limits=httpx.Limits(max_connections=None)
+        )
+        self._control = Control(self._content["sandbox"]["control_url"], self._http)
         self._rpc = {chain: self._content["rpc_urls"][str(chain)] for chain in CHAINS}
         self._doors = Doors([program.url])
         self._list = program.data_dir / "accepted.jsonl"
@@ -84,12 +105,13 @@ class _Storm:
         self._faults = 0
 
     async def run(self) -> Outcome:
-        await self._post("/keeper", {"mode": "auto", "delay_ms": 200})
         try:
+            await self._control.tell("POST", "/keeper", {"mode": "auto", "delay_ms": 200})
             await self._until_done()
         finally:
             self._victims.end()
-            await self._clear()
+            await self._control.tell("DELETE", "/chain-faults")
+            await self._http.aclose()
         unsettled = await self._settled()
         content = self._program.runtime
         verdict = await check(
@@ -98,8 +120,9 @@ class _Storm:
         )  # fmt: skip
         seconds = time.monotonic() - self._begun_s
         return Outcome(
-            verdict, self._tally, self._plan.cells, seconds, self._faults, unsettled, self._answers
-        )
+            self._plan.orders, verdict, self._tally, self._plan.cells, seconds, self._faults,
+            unsettled, scan(self._program.data_dir / "logs"), self._answers,
+        )  # fmt: skip
 
     async def _until_done(self) -> None:
         """Traders end when there are enough orders and every cell was met, or time is over."""
@@ -132,7 +155,7 @@ class _Storm:
         while not self._is_over():
             rng = Random(f"{self._plan.seed}:{number}:{turn}")
             turn += 1
-            trader = Trader(self._doors, self._control, self._rpc, rng, self._tally)
+            trader = Trader(self._doors, self._control, self._http, self._rpc, rng, self._tally)
             try:
                 await trader.open()
                 for _ in range(EACH):
@@ -141,8 +164,6 @@ class _Storm:
                     await trader.trade()
             except GaveUp as error:
                 self._tally.refuse(f"GAVE_UP {error}")
-            finally:
-                await trader.close()
 
     async def _meet(self, cells: Sequence[Cell], place: int) -> None:
         rng = Random(f"{self._plan.seed}:cells:{place}")
@@ -169,7 +190,7 @@ class _Storm:
                 "endpoint": rng.choice("ab"),
                 "seconds": FAULT_S,
             }
-            await self._post("/chain-faults", body)
+            await self._control.tell("POST", "/chain-faults", body)
             self._faults += 1
             await asyncio.sleep(FAULT_S)
 
@@ -215,14 +236,6 @@ class _Storm:
             with contextlib.suppress(ValueError):
                 self._doors.urls.remove(url)
 
-    async def _post(self, path: str, body: dict[str, Any]) -> None:
-        async with httpx.AsyncClient(trust_env=False) as http:
-            (await http.post(self._control + path, json=body)).raise_for_status()
-
-    async def _clear(self) -> None:
-        async with httpx.AsyncClient(trust_env=False) as http:
-            (await http.delete(f"{self._control}/chain-faults")).raise_for_status()
-
 
 _MOVING: Final = """
 SELECT o.id, o.state FROM orders o
@@ -244,21 +257,31 @@ def table(cells: Sequence[Cell]) -> str:
             f"{cell.point:<5} {cell.action:<7} {cell.role:<9} {cell.tries:>5} "
             f"{len(cell.at_s):>4}  {ways}"
         )
+    for action in ("kill", "stop"):
+        times = [len(cell.at_s) for cell in cells if cell.action == action]
+        met = sum(count > 0 for count in times)
+        lines.append(f"{action}: {met} of {len(times)} steps met, {sum(times)} times")
     return "\n".join(lines)
 
 
 def report(outcome: Outcome) -> str:
     tally = outcome.tally
-    ends = ", ".join(f"{count} {state}" for state, count in sorted(tally.ends.items()))
-    refused = ", ".join(f"{count} {code}" for code, count in sorted(tally.refused.items()))
+    ends = [f"  {kind}: {_counts(states)}" for kind, states in sorted(tally.ends.items())]
     return "\n".join(
         [
             table(outcome.cells),
             f"{len(tally.begun)} orders in {outcome.seconds:.0f} s, {outcome.faults} faults of "
             f"nodes, {tally.repeated} requests sent again",
-            f"seen by their owners: {ends}",
-            f"refused before: {refused or 'none'}",
+            "seen by their owners:",
+            *ends,
+            f"refused before: {_counts(tally.refused) or 'none'}",
             f"unsettled: {outcome.unsettled or 'none'}",
+            str(outcome.scan),
             str(outcome.verdict),
+            f"FAILED: {', '.join(outcome.failed)}" if outcome.failed else "PASSED",
         ]
     )
+
+
+def _counts(found: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(found.items()))
