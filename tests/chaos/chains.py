@@ -123,26 +123,44 @@ class ChainView:
 def read(chain_id: int, url: str) -> ChainView:
     """All of it, from the first block on."""
     view = ChainView(chain_id)
+    follow(view, url)
+    return view
+
+
+def follow(view: ChainView, url: str) -> None:
+    """What came since it was read last: a node forgets the transactions of old blocks. Raises
+    OSError and RuntimeError, and nothing was added then."""
     [head] = _ask(url, [("eth_blockNumber", [])])
-    tagged = []
-    for numbers in _parts(range(int(head, 16) + 1)):
+    first, new, tagged = len(view.blocks), ChainView(view.chain_id), []
+    for numbers in _parts(range(first, int(head, 16) + 1)):
         for block in _ask(url, [("eth_getBlockByNumber", [hex(n), True]) for n in numbers]):
-            view.blocks[int(block["number"], 16)] = block["hash"]
+            new.blocks[int(block["number"], 16)] = block["hash"]
             for tx in block["transactions"]:
-                view.nonces.setdefault(tx["from"].lower(), []).append(int(tx["nonce"], 16))
+                new.nonces.setdefault(tx["from"].lower(), []).append(int(tx["nonce"], 16))
                 if bytes.fromhex(tx["input"][2:])[-32:].startswith(_PREFIX):
                     tagged.append(tx)
     created: dict[str, list[str]] = {}
-    [logs] = _ask(url, [("eth_getLogs", [{"fromBlock": "0x0", "toBlock": head}])])
-    for log in logs:
-        _take(view, log, created)
+    if new.blocks:
+        [logs] = _ask(url, [("eth_getLogs", [{"fromBlock": hex(first), "toBlock": head}])])
+        for log in logs:
+            _take(new, log, created)
     for part in _parts(tagged):
         found = _ask(url, [("eth_getTransactionReceipt", [tx["hash"]]) for tx in part])
         for tx, receipt in zip(part, found, strict=True):
-            view.sent.append(_sent(tx, receipt, tuple(created.get(tx["hash"], ()))))
+            new.sent.append(_sent(tx, receipt, tuple(created.get(tx["hash"], ()))))
     [pool] = _ask(url, [("txpool_content", [])])
-    view.stuck = {sender.lower() for sender, waiting in pool["queued"].items() if waiting}
-    return view
+    new.stuck = {sender.lower() for sender, waiting in pool["queued"].items() if waiting}
+    _add(view, new)
+
+
+def _add(view: ChainView, new: ChainView) -> None:
+    view.blocks |= new.blocks
+    view.sent += new.sent
+    view.fills += new.fills
+    view.cancelled |= new.cancelled
+    view.stuck = new.stuck
+    for sender, nonces in new.nonces.items():
+        view.nonces.setdefault(sender, []).extend(nonces)
 
 
 def _sent(tx: dict[str, Any], receipt: dict[str, Any], created: tuple[str, ...]) -> Sent:

@@ -36,9 +36,9 @@ def _told(line: str) -> tuple[str, str]:
     """Event and level; of what is no JSON only what it begins with."""
     try:
         fields = json.loads(line)
-        return str(fields["event"]), str(fields["level"])
+        return str(fields["event"]).split("\n")[0][:60], str(fields["level"])
     except (ValueError, KeyError, TypeError):
-        return line[:80], ""
+        return line[:60], ""
 
 
 def _counts(name: str, found: Counter[str]) -> str:

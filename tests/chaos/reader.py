@@ -103,10 +103,9 @@ class _Books(NamedTuple):
 
 
 async def check(
-    database_url: str, redis_url: str, rpc_urls: Mapping[int, str], answers: Sequence[Answer]
+    database_url: str, redis_url: str, views: Mapping[int, ChainView], answers: Sequence[Answer]
 ) -> Verdict:
-    """Raises what asyncpg, redis and urllib raise."""
-    views = {chain: chains.read(chain, url) for chain, url in rpc_urls.items()}
+    """Raises what asyncpg and redis raise."""
     books = await _books(database_url, redis_url, {answer.account for answer in answers})
     wanted = {answer.id: answer for answer in answers}
     findings = list(_of_answers(books, answers))
@@ -347,8 +346,11 @@ def accepted(path: Path) -> list[Answer]:
 
 def main() -> int:
     runtime, answers = json.loads(Path(sys.argv[1]).read_text()), accepted(Path(sys.argv[2]))
-    urls = {int(chain): found[0] for chain, found in runtime["rpc_urls"].items()}
-    verdict = asyncio.run(check(runtime["database_url"], runtime["redis_url"], urls, answers))
+    views = {
+        int(chain): chains.read(int(chain), found[0])
+        for chain, found in runtime["rpc_urls"].items()
+    }
+    verdict = asyncio.run(check(runtime["database_url"], runtime["redis_url"], views, answers))
     print(verdict)
     return 1 if verdict.findings else 0
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +13,14 @@ from typing import Any, Final
 import asyncpg
 import httpx
 
+from tests.chaos import chains
+from tests.chaos.chains import ChainView
 from tests.chaos.control import Control
 from tests.chaos.logs import Scan, scan
 from tests.chaos.reader import Answer, Verdict, check
 from tests.chaos.trader import CHAINS, Doors, GaveUp, Tally, Trader
 from tests.chaos.victims import STOP_S, Cell, Victims
-from tests.integration.program_kit import Program
+from tests.integration.program_kit import Program, environment
 
 TRADERS: Final = 48
 EACH: Final = 8
@@ -25,6 +28,8 @@ EACH: Final = 8
 STOPS_AT_ONCE: Final = 2
 SETTLE_S: Final = 120.0
 FAULT_S: Final = 3.0
+READ_S: Final = 60.0
+"""A node forgets the transactions of more than 2,000 blocks ago."""
 PATIENCE_S: Final = 60.0
 """So long a victim is waited for to get to its step."""
 FAULTS: Final = (
@@ -96,6 +101,11 @@ class _Storm:
         )
         self._control = Control(self._content["sandbox"]["control_url"], self._http)
         self._rpc = {chain: self._content["rpc_urls"][str(chain)] for chain in CHAINS}
+        # The nodes behind what lies.
+        env = environment(program.pid("sandbox"))
+        self._nodes = {chain: env[f"PERP_SANDBOX_CHAIN_URL_{chain}"] for chain in CHAINS}
+        self._reading = threading.Lock()
+        self._views = {chain: ChainView(chain) for chain in CHAINS}
         self._doors = Doors([program.url])
         self._list = program.data_dir / "accepted.jsonl"
         self._answers: list[Answer] = []
@@ -114,10 +124,10 @@ class _Storm:
             await self._http.aclose()
         unsettled = await self._settled()
         content = self._program.runtime
+        await asyncio.to_thread(self._read_chains)
         verdict = await check(
-            content["database_url"], content["redis_url"],
-            {chain: urls[0] for chain, urls in self._rpc.items()}, self._answers,
-        )  # fmt: skip
+            content["database_url"], content["redis_url"], self._views, self._answers
+        )
         seconds = time.monotonic() - self._begun_s
         return Outcome(
             self._plan.orders, verdict, self._tally, self._plan.cells, seconds, self._faults,
@@ -137,6 +147,7 @@ class _Storm:
                     *(self._meet(stops[n::STOPS_AT_ONCE], 1 + n) for n in range(STOPS_AT_ONCE)),
                     self._disturb(),
                     self._tell(),
+                    self._read_along(),
                 )
             ]
             await asyncio.gather(*(self._trade(number) for number in range(plan.traders)))
@@ -193,6 +204,18 @@ class _Storm:
             await self._control.tell("POST", "/chain-faults", body)
             self._faults += 1
             await asyncio.sleep(FAULT_S)
+
+    async def _read_along(self) -> None:
+        while True:
+            await asyncio.sleep(READ_S)
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(self._read_chains)
+
+    def _read_chains(self) -> None:
+        # A thread that nobody waits for any more may still read.
+        with self._reading:
+            for chain, view in self._views.items():
+                chains.follow(view, self._nodes[chain])
 
     async def _tell(self) -> None:
         while True:

@@ -15,11 +15,12 @@ import httpx
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
+from tests.chaos import wishes
 from tests.chaos.control import Control
+from tests.chaos.wishes import LATER, Held, Wish
 
 MARKET: Final = "ETH-USD"
 GMX_POOL: Final = "0x70d95587d40a2caf56bd97485ab3eec10bee6336"
-PLACES: Final = (("gmx", 42161), ("gains", 42161), ("gains", 137))
 CHAINS: Final = (42161, 137)
 REQUEST_S: Final = 8.0
 PATIENCE_S: Final = 100.0
@@ -28,33 +29,9 @@ LIFE_S: Final = 90.0
 SHORT_LIFE_S: Final = 6.0
 CANCELS: Final = 3
 """So often a cancel is asked for before the order is left to rest."""
-LATER: Final = ("cancel_resting", "cancel_resting", "amend")
 _PAUSE_S: Final = 0.25
 _AGAIN: Final = (409, 425, 429, 500, 502, 503, 504)
 _DONE: Final = ("filled", "cancelled", "expired", "rejected", "dead")
-
-
-@dataclass(slots=True)
-class Held:
-    """A long. ``position_id``: of Gains, which has one for each opening; GMX adds all to one."""
-
-    venue: str
-    chain: int
-    position_id: str | None
-    size: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """``fate``: what its owner does: signs it, does not, cancels it early or when it rests, or
-    changes it first. ``price_times``: of what waits for a price, times the price of now."""
-
-    venue: str
-    chain: int
-    body: dict[str, Any]
-    fate: str = "sign"
-    held: Held | None = None
-    price_times: str | None = None
 
 
 class GaveUp(Exception):
@@ -79,7 +56,9 @@ class Tally:
 
     def end(self, order: dict[str, Any]) -> None:
         states = self.ends.setdefault(f"{order['venue']} {order['intent']} {order['type']}", {})
-        states[order["state"]] = states.get(order["state"], 0) + 1
+        why = (order["reason"] or {}).get("code", "")
+        state = f"rejected {why}" if order["state"] == "rejected" else order["state"]
+        states[state] = states.get(state, 0) + 1
 
     def under_way(self) -> int:
         return len(self.begun) - len(self.ended)
@@ -139,7 +118,7 @@ class Trader:
 
     async def trade(self) -> bool:
         """One order to its end, or to where it is left. False where none was accepted."""
-        wish = self._wish()
+        wish = wishes.wish(self._rng, self._held)
         order = await self._place(wish)
         if order is None:
             if wish.held is not None:
@@ -175,43 +154,6 @@ class Trader:
             there.size += size
 
     # Placing ----------------------------------------------------------------------------------
-
-    def _wish(self) -> Wish:
-        if self._held and self._rng.random() < 0.6:
-            return self._change(self._rng.choice(self._held))
-        rng = self._rng
-        venue, chain = rng.choice(PLACES)
-        limit = rng.random() < 0.3
-        fate = rng.choice(LATER) if limit and rng.random() < 0.7 else "sign"
-        if rng.random() < 0.1:
-            fate = rng.choice(("withdraw", "ignore"))
-        body = {
-            "side": "BUY",
-            "intent": "open",
-            "type": "limit" if limit else "market",
-            "notional_usd": str(rng.randrange(1_000, 3_000)),
-            "leverage": "5",
-        }
-        return Wish(venue, chain, body, fate, None, "0.8" if limit else None)
-
-    def _change(self, held: Held) -> Wish:
-        """More of it, less, nothing, or an exit that waits: at GMX that is an order by itself."""
-        rng, fate = self._rng, "sign"
-        kinds = ["close", "close", "decrease", "increase"]
-        kind = rng.choice([*kinds, "take_profit", "stop"] if held.venue == "gmx" else kinds)
-        body = {"side": "SELL", "intent": "close", "type": "market"}
-        if kind == "increase":
-            size = {"notional_usd": str(rng.randrange(1_000, 2_000)), "leverage": "5"}
-            body = {"side": "BUY", "intent": "increase", "type": "market"} | size
-        elif kind == "decrease":
-            half = (held.size / 2).quantize(Decimal("0.0001"))
-            body |= {"intent": "decrease", "size_base": str(half)}
-        elif kind != "close":
-            body["type"], fate = kind, "cancel_resting"
-        if held.position_id is not None:
-            body["position_id"] = held.position_id
-        times = {"take_profit": "1.3", "stop": "0.8"}.get(kind)
-        return Wish(held.venue, held.chain, body, fate, held, times)
 
     async def _place(self, wish: Wish) -> dict[str, Any] | None:
         """The accepted order; None where there was no quote or none that lasted."""
