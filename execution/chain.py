@@ -296,7 +296,9 @@ class Chain:
                     hedge_s = None
                     if candidates:
                         node = candidates.pop(0)
-                        waiting.add(asyncio.create_task(self._ask(node, body)))
+                        task = asyncio.create_task(self._ask(node, body))
+                        task.add_done_callback(_heard)
+                        waiting.add(task)
                         hedge_s = self._scores[node].hedge_after_ms / 1000 if candidates else None
                     done, waiting = await asyncio.wait(
                         waiting, timeout=hedge_s, return_when=asyncio.FIRST_COMPLETED
@@ -363,3 +365,9 @@ class Chain:
         ):
             response.raise_for_status()
             return orjson.loads(await bounded_body(response, MAX_BODY_BYTES))
+
+
+def _heard(task: "asyncio.Task[Any]") -> None:
+    """Another node was quicker: nobody asks any more why this one failed."""
+    if not task.cancelled():
+        task.exception()

@@ -1,10 +1,11 @@
 """A client of the node of a sandbox chain."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-import httpx
+import orjson
 
+from sandbox.chain.link import Link
 from sandbox.chain.places import BASE_FEE_WEI, KEEPER
 
 _TIMEOUT_S: Final = 5.0
@@ -13,6 +14,7 @@ _FORWARD_S: Final = 30.0
 _FEE_CAP: Final = 10
 
 Call = tuple[str, Sequence[Any]]
+_Asked = TypeVar("_Asked", dict[str, Any], list[Any])
 
 
 class NodeError(Exception):
@@ -22,7 +24,7 @@ class NodeError(Exception):
 class Node:
     def __init__(self, url: str, chain_id: int) -> None:
         self.url = url
-        self._client = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False)  # noqa: TID251
+        self._link = Link(url)
         self._fee_cap = hex(BASE_FEE_WEI[chain_id] * _FEE_CAP)
 
     async def call(self, method: str, *params: Any) -> Any:
@@ -36,10 +38,7 @@ class Node:
             {"jsonrpc": "2.0", "id": i, "method": method, "params": list(params)}
             for i, (method, params) in enumerate(calls)
         ]
-        try:
-            answers = (await self._client.post("/", json=requests)).json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise NodeError(f"{calls[0][0]}: {type(error).__name__}") from None
+        answers = await self._post(calls[0][0], requests, _TIMEOUT_S)
         results = {}
         for answer in answers:
             if "error" in answer:
@@ -48,14 +47,13 @@ class Node:
             results[answer["id"]] = answer["result"]
         return [results[i] for i in range(len(calls))]
 
-    async def forward(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The node's own answer to a request of somebody else. Raises NodeError."""
-        try:
-            answer = (await self._client.post("/", json=request, timeout=_FORWARD_S)).json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise NodeError(f"{request.get('method')}: {type(error).__name__}") from None
-        if not isinstance(answer, dict):
-            raise NodeError(f"{request.get('method')}: no answer")
+    async def forward(self, request: _Asked) -> _Asked:
+        """The node's own answer to a request of somebody else, or to a batch of them. Raises
+        NodeError."""
+        name = "batch" if isinstance(request, list) else str(request.get("method"))
+        answer = await self._post(name, request, _FORWARD_S)
+        if not isinstance(answer, type(request)):
+            raise NodeError(f"{name}: no answer")
         return answer
 
     async def send(self, to: str, data: bytes) -> str:
@@ -72,7 +70,13 @@ class Node:
         return sent
 
     async def close(self) -> None:
-        await self._client.aclose()
+        self._link.close()
+
+    async def _post(self, name: str, body: Any, limit_s: float) -> Any:
+        try:
+            return orjson.loads(await self._link.post(orjson.dumps(body), limit_s))
+        except (OSError, EOFError, ValueError) as error:
+            raise NodeError(f"{name}: {type(error).__name__}") from None
 
 
 def view(to: str, data: bytes) -> Call:

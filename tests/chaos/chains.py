@@ -43,6 +43,16 @@ _PRICES: Final = ("uint256", "uint256", "uint256", _IMPACT, "int256", "uint256",
 _MARKET_EXECUTED: Final = (_ID, _TRADE, "bool", *_PRICES)
 _LIMIT_EXECUTED: Final = (_ID, _TRADE, "address", "uint8", *_PRICES, "bool")
 _OPENING_TYPES: Final = (2, 3)
+_INCREASED: Final = (
+    f"(uint256,uint256,uint256,uint256,uint256,{_IMPACT},int256,uint256,uint256,uint256,uint256,"
+    "uint256,bool,uint256,uint256,uint256)"
+)
+_DECREASED: Final = (
+    f"(bool,uint256,uint256,uint256,uint256,{_IMPACT},int256,int256,int256,int256,uint256,uint256,"
+    "int256,int256,uint120,uint24)"
+)
+_RESIZED: Final = (_ID, "uint8", "uint256", "bool", "uint256", "uint256", "uint256", "uint256")
+"""Without what is indexed, before the values."""
 
 CREATED, CANCELLED = _topic("OrderCreated"), _topic("OrderCancelled")
 INCREASED, DECREASED = _topic("PositionIncrease"), _topic("PositionDecrease")
@@ -55,6 +65,14 @@ MARKET_EXECUTED: Final = _topic(
 LIMIT_EXECUTED: Final = _topic(
     f"LimitExecuted({_ID},address,uint32,uint32,{_TRADE},address,uint8,{','.join(_PRICES)},bool)"
 )
+RESIZING: Final = _topic(
+    f"PositionSizeUpdateInitiated({_ID},address,uint256,uint256,bool,uint256,uint256)"
+)
+_RESIZED_BY: Final = (
+    f"({_ID},uint8,uint8,address,uint256,uint256,bool,uint256,uint256,uint256,uint256,"
+)
+GROWN: Final = _topic(f"PositionSizeIncreaseExecuted{_RESIZED_BY}{_INCREASED})")
+SHRUNK: Final = _topic(f"PositionSizeDecreaseExecuted{_RESIZED_BY}{_DECREASED})")
 OPEN_REFUSED: Final = _topic("MarketOpenCanceled((address,uint32),address,uint256,uint8,uint256)")
 CLOSE_REFUSED: Final = _topic("MarketCloseCanceled((address,uint32),address,uint256,uint256,uint8)")
 
@@ -105,26 +123,44 @@ class ChainView:
 def read(chain_id: int, url: str) -> ChainView:
     """All of it, from the first block on."""
     view = ChainView(chain_id)
+    follow(view, url)
+    return view
+
+
+def follow(view: ChainView, url: str) -> None:
+    """What came since it was read last: a node forgets the transactions of old blocks. Raises
+    OSError and RuntimeError, and nothing was added then."""
     [head] = _ask(url, [("eth_blockNumber", [])])
-    tagged = []
-    for numbers in _parts(range(int(head, 16) + 1)):
+    first, new, tagged = len(view.blocks), ChainView(view.chain_id), []
+    for numbers in _parts(range(first, int(head, 16) + 1)):
         for block in _ask(url, [("eth_getBlockByNumber", [hex(n), True]) for n in numbers]):
-            view.blocks[int(block["number"], 16)] = block["hash"]
+            new.blocks[int(block["number"], 16)] = block["hash"]
             for tx in block["transactions"]:
-                view.nonces.setdefault(tx["from"].lower(), []).append(int(tx["nonce"], 16))
+                new.nonces.setdefault(tx["from"].lower(), []).append(int(tx["nonce"], 16))
                 if bytes.fromhex(tx["input"][2:])[-32:].startswith(_PREFIX):
                     tagged.append(tx)
     created: dict[str, list[str]] = {}
-    [logs] = _ask(url, [("eth_getLogs", [{"fromBlock": "0x0", "toBlock": head}])])
-    for log in logs:
-        _take(view, log, created)
+    if new.blocks:
+        [logs] = _ask(url, [("eth_getLogs", [{"fromBlock": hex(first), "toBlock": head}])])
+        for log in logs:
+            _take(new, log, created)
     for part in _parts(tagged):
         found = _ask(url, [("eth_getTransactionReceipt", [tx["hash"]]) for tx in part])
         for tx, receipt in zip(part, found, strict=True):
-            view.sent.append(_sent(tx, receipt, tuple(created.get(tx["hash"], ()))))
+            new.sent.append(_sent(tx, receipt, tuple(created.get(tx["hash"], ()))))
     [pool] = _ask(url, [("txpool_content", [])])
-    view.stuck = {sender.lower() for sender, waiting in pool["queued"].items() if waiting}
-    return view
+    new.stuck = {sender.lower() for sender, waiting in pool["queued"].items() if waiting}
+    _add(view, new)
+
+
+def _add(view: ChainView, new: ChainView) -> None:
+    view.blocks |= new.blocks
+    view.sent += new.sent
+    view.fills += new.fills
+    view.cancelled |= new.cancelled
+    view.stuck = new.stuck
+    for sender, nonces in new.nonces.items():
+        view.nonces.setdefault(sender, []).extend(nonces)
 
 
 def _sent(tx: dict[str, Any], receipt: dict[str, Any], created: tuple[str, ...]) -> Sent:
@@ -159,6 +195,7 @@ def _take_gmx(view: ChainView, log: dict[str, Any], created: dict[str, list[str]
 
 _GAINS: Final = (
     INITIATED, PLACED, WITHDRAWN, MARKET_EXECUTED, LIMIT_EXECUTED, OPEN_REFUSED, CLOSE_REFUSED,
+    RESIZING, GROWN, SHRUNK,
 )  # fmt: skip
 
 
@@ -173,7 +210,7 @@ def _take_gains(view: ChainView, log: dict[str, Any], created: dict[str, list[st
         return
     owner, index = decode([_ID], data)[0]
     request = f"gains:request:{owner.lower()}:{index}"
-    if name == INITIATED:
+    if name in (INITIATED, RESIZING):
         created.setdefault(log["transactionHash"], []).append(request)
     elif name == MARKET_EXECUTED:
         values = decode(_MARKET_EXECUTED, data)
@@ -183,8 +220,24 @@ def _take_gains(view: ChainView, log: dict[str, Any], created: dict[str, list[st
         if values[3] in _OPENING_TYPES:
             ref = _resting(owner, int(topics[3], 16))
             view.fills.append(_gains_fill(ref, log, values[1], values[4:], opens=True))
+    elif name in (GROWN, SHRUNK):
+        _take_resized(view, request, log, data)
     else:
         view.cancelled.add(request)
+
+
+def _take_resized(view: ChainView, request: str, log: dict[str, Any], data: bytes) -> None:
+    """What was taken off is told at its entry: with what it gained it is the size at the fill."""
+    grows = log["topics"][0] == GROWN
+    values = decode((*_RESIZED, _INCREASED if grows else _DECREASED), data)
+    refused, is_long, usd_e8, inner = values[1], values[3], values[5], values[8]
+    if refused:
+        view.cancelled.add(request)
+        return
+    units = inner[0] if grows else inner[1] + (inner[7] if is_long else -inner[7])
+    price = Decimal(inner[5][5]).scaleb(-10)
+    usd = Decimal(units).scaleb(-USDC_DECIMALS) * Decimal(usd_e8).scaleb(-8)
+    view.fills.append(_fill(request, log, price, usd / price))
 
 
 def _resting(owner: str, index: int) -> str:

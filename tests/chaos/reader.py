@@ -31,6 +31,7 @@ from .chains import ChainView, Fill, Sent
 
 Kind = Literal["lost", "doubled", "contradicted"]
 KINDS: Final[tuple[Kind, ...]] = ("lost", "doubled", "contradicted")
+INVARIANTS: Final = ("I1", "I2", "I3", "I4", "I5", "I6", "I7")
 ENDED: Final = frozenset(("filled", "cancelled", "expired", "rejected"))
 LIVE: Final = frozenset(
     ("accepted", "prepared", "submitted", "mined", "working", "partially_filled", "unknown")
@@ -67,7 +68,13 @@ class Verdict:
     def __str__(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in sorted(self.states.items()))
         counts = ", ".join(f"{self.count(kind)} {kind}" for kind in KINDS)
-        return "\n".join([f"{self.accepted} accepted: {states}", counts, *map(str, self.findings)])
+        by = Counter((finding.invariant, finding.kind) for finding in self.findings)
+        table = [
+            f"{name}: " + ", ".join(f"{by[name, kind]} {kind}" for kind in KINDS)
+            for name in INVARIANTS
+        ]
+        told = [f"{self.accepted} accepted: {states}", *table, counts, *map(str, self.findings)]
+        return "\n".join(told)
 
 
 class Answer(NamedTuple):
@@ -96,10 +103,9 @@ class _Books(NamedTuple):
 
 
 async def check(
-    database_url: str, redis_url: str, rpc_urls: Mapping[int, str], answers: Sequence[Answer]
+    database_url: str, redis_url: str, views: Mapping[int, ChainView], answers: Sequence[Answer]
 ) -> Verdict:
-    """Raises what asyncpg, redis and urllib raise."""
-    views = {chain: chains.read(chain, url) for chain, url in rpc_urls.items()}
+    """Raises what asyncpg and redis raise."""
     books = await _books(database_url, redis_url, {answer.account for answer in answers})
     wanted = {answer.id: answer for answer in answers}
     findings = list(_of_answers(books, answers))
@@ -340,8 +346,11 @@ def accepted(path: Path) -> list[Answer]:
 
 def main() -> int:
     runtime, answers = json.loads(Path(sys.argv[1]).read_text()), accepted(Path(sys.argv[2]))
-    urls = {int(chain): found[0] for chain, found in runtime["rpc_urls"].items()}
-    verdict = asyncio.run(check(runtime["database_url"], runtime["redis_url"], urls, answers))
+    views = {
+        int(chain): chains.read(int(chain), found[0])
+        for chain, found in runtime["rpc_urls"].items()
+    }
+    verdict = asyncio.run(check(runtime["database_url"], runtime["redis_url"], views, answers))
     print(verdict)
     return 1 if verdict.findings else 0
 

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import json
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
@@ -12,17 +13,23 @@ from typing import Any, Final
 import asyncpg
 import httpx
 
+from tests.chaos import chains
+from tests.chaos.chains import ChainView
+from tests.chaos.control import Control
+from tests.chaos.logs import Scan, scan
 from tests.chaos.reader import Answer, Verdict, check
 from tests.chaos.trader import CHAINS, Doors, GaveUp, Tally, Trader
 from tests.chaos.victims import STOP_S, Cell, Victims
-from tests.integration.program_kit import Program
+from tests.integration.program_kit import Program, environment
 
-TRADERS: Final = 16
+TRADERS: Final = 48
 EACH: Final = 8
 """Orders of one account."""
 STOPS_AT_ONCE: Final = 2
 SETTLE_S: Final = 120.0
 FAULT_S: Final = 3.0
+READ_S: Final = 60.0
+"""A node forgets the transactions of more than 2,000 blocks ago."""
 PATIENCE_S: Final = 60.0
 """So long a victim is waited for to get to its step."""
 FAULTS: Final = (
@@ -47,19 +54,34 @@ class Plan:
 
 @dataclass(slots=True)
 class Outcome:
-    """``met``: of the plan's cells, whether all were. ``unsettled``: what never came to rest."""
+    """``wanted``: orders. ``met``: of the plan's cells, whether all were. ``unsettled``: what never
+    came to rest."""
 
+    wanted: int
     verdict: Verdict
     tally: Tally
     cells: Sequence[Cell]
     seconds: float
     faults: int
-    unsettled: str = ""
+    unsettled: str
+    scan: Scan
     answers: list[Answer] = field(default_factory=list)
 
     @property
     def met(self) -> bool:
         return all(cell.at_s for cell in self.cells)
+
+    @property
+    def failed(self) -> list[str]:
+        """Why it shows nothing, or the contrary."""
+        reasons = {
+            "findings of the reader": bool(self.verdict.findings),
+            "orders that never came to rest": bool(self.unsettled),
+            "steps that were never met": not self.met,
+            "fewer orders than asked for": self.verdict.accepted < self.wanted,
+            "tracebacks": bool(self.scan.tracebacks),
+        }
+        return [reason for reason, holds in reasons.items() if holds]
 
 
 async def storm(program: Program, plan: Plan, say: Callable[[str], None]) -> Outcome:
@@ -73,8 +95,17 @@ class _Storm:
         self._plan = plan
         self._say = say
         self._content = program.runtime
-        self._control = self._content["sandbox"]["control_url"]
+        # One for all: to make one costs more than a request.
+        self._http = httpx.AsyncClient(
+            trust_env=False, verify=False, limits=httpx.Limits(max_connections=None)
+        )
+        self._control = Control(self._content["sandbox"]["control_url"], self._http)
         self._rpc = {chain: self._content["rpc_urls"][str(chain)] for chain in CHAINS}
+        # The nodes behind what lies.
+        env = environment(program.pid("sandbox"))
+        self._nodes = {chain: env[f"PERP_SANDBOX_CHAIN_URL_{chain}"] for chain in CHAINS}
+        self._reading = threading.Lock()
+        self._views = {chain: ChainView(chain) for chain in CHAINS}
         self._doors = Doors([program.url])
         self._list = program.data_dir / "accepted.jsonl"
         self._answers: list[Answer] = []
@@ -84,22 +115,24 @@ class _Storm:
         self._faults = 0
 
     async def run(self) -> Outcome:
-        await self._post("/keeper", {"mode": "auto", "delay_ms": 200})
         try:
+            await self._control.tell("POST", "/keeper", {"mode": "auto", "delay_ms": 200})
             await self._until_done()
         finally:
             self._victims.end()
-            await self._clear()
+            await self._control.tell("DELETE", "/chain-faults")
+            await self._http.aclose()
         unsettled = await self._settled()
         content = self._program.runtime
+        await asyncio.to_thread(self._read_chains)
         verdict = await check(
-            content["database_url"], content["redis_url"],
-            {chain: urls[0] for chain, urls in self._rpc.items()}, self._answers,
-        )  # fmt: skip
+            content["database_url"], content["redis_url"], self._views, self._answers
+        )
         seconds = time.monotonic() - self._begun_s
         return Outcome(
-            verdict, self._tally, self._plan.cells, seconds, self._faults, unsettled, self._answers
-        )
+            self._plan.orders, verdict, self._tally, self._plan.cells, seconds, self._faults,
+            unsettled, scan(self._program.data_dir / "logs"), self._answers,
+        )  # fmt: skip
 
     async def _until_done(self) -> None:
         """Traders end when there are enough orders and every cell was met, or time is over."""
@@ -114,6 +147,7 @@ class _Storm:
                     *(self._meet(stops[n::STOPS_AT_ONCE], 1 + n) for n in range(STOPS_AT_ONCE)),
                     self._disturb(),
                     self._tell(),
+                    self._read_along(),
                 )
             ]
             await asyncio.gather(*(self._trade(number) for number in range(plan.traders)))
@@ -132,7 +166,7 @@ class _Storm:
         while not self._is_over():
             rng = Random(f"{self._plan.seed}:{number}:{turn}")
             turn += 1
-            trader = Trader(self._doors, self._control, self._rpc, rng, self._tally)
+            trader = Trader(self._doors, self._control, self._http, self._rpc, rng, self._tally)
             try:
                 await trader.open()
                 for _ in range(EACH):
@@ -141,8 +175,6 @@ class _Storm:
                     await trader.trade()
             except GaveUp as error:
                 self._tally.refuse(f"GAVE_UP {error}")
-            finally:
-                await trader.close()
 
     async def _meet(self, cells: Sequence[Cell], place: int) -> None:
         rng = Random(f"{self._plan.seed}:cells:{place}")
@@ -169,9 +201,21 @@ class _Storm:
                 "endpoint": rng.choice("ab"),
                 "seconds": FAULT_S,
             }
-            await self._post("/chain-faults", body)
+            await self._control.tell("POST", "/chain-faults", body)
             self._faults += 1
             await asyncio.sleep(FAULT_S)
+
+    async def _read_along(self) -> None:
+        while True:
+            await asyncio.sleep(READ_S)
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(self._read_chains)
+
+    def _read_chains(self) -> None:
+        # A thread that nobody waits for any more may still read.
+        with self._reading:
+            for chain, view in self._views.items():
+                chains.follow(view, self._nodes[chain])
 
     async def _tell(self) -> None:
         while True:
@@ -215,14 +259,6 @@ class _Storm:
             with contextlib.suppress(ValueError):
                 self._doors.urls.remove(url)
 
-    async def _post(self, path: str, body: dict[str, Any]) -> None:
-        async with httpx.AsyncClient(trust_env=False) as http:
-            (await http.post(self._control + path, json=body)).raise_for_status()
-
-    async def _clear(self) -> None:
-        async with httpx.AsyncClient(trust_env=False) as http:
-            (await http.delete(f"{self._control}/chain-faults")).raise_for_status()
-
 
 _MOVING: Final = """
 SELECT o.id, o.state FROM orders o
@@ -244,21 +280,31 @@ def table(cells: Sequence[Cell]) -> str:
             f"{cell.point:<5} {cell.action:<7} {cell.role:<9} {cell.tries:>5} "
             f"{len(cell.at_s):>4}  {ways}"
         )
+    for action in ("kill", "stop"):
+        times = [len(cell.at_s) for cell in cells if cell.action == action]
+        met = sum(count > 0 for count in times)
+        lines.append(f"{action}: {met} of {len(times)} steps met, {sum(times)} times")
     return "\n".join(lines)
 
 
 def report(outcome: Outcome) -> str:
     tally = outcome.tally
-    ends = ", ".join(f"{count} {state}" for state, count in sorted(tally.ends.items()))
-    refused = ", ".join(f"{count} {code}" for code, count in sorted(tally.refused.items()))
+    ends = [f"  {kind}: {_counts(states)}" for kind, states in sorted(tally.ends.items())]
     return "\n".join(
         [
             table(outcome.cells),
             f"{len(tally.begun)} orders in {outcome.seconds:.0f} s, {outcome.faults} faults of "
             f"nodes, {tally.repeated} requests sent again",
-            f"seen by their owners: {ends}",
-            f"refused before: {refused or 'none'}",
+            "seen by their owners:",
+            *ends,
+            f"refused before: {_counts(tally.refused) or 'none'}",
             f"unsettled: {outcome.unsettled or 'none'}",
+            str(outcome.scan),
             str(outcome.verdict),
+            f"FAILED: {', '.join(outcome.failed)}" if outcome.failed else "PASSED",
         ]
     )
+
+
+def _counts(found: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(found.items()))

@@ -15,9 +15,12 @@ import httpx
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
+from tests.chaos import wishes
+from tests.chaos.control import Control
+from tests.chaos.wishes import LATER, Held, Wish
+
 MARKET: Final = "ETH-USD"
 GMX_POOL: Final = "0x70d95587d40a2caf56bd97485ab3eec10bee6336"
-PLACES: Final = (("gmx", 42161), ("gains", 42161), ("gains", 137))
 CHAINS: Final = (42161, 137)
 REQUEST_S: Final = 8.0
 PATIENCE_S: Final = 100.0
@@ -38,17 +41,24 @@ class GaveUp(Exception):
 @dataclass(slots=True)
 class Tally:
     """What was seen. ``write``: takes every answer 202 to an order, see ``reader``. ``latest``: by
-    order, when it was first known and when it ended; seconds of the monotonic clock."""
+    order, when it was first known and when it ended; seconds of the monotonic clock. ``ends``: by
+    kind of order and state."""
 
     write: Callable[[dict[str, Any]], None]
     repeated: int = 0
     refused: dict[str, int] = field(default_factory=dict)
-    ends: dict[str, int] = field(default_factory=dict)
+    ends: dict[str, dict[str, int]] = field(default_factory=dict)
     begun: dict[str, float] = field(default_factory=dict)
     ended: dict[str, float] = field(default_factory=dict)
 
     def refuse(self, code: str) -> None:
         self.refused[code] = self.refused.get(code, 0) + 1
+
+    def end(self, order: dict[str, Any]) -> None:
+        states = self.ends.setdefault(f"{order['venue']} {order['intent']} {order['type']}", {})
+        why = (order["reason"] or {}).get("code", "")
+        state = f"rejected {why}" if order["state"] == "rejected" else order["state"]
+        states[state] = states.get(state, 0) + 1
 
     def under_way(self) -> int:
         return len(self.begun) - len(self.ended)
@@ -65,12 +75,13 @@ class Doors:
 
 
 class Trader:
-    """``rpc``: URLs of nodes by chain. ``control``: of the sandbox."""
+    """``rpc``: URLs of nodes by chain."""
 
     def __init__(
         self,
         doors: Doors,
-        control: str,
+        control: Control,
+        http: httpx.AsyncClient,
         rpc: dict[int, list[str]],
         rng: Random,
         tally: Tally,
@@ -80,26 +91,17 @@ class Trader:
         self._rpc = rpc
         self._rng = rng
         self._tally = tally
-        self._http = httpx.AsyncClient(timeout=REQUEST_S, trust_env=False)
+        self._http = http
         key = bytes(rng.getrandbits(8) for _ in range(32))
         self._wallet: Any = Account.from_key(key)
         self._headers: dict[str, str] = {}
-        self._position: Decimal | None = None
-        """Of GMX, in ETH, bought."""
-
-    async def close(self) -> None:
-        await self._http.aclose()
+        self._held: list[Held] = []
 
     async def open(self) -> None:
         """Money, and a session. Raises GaveUp."""
-        until = time.monotonic() + PATIENCE_S
         for chain in CHAINS:
-            body = {"address": self._wallet.address, "chain_id": chain, "eth": "9", "usdc": "90000"}
-            while (await self._http.post(f"{self._control}/fund", json=body)).status_code != 200:
-                # A node that many ask at once is slow.
-                if time.monotonic() > until:
-                    raise GaveUp("fund")
-                await asyncio.sleep(_PAUSE_S)
+            await self._control.fund(self._wallet.address, chain)
+        until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             asked = {"address": self._wallet.address, "chain_id": CHAINS[0]}
             said = await self._ask("POST", "/v1/auth/nonce", asked)
@@ -116,81 +118,77 @@ class Trader:
 
     async def trade(self) -> bool:
         """One order to its end, or to where it is left. False where none was accepted."""
-        venue, chain = self._rng.choice(PLACES)
-        plan = self._plan(venue)
-        order = await self._place(plan, venue, chain)
+        wish = wishes.wish(self._rng, self._held)
+        order = await self._place(wish)
         if order is None:
+            if wish.held is not None:
+                # It is gone, or what there is of it is not known for sure.
+                self._held.remove(wish.held)
             return False
         self._tally.begun[order["id"]] = time.monotonic()
         try:
-            order = await self._follow(order, plan["fate"])
+            order = await self._follow(order, wish.fate)
         except GaveUp:
             self._tally.refuse("LEFT_ALONE")
             return True
         finally:
             self._tally.ended[order["id"]] = time.monotonic()
-        state = order["state"]
-        self._tally.ends[state] = self._tally.ends.get(state, 0) + 1
-        if venue == "gmx" and state == "filled":
-            opens = order["intent"] == "open"
-            self._position = Decimal(order["filled_base"]) if opens else None
+        self._tally.end(order)
+        if order["state"] == "filled":
+            self._keep(wish, order)
         return True
+
+    def _keep(self, wish: Wish, order: dict[str, Any]) -> None:
+        size, held = Decimal(order["filled_base"]), wish.held
+        if order["intent"] == "close":
+            if held in self._held:
+                self._held.remove(held)
+        elif held is not None:
+            held.size += size if order["intent"] == "increase" else -size
+        elif wish.venue == "gains":
+            index = order["venue_refs"]["position"]
+            self._held.append(Held("gains", wish.chain, f"gains:{wish.chain}:{index}", size))
+        elif (there := next((item for item in self._held if item.venue == "gmx"), None)) is None:
+            self._held.append(Held("gmx", wish.chain, None, size))
+        else:
+            there.size += size
 
     # Placing ----------------------------------------------------------------------------------
 
-    def _plan(self, venue: str) -> dict[str, Any]:
-        """``fate``: what its owner does: signs it, does not, cancels it early or when it rests."""
-        rng = self._rng
-        if venue == "gmx" and self._position is not None:
-            size = str(self._position)
-            body = {"side": "SELL", "intent": "decrease", "type": "market", "size_base": size}
-            return {"body": body, "fate": "sign", "limit": False}
-        limit = rng.random() < 0.3
-        fate = "cancel_resting" if limit and rng.random() < 0.7 else "sign"
-        if rng.random() < 0.1:
-            fate = rng.choice(("withdraw", "ignore"))
-        body = {
-            "side": "BUY",
-            "intent": "open",
-            "type": "limit" if limit else "market",
-            "notional_usd": str(rng.randrange(1_000, 3_000)),
-            "leverage": "5",
-        }
-        return {"body": body, "fate": fate, "limit": limit}
-
-    async def _place(self, plan: dict[str, Any], venue: str, chain: int) -> dict[str, Any] | None:
+    async def _place(self, wish: Wish) -> dict[str, Any] | None:
         """The accepted order; None where there was no quote or none that lasted."""
-        body = plan["body"] | {
+        body = wish.body | {
             "market": MARKET,
-            "venues": [venue],
-            "chain_ids": [chain],
+            "venues": [wish.venue],
+            "chain_ids": [wish.chain],
             "slippage_bps": "200",
         }
-        if plan["limit"]:
-            body["limit_price"] = await self._low_price()
+        if wish.price_times is not None:
+            name = "limit_price" if body["type"] == "limit" else "trigger_price"
+            body[name] = await self._price(wish.price_times)
         routes = await self._ask("POST", "/v1/routes", body)
-        if routes.status_code != 200 or not (found := routes.json()["data"]["routes"]):
-            self._tally.refuse("NO_ROUTE")
-            await asyncio.sleep(_PAUSE_S)
-            return None
-        names = [route["route_id"] for route in found]
-        wanted = GMX_POOL if venue == "gmx" else "USDC"
+        if routes.status_code != 200:
+            return await self._refused(_code(routes))
+        data = routes.json()["data"]
+        names = [route["route_id"] for route in data["routes"]]
+        wanted = GMX_POOL if wish.venue == "gmx" else "USDC"
         chosen = next((name for name in names if wanted.lower() in name.lower()), None)
         if chosen is None:
-            self._tally.refuse("NO_POOL")
-            await asyncio.sleep(_PAUSE_S)
-            return None
+            codes = {item["code"] for item in data["excluded"]} - {"CHAIN_FILTER", "VENUE_FILTER"}
+            return await self._refused(f"NO_ROUTE {'/'.join(sorted(codes))}")
         quote = await self._ask("POST", "/v1/guarded-quotes", body | {"route_id": chosen})
         if quote.status_code != 201:
-            self._tally.refuse(_code(quote))
-            await asyncio.sleep(_PAUSE_S)
-            return None
-        return await self._send(quote.json()["data"]["quote_id"], plan["fate"], chain)
+            return await self._refused(_code(quote))
+        return await self._send(quote.json()["data"]["quote_id"], wish.fate, wish.chain)
 
-    async def _low_price(self) -> str:
+    async def _refused(self, code: str) -> None:
+        self._tally.refuse(code)
+        await asyncio.sleep(_PAUSE_S)
+
+    async def _price(self, times: str) -> str:
         said = await self._ask("GET", f"/v1/quotes/{MARKET}")
         mid = said.json()["data"].get("mid") if said.status_code == 200 else None
-        return str((Decimal(mid or "3000") * Decimal("0.8")).quantize(Decimal(1)))
+        return str((Decimal(mid or "3000") * Decimal(times)).quantize(Decimal(1)))
 
     async def _send(self, quote_id: str, fate: str, chain: int) -> dict[str, Any] | None:
         life_s = SHORT_LIFE_S if fate == "ignore" else LIFE_S
@@ -239,9 +237,12 @@ class Trader:
             if order["state"] in _DONE:
                 return order
             if order["state"] == "working":
-                if order["type"] == "limit" and (fate == "sign" or asked > CANCELS):
+                if order["type"] != "market" and (fate == "sign" or asked > CANCELS):
                     return order
-                if fate == "cancel_resting" and not order["cancel_requested"]:
+                if fate == "amend" and not order["amendments"]:
+                    terms = {"limit_price": await self._price("0.75")}
+                    await self._ask("PATCH", path, terms, f"amend-{order['id']}")
+                elif fate in LATER and not (order["cancel_requested"] or _is_changing(order)):
                     # Again where the venue did not take it: a node may have told of another state.
                     asked += 1
                     await self._ask("DELETE", path, key=f"cancel-{asked}-{order['id']}")
@@ -325,6 +326,10 @@ class Trader:
                 self._tally.repeated += 1
             await asyncio.sleep(_PAUSE_S)
         raise GaveUp(path)
+
+
+def _is_changing(order: dict[str, Any]) -> bool:
+    return any(change["status"] == "asked" for change in order["amendments"])
 
 
 def _code(said: httpx.Response) -> str:

@@ -3,7 +3,6 @@ gets there, and is killed or stands still. What it leaves the others have to dea
 
 import asyncio
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
@@ -20,7 +19,10 @@ from tests.integration.program_kit import ROOT, Program, environment
 
 STOP_S: Final = 46.0
 """Longer than three leases of 15 s."""
-UP_S: Final = 30.0
+UP_S: Final = 150.0
+"""A process that starts on a busy machine."""
+SEEN_S: Final = 5.0
+"""Then nobody new is sent to a gateway that stands still."""
 AFTER_S: Final = 3.0
 """What went on lives so long, so that it can do harm."""
 _LOOK_S: Final = 0.1
@@ -93,9 +95,12 @@ class Victims:
         self._running.add(process)
         try:
             if cell.role == "gateway":
-                await _answers(url)
+                await _answers(f"{url}/health/ready", process, mark)
                 self._at_gateway(url, True)
-            return await self._until_met(cell, process, mark, patience_s)
+            else:
+                metrics = f"http://127.0.0.1:{metrics_port}/metrics"
+                await _answers(metrics, process, mark)
+            return await self._until_met(cell, process, mark, patience_s, url)
         finally:
             if cell.role == "gateway":
                 self._at_gateway(url, False)
@@ -108,7 +113,12 @@ class Victims:
         return subprocess.Popen(command, cwd=ROOT, env=env, stdout=self._log, stderr=self._log)
 
     async def _until_met(
-        self, cell: Cell, process: "subprocess.Popen[bytes]", mark: Path, patience_s: float
+        self,
+        cell: Cell,
+        process: "subprocess.Popen[bytes]",
+        mark: Path,
+        patience_s: float,
+        url: str,
     ) -> bool:
         until = time.monotonic() + patience_s
         while not mark.exists():
@@ -121,28 +131,24 @@ class Victims:
             code = await asyncio.to_thread(process.wait)
             assert code == -signal.SIGKILL, code
             return True
-        await asyncio.sleep(self._stop_s)
+        # Who asked it waits with it; a proxy in front sends the next ones elsewhere before long.
+        await asyncio.sleep(min(SEEN_S, self._stop_s))
+        if cell.role == "gateway":
+            self._at_gateway(url, False)
+        await asyncio.sleep(max(0.0, self._stop_s - SEEN_S))
         process.send_signal(signal.SIGCONT)
+        if cell.role == "gateway":
+            self._at_gateway(url, True)
         await asyncio.sleep(AFTER_S)
         return True
 
 
-async def _answers(url: str) -> None:
+async def _answers(url: str, process: "subprocess.Popen[bytes]", mark: Path) -> None:
+    """Until it does, for ``UP_S`` at most, or has ended, or is at its step already."""
     until = time.monotonic() + UP_S
-    async with httpx.AsyncClient(trust_env=False) as http:
-        while time.monotonic() < until:
+    async with httpx.AsyncClient(trust_env=False, verify=False) as http:
+        while time.monotonic() < until and process.poll() is None and not mark.exists():
             with contextlib.suppress(httpx.HTTPError):
-                answer: Any = await http.get(f"{url}/health/ready", timeout=1.0)
-                if answer.status_code == 200:
+                if (await http.get(url, timeout=1.0)).status_code == 200:
                     return
             await asyncio.sleep(_LOOK_S)
-
-
-async def stand_still(pid: int, seconds: float) -> None:
-    """A process of the supervisor, and then it goes on."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        await asyncio.sleep(seconds)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)

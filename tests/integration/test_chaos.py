@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.chaos import reader, storm
+from tests.chaos import chains, reader, storm
 from tests.chaos.storm import Outcome, Plan, report
 from tests.chaos.victims import Cell
 from tests.integration.execution_kit import Desk, trading_program
@@ -54,8 +54,9 @@ async def test_the_reader_sees_what_is_forged(outcome: Outcome, program: Program
     urls = {int(chain): found[0] for chain, found in content["rpc_urls"].items()}
 
     async def seen() -> set[tuple[str, str, str]]:
+        views = {chain: chains.read(chain, url) for chain, url in urls.items()}
         verdict = await reader.check(
-            content["database_url"], content["redis_url"], urls, outcome.answers
+            content["database_url"], content["redis_url"], views, outcome.answers
         )
         return {(item.kind, item.invariant, item.order_id) for item in verdict.findings}
 
