@@ -12,9 +12,11 @@ from eth_account import Account
 
 from runtime.clock import mono_ns
 from tests.integration.auth_kit import Wallet
-from tests.integration.execution_kit import WAIT_S, Desk, until
+from tests.integration.execution_kit import Desk, until
 
 TIMEOUT_S: Final = 30.0
+PATIENCE_NS: Final = 80_000_000_000
+"""More than three times as long as the server holds an answer back."""
 
 
 class Place(NamedTuple):
@@ -86,7 +88,7 @@ class RestTrader:
     ) -> dict[str, Any]:
         """Signs each step as it can be signed, but those named, until the order is as wanted. Its
         history has no hole. ``bare``: the wallet sends by itself and tells the hash."""
-        path, deadline_ns = f"/v1/orders/{order['id']}", mono_ns() + int(WAIT_S * 1e9)
+        path, deadline_ns = f"/v1/orders/{order['id']}", mono_ns() + PATIENCE_NS
         while order["state"] not in wanted:
             assert not order["terminal"], order
             assert mono_ns() < deadline_ns, order
@@ -99,7 +101,7 @@ class RestTrader:
 
     async def ready(self, order: dict[str, Any], step_id: str) -> dict[str, Any]:
         """The order, all steps before this one done and this one to be signed."""
-        path, deadline_ns = f"/v1/orders/{order['id']}", mono_ns() + int(WAIT_S * 1e9)
+        path, deadline_ns = f"/v1/orders/{order['id']}", mono_ns() + PATIENCE_NS
         while True:
             ready = [step for step in order["steps"] if step["status"] == "ready"]
             if any(step["id"] == step_id for step in ready):
