@@ -1,5 +1,6 @@
 """What watching a chain needs: how far it was read, and which orders may still be concerned."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -30,6 +31,13 @@ UPDATE chain_cursors SET again_from = least(again_from, $2) WHERE chain_id = $1
 _OPEN: Final = """
 SELECT id, venue, lower(owner) AS owner, tag, state, venue_refs
 FROM orders WHERE NOT final AND chain_id = $1
+"""
+_OURS: Final = """
+SELECT lower(address) FROM accounts WHERE address = ANY($1)
+"""
+_OVER: Final = """
+SELECT id FROM orders
+WHERE tag = ANY($1) AND final AND venue = $2 AND chain_id = $3 AND lower(owner) = lower($4)
 """
 _FACTS: Final = """
 SELECT e.order_id, e.block_number, e.block_hash, e.tx_hash, e.log_index
@@ -88,6 +96,20 @@ async def open_orders(connection: asyncpg.Connection, chain_id: int) -> list[Ope
         )
         for row in await connection.fetch(_OPEN, str(chain_id))
     ]
+
+
+async def of_ours(connection: asyncpg.Connection, addresses: Sequence[str]) -> frozenset[str]:
+    """Those of accounts, in lower case. ``addresses``: checksummed."""
+    rows = await connection.fetch(_OURS, list(addresses)) if addresses else []
+    return frozenset(row["lower"] for row in rows)
+
+
+async def final_order(
+    connection: asyncpg.Connection, tags: Sequence[bytes], venue: str, chain_id: int, owner: str
+) -> str | None:
+    """An order of the owner that is over for good and has one of the tags."""
+    found = await connection.fetchval(_OVER, list(tags), venue, str(chain_id), owner)
+    return None if found is None else str(found)
 
 
 async def facts(connection: asyncpg.Connection, chain_id: int) -> list[PlacedFact]:

@@ -232,6 +232,7 @@ OrderEvent: TypeAlias = Literal[
     "amended",
     "to_sign",
     "doubled",
+    "landed_late",
     "withdrawn",
     "expired",
     "rejected",
@@ -338,6 +339,7 @@ def _ended(
         "amended": here,
         "to_sign": here,
         "doubled": here,
+        "landed_late": here,
     }
     return {**_EVIDENCE, "undone": _BACK, "kept": _BACK, **told, **(own or {})}
 

@@ -5,17 +5,21 @@ from datetime import datetime
 
 import asyncpg
 
+from connectors.base.order_tag import tags_in
 from connectors.base.orders import OrderBuilder, Transaction
-from db import order_changes, order_steps, tx_attempts
+from db import chain_watch, order_changes, order_steps, orders, trading_limits, tx_attempts
+from db.instants import instant
 from db.order_steps import StepRow
 from db.orders import OrderRow
 from db.tx_attempts import Attempt
+from domain.ids import VenueId
 from domain.orders import Reason
-from domain.outcomes import EventPlace
+from domain.outcomes import EventPlace, VenueOutcome
 from execution import amend
 from execution.lifecycle import Step
-from execution.metrics import ORDERS_DOUBLED
+from execution.metrics import ORDERS_DOUBLED, ORDERS_LANDED_LATE
 from execution.store import record
+from runtime.clock import wall_us
 from runtime.logs import get_logger
 
 _log = get_logger(__name__)
@@ -41,6 +45,52 @@ async def seen(
     if step.new.step_id == "update":
         await amend.has_landed(connection, builder, row, step.version, now)
         await order_changes.notify(connection, row.new.id, row.version, now)
+
+
+async def seen_late(
+    connection: asyncpg.Connection, venue: VenueId, outcome: VenueOutcome, sent: Transaction
+) -> bool:
+    """Whether it is of an order that is over for good. Its owner is told, once: there is something
+    at the venue that no order stands for."""
+    tags, place, now = tags_in(sent.data), outcome.place, instant(wall_us())
+    if not tags:
+        return False
+    async with connection.transaction():
+        order_id = await chain_watch.final_order(
+            connection, tags, venue, sent.chain_id, outcome.account
+        )
+        row = None if order_id is None else await orders.read(connection, order_id, lock=True)
+        if row is None:
+            return False
+        steps = await order_steps.handed_out(connection, row.new.id)
+        step = _sent_as(steps, sent.data) or next(iter(steps), None)
+        if step is None or not await tell_late(connection, row, place.tx_hash, now):
+            return True
+        await tx_attempts.add(connection, _attempt(step, place, sent, now))
+    return True
+
+
+async def tell_late(
+    connection: asyncpg.Connection, row: OrderRow, tx_hash: str, now: datetime
+) -> bool:
+    """Of an order that is final; False where the transaction is known. In a transaction of the
+    caller, before the attempt is marked as included."""
+    tx_hash, order_id = tx_hash.lower(), row.new.id
+    attempts = await tx_attempts.of_order(connection, order_id)
+    placed = {fact.place.tx_hash.lower() for fact in row.facts}
+    placed |= {item.tx_hash for item in attempts if item.status == "mined"}
+    if tx_hash in placed:
+        return False
+    again = "a second time" if placed else "after all"
+    told = f"placed {again} by {tx_hash}, after the order was over: see to it at the venue"
+    _log.error("order_landed_late", order_id=order_id, tx_hash=tx_hash, state=row.state)
+    ORDERS_LANDED_LATE.inc()
+    await record(connection, order_id, [Step("landed_late", Reason("LANDED_LATE", told))], now)
+    said = trading_limits.Said("executor", told, now)
+    await trading_limits.audit(
+        connection, said, "landed_late", order_id, {"tx_hash": tx_hash}, row.new.account_id
+    )
+    return True
 
 
 async def _tell_doubled(

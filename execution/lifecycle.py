@@ -104,12 +104,13 @@ class Step:
     """What we did ourselves. ``reason``: of what ends an order, loses it, or cannot be done now.
     ``to_sign``: there is a step to cancel or to change what waits at the venue. ``held``: it goes
     on by itself when its reason, one of ``PASSING``, is over. ``doubled``: its wallet has placed it
-    twice."""
+    twice. ``landed_late``: it has placed it, or changed it, after the order was final; the only
+    thing that still happens to such an order, and it stays what it was."""
 
     event: Literal[
         "prepared", "rerouted", "submitted", "held", "cancel_requested", "cancel_refused",
-        "update_requested", "update_refused", "amended", "to_sign", "doubled", "withdrawn",
-        "expired", "rejected", "lost", "failed", "replayed", "finalised",
+        "update_requested", "update_refused", "amended", "to_sign", "doubled", "landed_late",
+        "withdrawn", "expired", "rejected", "lost", "failed", "replayed", "finalised",
     ]  # fmt: skip
     reason: Reason | None = None
 
@@ -185,7 +186,7 @@ def apply(order: Order, event: Event) -> tuple[Order, tuple[Effect, ...]]:
     name, following, effects = _changed(order, event)
     if following is None:
         return order, ()
-    if order.final:
+    if order.final and name != "landed_late":
         raise InvariantViolation("AFTER_FINAL", f"order {order.id}: {name} after it was final")
     before, after = order.state, following.state
     check_transition(before, name, after)
@@ -278,7 +279,7 @@ def _stepped(order: Order, step: Step) -> tuple[OrderEvent, Order | None, tuple[
         return name, replace(order, ending=None, reason=None), ()
     if name == "held":
         return name, None if order.reason == step.reason else replace(order, reason=step.reason), ()
-    if name == "doubled":
+    if name in ("doubled", "landed_late"):
         return name, replace(order, reason=step.reason), ()
     if name in ("cancel_refused", "update_refused", "to_sign"):
         # Of what has ended the reason is why it did.

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from eth_utils.address import to_checksum_address
+
 from connectors.base.orders import carries_tag
 from domain.orders import OpenOrder, Reason
 from domain.outcomes import Cancelled, Claimed, Resting, VenueOutcome
@@ -15,6 +17,10 @@ from domain.outcomes import Cancelled, Claimed, Resting, VenueOutcome
 MAIN: Final = "main"
 """Among the names of an order: the one of the order itself, not of its brackets."""
 REPLACED: Final = Reason("REPLACED", "another exit of the position took its place")
+
+
+PLACING: Final = (Resting, Claimed)
+"""What a tag tells of: what comes to rest, and what is paid out at once."""
 
 
 class Match(NamedTuple):
@@ -32,6 +38,12 @@ def concerned(orders: Sequence[OpenOrder], venue: str, outcome: VenueOutcome) ->
     return [order for order in orders if order.owner == account and order.venue == venue]
 
 
+def placed_by(outcomes: Sequence[VenueOutcome]) -> list[str]:
+    """Accounts, checksummed, that have placed something."""
+    accounts = {item.account for item in outcomes if isinstance(item, PLACING)}
+    return [to_checksum_address(account) for account in sorted(accounts)]
+
+
 def known(orders: Sequence[OpenOrder], outcome: VenueOutcome) -> Match | None:
     """By the venue's name of the order."""
     for order in orders:
@@ -41,9 +53,9 @@ def known(orders: Sequence[OpenOrder], outcome: VenueOutcome) -> Match | None:
 
 
 def tagged(orders: Sequence[OpenOrder], outcome: VenueOutcome, data: bytes) -> Match | None:
-    """By the tag in the calldata that led to it; only what comes to rest is told by one, and what
-    is paid out at once. Before the venue's name: an exit that replaces another one has the same."""
-    if not isinstance(outcome, Resting | Claimed):
+    """By the tag in the calldata that led to it. Before the venue's name: an exit that replaces
+    another one has the same."""
+    if not isinstance(outcome, PLACING):
         return None
     for order in orders:
         if carries_tag(data, order.tag):

@@ -12,3 +12,7 @@ RECEIPTS_DISPUTED: Final = Gauge(
 ORDERS_DOUBLED: Final = Counter(
     "perptape_orders_doubled_total", "Orders that their wallets have placed a second time"
 )
+ORDERS_LANDED_LATE: Final = Counter(
+    "perptape_orders_landed_late_total",
+    "Transactions of orders that landed after the order was final",
+)

@@ -11,10 +11,11 @@ from redis.exceptions import RedisError
 
 from connectors import desks, registry
 from connectors.base import markets
-from connectors.base.orders import OrderBuilder
+from connectors.base.orders import ChainLog, OrderBuilder
 from domain.errors import InputError, VenueProtocolError, VenueUnavailable
 from domain.ids import MarketId, VenueId
 from domain.orders import ChainId, OrderLeg
+from domain.outcomes import VenueOutcome
 from execution.chain import Chain
 from runtime.channels import depth_key
 from runtime.dialer import dialer_of
@@ -148,4 +149,19 @@ def _pools(raw: bytes) -> Pools:
             found[venue, row["pool"].lower()] = registry.ECONOMICS[venue].decode(row["inputs"])
         except InputError as error:
             _log.warning("depth_unreadable", venue=venue, pool=row["pool"], reason=str(error))
+    return found
+
+
+def decoded(builder: OrderBuilder, logs: Sequence[ChainLog]) -> Sequence[VenueOutcome]:
+    """A transaction whose logs cannot be read does not hide the others."""
+    try:
+        return builder.decode(logs)
+    except VenueProtocolError:
+        pass
+    found: list[VenueOutcome] = []
+    for tx_hash in dict.fromkeys(log.tx_hash for log in logs):
+        try:
+            found += builder.decode([log for log in logs if log.tx_hash == tx_hash])
+        except VenueProtocolError as error:
+            _log.error("logs_unreadable", venue=builder.venue, tx_hash=tx_hash, reason=str(error))
     return found

@@ -1,43 +1,41 @@
 """One chain, read block by block: what became of transactions and of orders, and what was taken
 back. Facts are recorded as they are found; only the depth makes them final."""
 
-from collections.abc import Sequence
+from collections.abc import Container
 from datetime import datetime
 from typing import Final
 
 import asyncpg
 
-from connectors.base.orders import ChainLog, OrderBuilder, Transaction
+from connectors.base.orders import OrderBuilder, Transaction
 from db import chain_watch, order_amendments, order_changes, order_steps, orders, tx_attempts
 from db.chain_watch import PlacedFact
 from db.instants import instant
 from db.orders import OrderRow
 from db.pool import Database
 from db.tx_attempts import Attempt
-from domain.errors import ChainTransient, VenueProtocolError, VenueUnavailable
+from domain.errors import ChainTransient, VenueUnavailable
 from domain.orders import RECEIPT_DISPUTED, OpenOrder, Reason
 from domain.outcomes import (
     Cancelled,
-    Claimed,
     EventPlace,
     Executed,
     Mined,
     Outcome,
-    Resting,
     Reverted,
     Updated,
     VenueOutcome,
 )
-from execution import amend, landings
+from execution import amend, landings, matching
 from execution.chain import Chain
 from execution.disputes import Disputes
 from execution.lifecycle import Seen, Step, Undone
-from execution.matching import MAIN, Match, concerned, known, replaced, tagged, with_refs
+from execution.matching import Match
 from execution.rpc_values import Block, Receipt
 from execution.settle import Settler, apart
 from execution.store import record
 from execution.submit import Submitter
-from execution.venues import Venues
+from execution.venues import Venues, decoded
 from runtime.clock import mono_ns, wall_us
 from runtime.failpoints import reach
 from runtime.logs import get_logger
@@ -156,6 +154,8 @@ class Watcher:
             row = await orders.read(connection, attempt.order_id, lock=True)
             if row is None:
                 return
+            if row.final and attempt.step_id == "order" and receipt.succeeded:
+                await landings.tell_late(connection, row, attempt.tx_hash, now)
             await tx_attempts.included(
                 connection, attempt.chain_id, attempt.tx_hash, status,
                 receipt.block_number, receipt.block_hash,
@@ -302,33 +302,43 @@ class Watcher:
             )
             if not logs:
                 continue
-            outcomes = _decoded(builder, logs)
+            outcomes = decoded(builder, logs)
             # After the logs: what was accepted meanwhile cannot be in them, what was before is.
             async with self._database.acquire() as connection:
                 mine = await chain_watch.open_orders(connection, chain_id)
+                ours = await chain_watch.of_ours(connection, matching.placed_by(outcomes))
             for outcome in outcomes:
-                mine = await self._match(builder, mine, outcome)
+                mine = await self._match(builder, mine, ours, outcome)
 
     async def _match(
-        self, builder: OrderBuilder, mine: list[OpenOrder], outcome: VenueOutcome
+        self,
+        builder: OrderBuilder,
+        mine: list[OpenOrder],
+        ours: Container[str],
+        outcome: VenueOutcome,
     ) -> list[OpenOrder]:
-        candidates = concerned(mine, builder.venue, outcome)
-        if not candidates:
+        candidates = matching.concerned(mine, builder.venue, outcome)
+        places = isinstance(outcome, matching.PLACING)
+        if not candidates and not (places and outcome.account.lower() in ours):
             return mine
         sent = None
-        if isinstance(outcome, Resting | Updated | Cancelled | Claimed):
+        if places or isinstance(outcome, Updated | Cancelled):
             sent = await self._chain.transaction(outcome.place.tx_hash)
             if sent is None:
                 # Its log was just told: the range is read again rather than passed over.
                 raise ChainTransient("BEHIND", f"no node has {outcome.place.tx_hash}")
-        match = None if sent is None else tagged(candidates, outcome, sent.data)
-        match = match or known(candidates, outcome)
+        match = None if sent is None else matching.tagged(candidates, outcome, sent.data)
+        if match is None and sent is not None and places:
+            async with self._database.acquire() as connection:
+                if await landings.seen_late(connection, builder.venue, outcome, sent):
+                    return mine
+        match = match or matching.known(candidates, outcome)
         if match is None:
             return mine
         changed = match.order
         with apart(changed.id):
             changed = await self._record(builder, match, outcome, sent)
-        for cancelled in replaced(candidates, match, outcome):
+        for cancelled in matching.replaced(candidates, match, outcome):
             with apart(cancelled.ref):
                 await self._replace(cancelled)
         return [changed if order.id == changed.id else order for order in mine]
@@ -342,11 +352,15 @@ class Watcher:
     ) -> OpenOrder:
         refs = dict(builder.refs_of(outcome))
         if match.first:
-            refs[MAIN] = outcome.ref
+            refs[matching.MAIN] = outcome.ref
         order, now = match.order, instant(wall_us())
         async with self._database.acquire() as connection, connection.transaction():
             row = await orders.read(connection, order.id, lock=True)
-            if row is None or row.final:
+            if row is None:
+                return order
+            if row.final:
+                if sent is not None and isinstance(outcome, matching.PLACING):
+                    await landings.seen_late(connection, builder.venue, outcome, sent)
                 return order
             if refs:
                 await order_changes.add_refs(connection, order.id, refs)
@@ -359,7 +373,7 @@ class Watcher:
                 if outcome not in row.facts:
                     await _tidy(connection, row, outcome, now)
         reach("P11")
-        return with_refs(order, refs)
+        return matching.with_refs(order, refs)
 
     async def _replace(self, fact: Cancelled) -> None:
         async with self._database.acquire() as connection, connection.transaction():
@@ -381,18 +395,3 @@ async def _tidy(
     ):
         return
     await order_changes.notify(connection, order_id, row.version, now)
-
-
-def _decoded(builder: OrderBuilder, logs: Sequence[ChainLog]) -> Sequence[VenueOutcome]:
-    """A transaction whose logs cannot be read does not hide the others."""
-    try:
-        return builder.decode(logs)
-    except VenueProtocolError:
-        pass
-    found: list[VenueOutcome] = []
-    for tx_hash in dict.fromkeys(log.tx_hash for log in logs):
-        try:
-            found += builder.decode([log for log in logs if log.tx_hash == tx_hash])
-        except VenueProtocolError as error:
-            _log.error("logs_unreadable", venue=builder.venue, tx_hash=tx_hash, reason=str(error))
-    return found

@@ -50,6 +50,16 @@ def tag_of(data: bytes) -> bytes | None:
     return tag if is_tag else None
 
 
+def tags_in(data: bytes) -> list[bytes]:
+    """What may be tags, anywhere in calldata: that of a contract wallet has ours inside."""
+    found = []
+    at = data.find(PREFIX)
+    while 0 <= at <= len(data) - TAG_BYTES:
+        found.append(data[at : at + TAG_BYTES])
+        at = data.find(PREFIX, at + 1)
+    return found
+
+
 def untagged(data: bytes) -> bytes:
     """Calldata without its tag, where it has one."""
     return data if tag_of(data) is None else data[:-TAG_BYTES]

@@ -200,7 +200,7 @@ class GmxConnector:
             min_notional_usd=listing.min_size_usd,
             max_leverage=limits.of_pools(self._limits, listing.pools).max_leverage,
             pools=listing.pools,
-            chain_ids=(str(self._chain.chain_id),),
+            chain_ids=(self._chain.chain_id,),
             kind="oracle",
         )
 

@@ -12,7 +12,7 @@ import { Client, Problem } from "./client.mjs";
 const defaults = ["http://127.0.0.1:8000", "ETH-USD", "gmx", "42161", "1000"];
 const said = process.argv.slice(2);
 const [url, market, venue, chain, notional_usd] = defaults.map((usual, at) => said[at] ?? usual);
-const pool = said[defaults.length]; // Without one: the cheapest.
+const pool = said[defaults.length]; // Without one: the best of all.
 const key = process.env.PRIVATE_KEY;
 if (!key) throw new Error("PRIVATE_KEY is the key of the account that trades");
 const account = privateKeyToAccount(key);
@@ -36,11 +36,12 @@ async function patiently(ask) {
 }
 
 async function quoted(wanted) {
-  const { routes, excluded } = await patiently(() => client.routes(wanted));
+  const { best: offered, routes, excluded } = await patiently(() => client.routes(wanted));
   if (routes.length === 0) {
     throw new Error(`no route: ${excluded.map((row) => `${row.venue} ${row.code}`).join(", ")}`);
   }
-  const best = routes.find((row) => !pool || row.pool === pool);
+  // Routes are ranked by cost; the one to take is the first that the wallet can pay for.
+  const best = routes.find((row) => (pool ? row.pool === pool : row.route_id === offered));
   if (!best) throw new Error(`no route through ${pool}`);
   console.log("route", best.route_id, "at", best.expected_price, "all in", best.all_in_bps, "bps");
   return patiently(() => client.guardedQuote(wanted, best.route_id));

@@ -32,9 +32,13 @@ async def patiently(ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, A
 
 
 async def quoted(client: Client, wanted: Mapping[str, Any], pool: str) -> dict[str, Any]:
-    """``pool``: empty for the cheapest."""
+    """``pool``: empty for the best of all, which is the cheapest that the wallet can pay for."""
     found = await patiently(lambda: client.routes(wanted))
-    routes = [row for row in found["routes"] if pool in ("", row["pool"])]
+    routes = [
+        row
+        for row in found["routes"]
+        if (row["pool"] == pool if pool else row["route_id"] == found["best"])
+    ]
     if not routes:
         sys.exit(f"no route: {[(row['venue'], row['code']) for row in found['excluded']]}")
     best = routes[0]

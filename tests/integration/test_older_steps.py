@@ -2,6 +2,7 @@
 any of them, and sends what it wants. Real Postgres, no chain: what lands is chosen by a seed."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -11,17 +12,20 @@ from typing import Any
 import asyncpg
 import pytest
 
+from connectors.base.order_tag import order_tag
 from connectors.base.orders import Transaction
 from db import order_amendments, order_changes, order_steps, order_views, orders, tx_attempts
 from db.order_steps import NewStep
 from db.orders import NewOrder, OrderRow
 from db.tx_attempts import Attempt
 from domain.amendments import Amendment, amended
+from domain.ids import VenueId
 from domain.orders import OrderIntent, OrderLeg, Reason
-from domain.outcomes import EventPlace
+from domain.outcomes import Cancelled, EventPlace, Resting
 from execution import amend, landings
 from execution.desk import Desk
-from execution.lifecycle import Step
+from execution.lifecycle import Event, Seen, Step
+from execution.metrics import ORDERS_LANDED_LATE
 from execution.store import record
 from tests.integration.orders_kit import ADDRESS, FAR, INTENT, NOW, accepted, pool_of, schema
 
@@ -160,6 +164,66 @@ async def test_what_is_placed_a_second_time_is_told(connection: asyncpg.Connecti
     assert row.reason is not None
     assert row.reason.code == "DOUBLED"
     assert [event.type for event in await orders.history(connection, new.id)].count("doubled") == 1
+
+
+@pytest.mark.parametrize("placed", [True, False], ids=["a second time", "after all"])
+async def test_what_lands_of_an_order_that_is_over_is_told_once(
+    connection: asyncpg.Connection, placed: bool
+) -> None:
+    """Whatever its wallet does, the order stays what it was. Nobody else's transaction tells."""
+    order_id = str(uuid.uuid4())
+    new = await accepted(connection, intent=LIMIT, id=order_id, tag=order_tag(order_id))
+    version = await hand_out(connection, new, nonce=7)
+    first = EventPlace(42161, 5, "0xb5", f"0x{order_id}-1", 3)
+    facts = (
+        Resting(first, ADDRESS, "one", "limit", reduces=False),
+        Cancelled(
+            replace(first, log_index=9),
+            ADDRESS,
+            "one",
+            Reason("CANCELLED", "by its owner"),
+            by_user=True,
+        ),
+    )
+    over: list[Event] = [Step("expired", Reason("DEADLINE", "nobody signed"))]
+    if placed:
+        over = [Seen(fact) for fact in facts]
+    again = replace(first, tx_hash=f"0x{order_id}-2")
+
+    async def late(place: EventPlace, account: str = ADDRESS, venue: str = "gmx") -> bool:
+        [step] = await order_steps.handed_out(connection, new.id)
+        # Inside the call of a contract wallet as well.
+        data = b"call" + bytes.fromhex(step.new.payload["data"][2:]) + new.tag + bytes(28)
+        sent = Transaction(42161, ADDRESS, ADDRESS, 0, data, 8, 200_000)
+        outcome = Resting(place, account, "two", "limit", reduces=False)
+        return await landings.seen_late(connection, VenueId(venue), outcome, sent)
+
+    await record(connection, new.id, over, NOW)
+    assert not await late(again)
+    await record(connection, new.id, [Step("finalised")], NOW)
+    before, counted = await read(connection, new), ORDERS_LANDED_LATE._value.get()
+    assert not await late(again, account=f"0x{'1' * 40}")
+    assert not await late(again, venue="gains")
+    if placed:
+        # Read again, its own landing is none.
+        assert await late(first)
+    assert (await read(connection, new)).version == before.version
+    assert await late(again)
+    assert await late(again)
+    row = await read(connection, new)
+    assert (row.state, row.final, row.version) == (before.state, True, before.version + 1)
+    assert row.reason is not None
+    assert row.reason.code == "LANDED_LATE"
+    assert ("a second time" if placed else "after all") in row.reason.message
+    assert (await orders.history(connection, new.id))[-1].type == "landed_late"
+    [attempt] = await tx_attempts.of_order(connection, new.id)
+    assert (attempt.tx_hash, attempt.status, attempt.nonce) == (again.tx_hash, "mined", 8)
+    assert attempt.step_version == version
+    assert ORDERS_LANDED_LATE._value.get() == counted + 1
+    [audited] = await connection.fetch("SELECT * FROM audit WHERE subject = $1", new.id)
+    assert (audited["actor"], audited["action"]) == ("executor", "landed_late")
+    assert again.tx_hash in audited["data"]
+    assert str(audited["account_id"]) == new.account_id
 
 
 async def test_nothing_is_changed_under_what_was_signed_meanwhile(

@@ -90,7 +90,7 @@ def opening(
     """``pool``: as it is now, None where that is not known. ``balance``: None where the native coin
     is sent, which is the caller's to look at."""
     if pool is None:
-        yield Refusal(UNKNOWN_DEPTH, "nobody knows what the pool would take now")
+        yield _unpriced(asset_class, now_s)
         return
     trade = Trade(
         long=call.long,
@@ -118,7 +118,6 @@ def opening(
         yield from _at_market(
             trade.size, call.price_e10, call.max_slippage_e3, pool, venue.collateral, call.long
         )
-        yield from _open_now(asset_class, now_s)
     else:
         yield from _trigger_ahead(call, pool)
 
@@ -137,7 +136,7 @@ def increasing(
         yield refusal("Paused")
     yield from _position(trade, requests)
     if pool is None:
-        yield Refusal(UNKNOWN_DEPTH, "nobody knows what the pool would take now")
+        yield _unpriced(asset_class, now_s)
     if trade is None or pool is None:
         return
     added = position_size(call.collateral or trade.collateral, call.leverage_e3)
@@ -149,7 +148,6 @@ def increasing(
     yield from _at_market(
         added, call.expected_price_e10, call.max_slippage_e3, pool, venue.collateral, trade.long
     )
-    yield from _open_now(asset_class, now_s)
 
 
 def _balance(needed: int, balance: int | None) -> Iterator[Refusal]:
@@ -184,9 +182,12 @@ def _fill(size: int, pool: Pool, collateral: Collateral, *, long: bool) -> Impac
     return opening_impact(pool.mark_e10, size, collateral, pool.state.pair, long=long)
 
 
-def _open_now(asset_class: AssetClass, now_s: int) -> Iterator[Refusal]:
+def _unpriced(asset_class: AssetClass, now_s: int) -> Refusal:
+    """A pool has depth only while the venue's own flag says that its market is open; the calendar,
+    which knows no holiday to come, only explains why there is none."""
     if not hours.is_open(asset_class, now_s):
-        yield Refusal("MARKET_CLOSED", "outside of the market's hours no oracle answers")
+        return Refusal("MARKET_CLOSED", "outside of the market's hours no oracle answers")
+    return Refusal(UNKNOWN_DEPTH, "nobody knows what the pool would take now")
 
 
 def _trigger_ahead(call: OpenTrade, pool: Pool) -> Iterator[Refusal]:

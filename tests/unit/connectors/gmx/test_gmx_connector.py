@@ -119,7 +119,7 @@ async def test_the_recorded_lists_become_markets_with_their_pools() -> None:
     btc, near = markets["BTC-USD"], markets["NEAR-USD"]  # type: ignore[index]
     assert len(btc.pools) == 3
     assert btc.pools[0] == BTC_USDC
-    assert btc.chain_ids == ("42161",)
+    assert btc.chain_ids == (42161,)
     assert (btc.symbol, btc.status, btc.venue) == ("BTC/USD", "open", "gmx")
     grids = (btc.tick.increment, btc.step.increment, near.tick.increment, near.step.increment)
     assert grids == ("0.000000000000000001", "0.00000001", "0.000001", "0.000000000000000001")

@@ -155,12 +155,16 @@ def test_a_limit_that_is_better_than_asked_for_is_taken() -> None:
 
 
 def test_outside_of_hours_no_oracle_answers() -> None:
+    """Whether a market is open the venue says, by the depth that there is then; the calendar only
+    says why there is none."""
     night = NOON + 12 * 3600
     request = opened(market=TSLA)
-    assert DESK.codes(request, now_s=NOON) == []
-    assert DESK.codes(request, now_s=night) == ["MARKET_CLOSED"]
     waits = opened({"guard_price": None}, market=TSLA, **STOP)
-    assert DESK.codes(waits, now_s=night) == []
+    closed = Desk(pool=None)
+    for asked in (request, waits):
+        assert DESK.codes(asked, now_s=NOON) == DESK.codes(asked, now_s=night) == []
+        assert closed.codes(asked, now_s=night) == ["MARKET_CLOSED"]
+        assert closed.codes(asked, now_s=NOON) == ["UNKNOWN_DEPTH"]
     assert DESK.codes(opened(), now_s=night) == []
     # An exit is not refused for it: the calendar may be wrong.
     closing = replace(CLOSED, intent=replace(CLOSED.intent, market=TSLA))
