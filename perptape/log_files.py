@@ -73,10 +73,11 @@ class BoundedFile:
 
 
 class ChildLog:
-    """The pipe into which one child writes, for all its restarts, and the file behind it."""
+    """The pipe into which one child writes, for all its restarts, and the file behind it.
+    ``show(level, text)``: whether the person at the terminal is to read that now."""
 
     def __init__(
-        self, name: str, folder: Path, show: Callable[[str, str], None], *, json: bool
+        self, name: str, folder: Path, show: Callable[[str, str], bool], *, json: bool
     ) -> None:
         self._name = name
         self.path = folder / f"{name}.log"
@@ -145,16 +146,16 @@ class ChildLog:
         if now_ns >= self._window_ends_ns:
             self._window_ends_ns = now_ns + _WINDOW_NS
             self._shown = 0
-        self._shown += 1
         if self._shown > _SHOWN_PER_WINDOW:
-            if self._shown == _SHOWN_PER_WINDOW + 1:
-                self._show("error", f"{self._name}: more of this, see its log")
+            return
+        if self._shown == _SHOWN_PER_WINDOW:
+            self._shown += self._show(entry["level"], f"{self._name}: more of this, see its log")
             return
         ids = " ".join(f"{k}={v}" for k, v in entry.items() if k not in _UNSHOWN_FIELDS)
         text = f"{self._name} {entry['level']}: {entry.get('event')} {ids}"
         # What a venue sent may stand in it, and no control character of theirs is for a terminal.
         printable = "".join(char if char.isprintable() else " " for char in text)
-        self._show(entry["level"], " ".join(printable.split())[:_SHOWN_LENGTH])
+        self._shown += self._show(entry["level"], " ".join(printable.split())[:_SHOWN_LENGTH])
 
 
 def _json_object(line: bytes) -> dict[str, Any] | None:

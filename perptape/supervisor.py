@@ -224,10 +224,12 @@ class Supervisor:
     def _log(self, name: str, *, json: bool) -> ChildLog:
         return ChildLog(name, self._data_dir / "logs", self._show, json=json)
 
-    def _show(self, level: str, text: str) -> None:
+    def _show(self, level: str, text: str) -> bool:
         # While everything starts at once, that the others are not there yet is no news.
-        if self._ready or level != "warning":
+        is_news = self._ready or level != "warning"
+        if is_news:
             show(text)
+        return is_news
 
     def _add(self, child: Child) -> None:
         self._children.append(child)

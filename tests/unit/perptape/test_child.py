@@ -37,7 +37,7 @@ async def make(tmp_path: Path, said: list[str]) -> AsyncIterator[MakeChild]:
     children: list[Child] = []
 
     def make_child(launch: Launch, **options: Any) -> Child:
-        log = ChildLog("role", tmp_path, lambda level, text: said.append(text), json=False)
+        log = ChildLog("role", tmp_path, lambda level, text: said.append(text) is None, json=False)
         options = {"stop_grace_s": 5.0, "say": said.append, "started": lambda: None} | options
         children.append(Child("role", launch, log, **options))
         return children[-1]

@@ -58,7 +58,7 @@ async def shown() -> list[tuple[str, str]]:
 
 @pytest.fixture
 async def log(tmp_path: Path, shown: list[tuple[str, str]]) -> ChildLog:
-    return ChildLog("feed", tmp_path, lambda *line: shown.append(line), json=True)
+    return ChildLog("feed", tmp_path, lambda *line: shown.append(line) is None, json=True)
 
 
 def _lines(tmp_path: Path) -> list[dict[str, object]]:
@@ -94,6 +94,27 @@ async def test_an_endless_line_is_cut(tmp_path: Path, log: ChildLog) -> None:
     assert all(len(str(line["event"])) <= 64_000 for line in _lines(tmp_path))
 
 
+async def test_what_is_no_news_yet_uses_up_nothing(tmp_path: Path) -> None:
+    shown: list[tuple[str, str]] = []
+    quiet = True
+
+    def show(level: str, text: str) -> bool:
+        if quiet and level == "warning":
+            return False
+        shown.append((level, text))
+        return True
+
+    log = ChildLog("feed", tmp_path, show, json=True)
+    os.write(log.write_end, b'{"level": "warning", "event": "not_there"}\n' * 50)
+    log.drain()
+    assert shown == []
+    quiet = False
+    os.write(log.write_end, b'{"level": "error", "event": "bad"}\n')
+    log.drain()
+    assert shown == [("error", "feed error: bad")]
+    log.close()
+
+
 async def test_warnings_are_shown_short_and_not_without_end(
     log: ChildLog, shown: list[tuple[str, str]]
 ) -> None:
@@ -105,7 +126,7 @@ async def test_warnings_are_shown_short_and_not_without_end(
     log.close()
     assert shown[0] == ("warning", "feed warning: venue_down venue=dydx why=x")
     assert len(shown) == 11
-    assert shown[-1] == ("error", "feed: more of this, see its log")
+    assert shown[-1] == ("warning", "feed: more of this, see its log")
 
 
 async def test_nothing_in_a_log_line_reaches_the_terminal_as_a_command(
