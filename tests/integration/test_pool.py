@@ -45,3 +45,24 @@ async def test_who_stands_still_in_a_transaction_loses_it(embedded_postgres_dsn:
     async with pool_of(embedded_postgres_dsn) as database, database.acquire() as connection:
         limit = await connection.fetchval("SHOW idle_in_transaction_session_timeout")
         assert limit == "5s"
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError("mine"), asyncio.CancelledError("mine")])
+async def test_what_the_server_ended_meanwhile_hides_no_error(
+    embedded_postgres_dsn: str, error: BaseException
+) -> None:
+    async with pool_of(embedded_postgres_dsn) as database:
+        other = await asyncpg.connect(embedded_postgres_dsn)
+        try:
+            with pytest.raises(type(error), match="mine"):
+                async with database.acquire() as connection:
+                    gone = asyncio.Event()
+                    connection.add_termination_listener(lambda _: gone.set())
+                    pid = connection.get_server_pid()
+                    await other.fetchval("SELECT pg_terminate_backend($1)", pid)
+                    await gone.wait()
+                    raise error
+        finally:
+            await other.close()
+        async with database.acquire() as connection:
+            assert await connection.fetchval("SELECT 1") == 1
