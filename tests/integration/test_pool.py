@@ -52,17 +52,24 @@ async def test_what_the_server_ended_meanwhile_hides_no_error(
     embedded_postgres_dsn: str, error: BaseException
 ) -> None:
     async with pool_of(embedded_postgres_dsn) as database:
-        other = await asyncpg.connect(embedded_postgres_dsn)
-        try:
-            with pytest.raises(type(error), match="mine"):
-                async with database.acquire() as connection:
-                    gone = asyncio.Event()
-                    connection.add_termination_listener(lambda _: gone.set())
-                    pid = connection.get_server_pid()
-                    await other.fetchval("SELECT pg_terminate_backend($1)", pid)
-                    await gone.wait()
-                    raise error
-        finally:
-            await other.close()
+
+        async def work() -> None:
+            gone = asyncio.Event()
+            async with database.acquire() as connection:
+                connection.add_termination_listener(lambda _: gone.set())
+                await _end(embedded_postgres_dsn, connection.get_server_pid())
+                await gone.wait()
+                raise error
+
+        with pytest.raises(type(error), match="mine"):
+            await work()
         async with database.acquire() as connection:
             assert await connection.fetchval("SELECT 1") == 1
+
+
+async def _end(dsn: str, pid: int) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.fetchval("SELECT pg_terminate_backend($1)", pid)
+    finally:
+        await connection.close()
