@@ -3,7 +3,7 @@ it does not answer hardly any."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import asyncpg
@@ -67,7 +67,7 @@ class Database:
             except (*_LOST, asyncio.CancelledError):
                 # In the middle of something, with a server that may not answer: whoever gives it
                 # back would wait for it again.
-                connection.terminate()
+                _give_up(connection)
                 raise
             except asyncpg.DiskFullError:
                 metrics.POSTGRES_FULL.inc()
@@ -75,7 +75,7 @@ class Database:
             except asyncpg.InternalClientError as error:
                 # A statement was given up, and the end of its transaction came before the server
                 # had heard of that.
-                connection.terminate()
+                _give_up(connection)
                 if isinstance(error.__context__, asyncio.CancelledError):
                     raise error.__context__ from None
                 raise ConnectionError(f"the connection was given up: {error}") from error
@@ -130,3 +130,9 @@ class Database:
         finally:
             self._waiting -= 1
             metrics.POOL_WAIT.observe((mono_ns() - started_ns) / 1e9)
+
+
+def _give_up(connection: asyncpg.Connection) -> None:
+    """Also one that the server ended meanwhile: the pool has it back already, and says so."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()

@@ -45,3 +45,31 @@ async def test_who_stands_still_in_a_transaction_loses_it(embedded_postgres_dsn:
     async with pool_of(embedded_postgres_dsn) as database, database.acquire() as connection:
         limit = await connection.fetchval("SHOW idle_in_transaction_session_timeout")
         assert limit == "5s"
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError("mine"), asyncio.CancelledError("mine")])
+async def test_what_the_server_ended_meanwhile_hides_no_error(
+    embedded_postgres_dsn: str, error: BaseException
+) -> None:
+    async with pool_of(embedded_postgres_dsn) as database:
+
+        async def work() -> None:
+            gone = asyncio.Event()
+            async with database.acquire() as connection:
+                connection.add_termination_listener(lambda _: gone.set())
+                await _end(embedded_postgres_dsn, connection.get_server_pid())
+                await gone.wait()
+                raise error
+
+        with pytest.raises(type(error), match="mine"):
+            await work()
+        async with database.acquire() as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+
+
+async def _end(dsn: str, pid: int) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.fetchval("SELECT pg_terminate_backend($1)", pid)
+    finally:
+        await connection.close()
