@@ -108,6 +108,18 @@ async def test_what_lands_after_the_end_is_told(desk: Desk) -> None:
     assert again in await desk.connection.fetchval(audited, new.id)
 
 
+async def test_chains_are_told_by_number(trader: RestTrader) -> None:
+    """But those of dYdX, which have names; a route is asked for by the same."""
+    venues = (await trader.done("GET", "/v1/markets/ETH-USD"))["venues"]
+    assert {name: row["chain_ids"] for name, row in venues.items() if name != "dydx"} == {
+        "gmx": [42161],
+        "gains": [42161, 137, 8453],
+    }
+    offered = await trader.done("GET", "/v1/capabilities")
+    for name in ("gmx", "gains"):
+        assert sorted(offered[name]["chain_ids"]) == sorted(venues[name]["chain_ids"])
+
+
 async def move(desk: Desk, price: str) -> None:
     """Both oracles have it: that of GMX up to a second later."""
     least = Decimal(price) * Decimal("0.998")
@@ -131,38 +143,6 @@ async def each(
         return await trader.follow(await trader.order(place, body), *wanted, **more)
 
     return await asyncio.gather(*map(one, PLACES))
-
-
-async def test_stop_entries_and_take_profits_wait_for_their_price(
-    desk: Desk, trader: RestTrader
-) -> None:
-    price = await desk.price("ETH-USD")
-    trigger = times(price, "1.01")
-    stop = {**OPENING, "type": "stop", "trigger_price": trigger, "slippage_bps": "150"}
-    entries = await each(trader, stop, "working", bare=True)
-    assert [order["venue_state"] for order in entries] == ["created"] * 2
-    assert [(order["type"], order["fills"]) for order in entries] == [("stop", [])] * 2
-    await move(desk, times(price, "1.015"))
-    entries = await asyncio.gather(*(trader.follow(order, "filled") for order in entries))
-    for order in entries:
-        [fill] = order["fills"]
-        assert Decimal(trigger) * Decimal("0.999") < Decimal(fill["price"])
-        assert Decimal(fill["price"]) <= Decimal(order["guard_price"])
-    target = times(price, "1.025")
-    profit = {
-        "market": "ETH-USD", "side": "SELL", "intent": "close", "type": "take_profit",
-        "trigger_price": target, "slippage_bps": "150", "reduce_only": True,
-    }  # fmt: skip
-    exits = await each(trader, profit, "working")
-    assert [(order["type"], order["fills"]) for order in exits] == [("take_profit", [])] * 2
-    await move(desk, times(price, "1.03"))
-    exits = await asyncio.gather(*(trader.follow(order, "filled") for order in exits))
-    for order, entry in zip(exits, entries, strict=True):
-        assert Decimal(order["average_price"]) > Decimal(target) * Decimal("0.985")
-        assert order["filled_base"] == entry["filled_base"]
-    closing = profit | {"type": "market", "trigger_price": None}
-    codes = [await trader.excluded(place, closing) for place in PLACES]
-    assert codes == ["NO_POSITION"] * 2
 
 
 async def test_a_guard_that_is_too_tight_is_refused_before_it_is_signed_and_by_the_keeper(
