@@ -1,16 +1,21 @@
 """A client of the node of a sandbox chain."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
-import httpx
+import orjson
 
+from sandbox.chain.http1 import Client
 from sandbox.chain.places import BASE_FEE_WEI, KEEPER
 
 _TIMEOUT_S: Final = 5.0
 _FORWARD_S: Final = 30.0
 # A sender may pay this many times what the chain asks for, and pays what it asks for.
 _FEE_CAP: Final = 10
+
+# ValueError also of what is no JSON.
+_FAILED: Final = (OSError, EOFError, ValueError)
 
 Call = tuple[str, Sequence[Any]]
 
@@ -22,7 +27,9 @@ class NodeError(Exception):
 class Node:
     def __init__(self, url: str, chain_id: int) -> None:
         self.url = url
-        self._client = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False)  # noqa: TID251
+        self._client = Client(url)
+        # The node gives out nonces, and the same one to two at once.
+        self._sending = asyncio.Lock()
         self._fee_cap = hex(BASE_FEE_WEI[chain_id] * _FEE_CAP)
 
     async def call(self, method: str, *params: Any) -> Any:
@@ -37,8 +44,8 @@ class Node:
             for i, (method, params) in enumerate(calls)
         ]
         try:
-            answers = (await self._client.post("/", json=requests)).json()
-        except (httpx.HTTPError, ValueError) as error:
+            answers = orjson.loads(await self._client.post(orjson.dumps(requests), _TIMEOUT_S))
+        except _FAILED as error:
             raise NodeError(f"{calls[0][0]}: {type(error).__name__}") from None
         results = {}
         for answer in answers:
@@ -51,12 +58,19 @@ class Node:
     async def forward(self, request: dict[str, Any]) -> dict[str, Any]:
         """The node's own answer to a request of somebody else. Raises NodeError."""
         try:
-            answer = (await self._client.post("/", json=request, timeout=_FORWARD_S)).json()
-        except (httpx.HTTPError, ValueError) as error:
+            answer = orjson.loads(await self._client.post(orjson.dumps(request), _FORWARD_S))
+        except _FAILED as error:
             raise NodeError(f"{request.get('method')}: {type(error).__name__}") from None
         if not isinstance(answer, dict):
             raise NodeError(f"{request.get('method')}: no answer")
         return answer
+
+    async def exchange(self, body: bytes) -> bytes:
+        """The node's own answer to a body of somebody else, as it is. Raises NodeError."""
+        try:
+            return await self._client.post(body, _FORWARD_S)
+        except _FAILED as error:
+            raise NodeError(type(error).__name__) from None
 
     async def send(self, to: str, data: bytes) -> str:
         """The hash of a transaction of the keeper's account, of which the node holds the key.
@@ -68,11 +82,12 @@ class Node:
             "maxFeePerGas": self._fee_cap,
             "maxPriorityFeePerGas": "0x0",
         }
-        sent: str = await self.call("eth_sendTransaction", transaction)
+        async with self._sending:
+            sent: str = await self.call("eth_sendTransaction", transaction)
         return sent
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._client.close()
 
 
 def view(to: str, data: bytes) -> Call:
