@@ -46,6 +46,12 @@ RETURNING lease_epoch
 _RELEASE: Final = """
 UPDATE orders SET lease_owner = NULL, lease_until = NULL WHERE id = $1 AND lease_epoch = $2
 """
+_FINISH: Final = """
+WITH done AS (
+    UPDATE outbox SET done_at = now() WHERE order_id = $1 AND version <= $3 AND done_at IS NULL
+)
+UPDATE orders SET lease_owner = NULL, lease_until = NULL WHERE id = $1 AND lease_epoch = $2
+"""
 _HOLD: Final = "SELECT lease_epoch FROM orders WHERE id = $1 FOR UPDATE"
 _LOCK_SENDER: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _SAVE: Final = """
@@ -105,6 +111,11 @@ async def lock_sender(connection: asyncpg.Connection, chain_id: int, sender: str
 async def release(connection: asyncpg.Connection, order_id: str, epoch: int) -> None:
     """Nothing when it was lost already."""
     await connection.execute(_RELEASE, order_id, epoch)
+
+
+async def finish(connection: asyncpg.Connection, order_id: str, epoch: int, version: int) -> None:
+    """All that was asked for up to a version of the order is done, and the lease ends with it."""
+    await connection.execute(_FINISH, order_id, epoch, version)
 
 
 async def save(
