@@ -12,6 +12,7 @@ class Entry(NamedTuple):
     version: int
 
 
+_ANY_WAITS: Final = "SELECT EXISTS (SELECT FROM outbox WHERE relayed_at IS NULL)"
 _WAITING: Final = """
 SELECT id, order_id, version FROM outbox WHERE relayed_at IS NULL
 ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
@@ -30,6 +31,10 @@ FROM outbox WHERE relayed_at IS NULL
 _FORGET: Final = """
 DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE done_at < now() - $1::interval LIMIT $2)
 """
+
+
+async def any_waits(connection: asyncpg.Connection) -> bool:
+    return bool(await connection.fetchval(_ANY_WAITS))
 
 
 async def waiting(connection: asyncpg.Connection, count: int) -> list[Entry]:
