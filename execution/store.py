@@ -62,16 +62,17 @@ async def record(
     events: Sequence[Event],
     now: datetime,
     epoch: int | None = None,
+    locked: OrderRow | None = None,
 ) -> Recorded:
     """All events, or none of them: of a transaction of the caller, where there is one, a part that
     ends it where it fails. ``epoch``: of the lease of whoever works on the order; None for
-    who only tells facts.
+    who only tells facts. ``locked``: the order as the caller's transaction has it locked.
 
     Raises LeaseLost, InvariantViolation (also ``NO_SUCH_ORDER``), and what asyncpg raises.
     """
     apart = nullcontext() if connection.is_in_transaction() else connection.transaction()
     async with apart:
-        row = await orders.read(connection, order_id, lock=True)
+        row = locked or await orders.read(connection, order_id, lock=True)
         if row is None:
             raise InvariantViolation("NO_SUCH_ORDER", f"there is no order {order_id}")
         order = order_of(row)
