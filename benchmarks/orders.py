@@ -1,15 +1,19 @@
 """Orders by REST through a whole sandbox: how long until 202, how long until there is something to
 sign, and how many a second are accepted, signed, mined and filled; beside what bounds them: a bare
-commit, a bare eth_call, and the transactions of Postgres that one order takes.
+commit, a bare eth_call, the transactions of Postgres that one order takes, and who had the CPU.
 
 Aims: accepted within 50 ms and prepared within 250 ms (99th percentile); at least half of (bare
 commits a second / commits an order). The clients are in this process.
+
+The rate is that of a steady state: as many orders as there are wallets are in work all the time,
+and what is counted lies between two moments well inside the run.
 """
 
 import asyncio
 import os
 import time
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -21,12 +25,20 @@ import uvloop
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
-from benchmarks.support import percentile, program
+from benchmarks.support import CpuShares, percentile, program
 
 ALONE: Final = int(os.environ.get("BENCH_ORDERS", "60"))
 """Orders of a venue, one after the other."""
-TRADERS: Final = int(os.environ.get("BENCH_CLIENTS", "12"))
+TRADERS: Final = int(os.environ.get("BENCH_CLIENTS", "120"))
+"""Wallets, each with one order in work at any time."""
 SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "20"))
+WARM_S: Final = 5.0
+"""Orders go through that long before what is counted."""
+LAST_S: Final = 30.0
+"""So long what is still in work at the end may take."""
+AGAIN: Final = 100
+COMING: Final = 8
+"""Wallets that sign in at once."""
 PLACES: Final = (("gmx", 42161), ("gains", 42161), ("gains", 137))
 GMX_POOL: Final = "0x70d95587d40a2caf56bd97485ab3eec10bee6336"
 ACCEPTED_MS: Final = 50.0
@@ -36,20 +48,30 @@ BARE_S: Final = 3.0
 SESSIONS: Final = 8
 """That commit at once: as many orders as the executor works on at once."""
 _ENDED: Final = ("filled", "cancelled", "expired", "rejected", "dead")
+_AGAIN: Final = ("STEP_SUPERSEDED", "STEP_BLOCKED")
+"""The order is not any more as it was read."""
+
+
+class Refused(Exception):
+    def __init__(self, asked: str, status: int, text: str) -> None:
+        super().__init__(f"{asked}: {status} {text[:300]}")
+        self.text = text
 
 
 class Trader:
-    """Signed in, with money on the chain."""
+    """Signed in, with money on the chain. ``busy``: how often it was told to ask again."""
 
-    def __init__(self, content: dict[str, Any], venue: str, chain: int) -> None:
+    def __init__(self, content: dict[str, Any], venue: str, chain: int, side: str = "BUY") -> None:
         self._content = content
         self._body = {
-            "market": "ETH-USD", "side": "BUY", "intent": "open", "type": "market",
+            "market": "ETH-USD", "side": side, "intent": "open", "type": "market",
             "notional_usd": "1000", "leverage": "5", "slippage_bps": "200", "venues": [venue],
             "chain_ids": [chain],
         }  # fmt: skip
         self._chain = chain
         self._pool = GMX_POOL if venue == "gmx" else "usdc"
+        self._route = ""
+        self.busy = 0
         self._wallet: Any = Account.create()
         self._http = httpx.AsyncClient(base_url=content["http_url"], timeout=30.0, trust_env=False)
 
@@ -69,24 +91,29 @@ class Trader:
         await self._http.aclose()
 
     async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
-        answer = await self._http.request(method, path, json=body, **more)
+        """Again where the server says so: the key and the hash make it one request."""
+        for _ in range(AGAIN):
+            answer = await self._http.request(method, path, json=body, **more)
+            if answer.status_code != 503:
+                break
+            self.busy += 1
+            await asyncio.sleep(0.1)
         if answer.status_code >= 400:
-            raise SystemExit(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
+            raise Refused(f"{method} {path}", answer.status_code, answer.text)
         return answer.json()["data"]
 
     async def quote(self) -> str:
         """Once there is one: on a busy machine quotes of 100 ms lapse."""
-        route = ""
         for _ in range(100):
-            path = "/v1/guarded-quotes" if route else "/v1/routes"
-            body = self._body | ({"route_id": route} if route else {})
+            path = "/v1/guarded-quotes" if self._route else "/v1/routes"
+            body = self._body | ({"route_id": self._route} if self._route else {})
             answer = await self._http.post(path, json=body)
             if answer.status_code == 201:
                 return str(answer.json()["data"]["quote_id"])
             if answer.status_code == 200:
                 names = [item["route_id"] for item in answer.json()["data"]["routes"]]
-                route = next((name for name in names if self._pool in name.lower()), "")
-            if not route:
+                self._route = next((name for name in names if self._pool in name.lower()), "")
+            if answer.status_code != 200 or not self._route:
                 await asyncio.sleep(0.2)
         raise SystemExit(f"no route for {self._body}")
 
@@ -116,7 +143,11 @@ class Trader:
             for step in order["steps"]:
                 name = step["id"], step["version"]
                 if step["status"] == "ready" and name not in sent:
-                    await self._sign(order["id"], step)
+                    try:
+                        await self._sign(order["id"], step)
+                    except Refused as refused:
+                        if not any(code in refused.text for code in _AGAIN):
+                            raise
                     sent.add(name)
             if any(step["status"] == "blocked" for step in order["steps"]):
                 # That the step before is mined makes no version.
@@ -222,6 +253,48 @@ async def latencies(content: dict[str, Any], venue: str, chain: int) -> tuple[li
     return sorted(accepted), sorted(prepared)
 
 
+class Load:
+    """``traders`` that each place the next order when one has ended, until they are told to stop.
+    ``ended``: orders by the state they ended in. ``took_ms``: of those that were filled."""
+
+    def __init__(self, traders: Sequence[Trader]) -> None:
+        self.traders = traders
+        self._goes_on = True
+        self.ended: Counter[str] = Counter()
+        self.took_ms: list[float] = []
+
+    async def come(self) -> None:
+        """Approvals are over with the first order."""
+        slots = asyncio.Semaphore(COMING)
+
+        async def come(trader: Trader) -> None:
+            async with slots:
+                await trader.__aenter__()
+                await trader.to_end()
+
+        await asyncio.gather(*(come(trader) for trader in self.traders))
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for trader in self.traders:
+                group.create_task(self._trade(trader))
+
+    def end(self) -> None:
+        self._goes_on = False
+
+    async def leave(self) -> None:
+        for trader in self.traders:
+            await trader.__aexit__()
+
+    async def _trade(self, trader: Trader) -> None:
+        while self._goes_on:
+            started = time.perf_counter()
+            state = await trader.to_end()
+            self.ended[state] += 1
+            if state == "filled":
+                self.took_ms.append((time.perf_counter() - started) * 1000)
+
+
 async def through(content: dict[str, Any]) -> tuple[float, float]:
     """Orders that were filled a second, by ``TRADERS`` at all places at once, and the transactions
     of Postgres that each took, without what the program writes at rest."""
@@ -229,26 +302,37 @@ async def through(content: dict[str, Any]) -> tuple[float, float]:
     before = await transactions(url)
     await asyncio.sleep(BARE_S)
     at_rest = (await transactions(url) - before) / BARE_S
-    traders = [Trader(content, *PLACES[n % len(PLACES)]) for n in range(TRADERS)]
-    for trader in traders:
-        await trader.__aenter__()
-        # Approvals are over with the first one.
-        await trader.to_end()
-    before, started, filled = await transactions(url), time.perf_counter(), 0
-
-    async def go_on(trader: Trader) -> None:
-        nonlocal filled
-        while time.perf_counter() - started < SECONDS:
-            state = await trader.to_end()
-            # After the wait: others have counted meanwhile.
-            filled += state == "filled"
-
-    await asyncio.gather(*(go_on(trader) for trader in traders))
-    seconds = time.perf_counter() - started
+    places = [(*PLACES[n % len(PLACES)], ("BUY", "SELL")[n // len(PLACES) % 2])
+              for n in range(TRADERS)]  # fmt: skip
+    load = Load([Trader(content, *place) for place in places])
+    await load.come()
+    running = asyncio.create_task(load.run())
+    await asyncio.sleep(WARM_S)
+    load.ended.clear()
+    load.took_ms.clear()
+    before, started = await transactions(url), time.perf_counter()
+    roles = {name: pids for name, pids in content["pids"].items() if name != "supervisor"}
+    shares = CpuShares({"client": os.getpid()} | roles)
+    await asyncio.wait([running], timeout=SECONDS)
+    seconds, ended = time.perf_counter() - started, load.ended.copy()
+    spent, took_ms = shares.spent(), sorted(load.took_ms)
     wrote = await transactions(url) - before - at_rest * seconds
-    for trader in traders:
-        await trader.__aexit__()
-    return filled / seconds, wrote / max(filled, 1)
+    load.end()
+    async with asyncio.timeout(LAST_S):
+        await running
+    await load.leave()
+    busy = sum(trader.busy for trader in load.traders)
+    print(
+        f"{TRADERS} in work for {seconds:.0f} s: {dict(ended)}, asked again {busy}; to filled "
+        f"p50 {percentile(took_ms, 0.5):,.0f} ms  p99 {percentile(took_ms, 0.99):,.0f} ms"
+    )
+    each = max(ended["filled"], 1)
+    told_of = (
+        f"{name} {cpu_s / seconds:.0%} ({cpu_s / each * 1000:.0f} ms)"
+        for name, cpu_s in spent.items()
+    )
+    print(f"CPU, of one core and of each order: {'  '.join(told_of)}", flush=True)
+    return ended["filled"] / seconds, wrote / max(ended["filled"], 1)
 
 
 def told(name: str, found: Sequence[float], budget_ms: float) -> None:

@@ -126,30 +126,48 @@ def summary(values: Sequence[float], unit: str = "ms") -> str:
 
 
 class CpuShares:
-    """CPU seconds of some processes and of the whole machine between two moments."""
+    """CPU seconds of some processes and of the whole machine between two moments. ``pids``: of one
+    process, or of several that are each counted with the children they have."""
 
-    def __init__(self, pids: Mapping[str, int]) -> None:
-        self._processes = {name: psutil.Process(pid) for name, pid in pids.items()}
+    def __init__(self, pids: Mapping[str, int | Sequence[int]]) -> None:
+        self._processes = {name: _family(found) for name, found in pids.items()}
         self._before = self._read()
         self._total = self._machine()
         self._at = time.monotonic()
 
     def _read(self) -> dict[str, float]:
-        times = {name: process.cpu_times() for name, process in self._processes.items()}
-        return {name: each.user + each.system for name, each in times.items()}
+        return {
+            name: sum(_cpu_s(process) for process in processes)
+            for name, processes in self._processes.items()
+        }
 
     @staticmethod
     def _machine() -> float:
         times = psutil.cpu_times()
         return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
 
-    def report(self) -> str:
-        """Shares of one core since the start, with ``else`` for everything not named."""
-        elapsed = time.monotonic() - self._at
+    def spent(self) -> dict[str, float]:
+        """CPU seconds since the start, with ``else`` for everything not named."""
         after = self._read()
-        shares = {name: (after[name] - self._before[name]) / elapsed for name in after}
-        shares["else"] = (self._machine() - self._total) / elapsed - sum(shares.values())
-        return "  ".join(f"{name} {share:.0%}" for name, share in shares.items())
+        found = {name: after[name] - self._before[name] for name in after}
+        return found | {"else": self._machine() - self._total - sum(found.values())}
+
+    def report(self) -> str:
+        """Shares of one core since the start."""
+        elapsed = time.monotonic() - self._at
+        return "  ".join(f"{name} {spent / elapsed:.0%}" for name, spent in self.spent().items())
+
+
+def _family(pids: int | Sequence[int]) -> list[psutil.Process]:
+    if isinstance(pids, int):
+        return [psutil.Process(pids)]
+    parents = [psutil.Process(pid) for pid in pids]
+    return parents + [child for parent in parents for child in parent.children(recursive=True)]
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 class FeedUnderTest(Protocol):

@@ -49,8 +49,12 @@ SELECT t.order_id, t.block_number, t.block_hash, t.tx_hash, -1 AS log_index
 FROM orders o JOIN tx_attempts t ON t.order_id = o.id
 WHERE NOT o.final AND o.chain_id = $1 AND t.chain_id = $1 AND t.status IN ('mined', 'reverted')
 """
-
-
+_SENT_BEFORE: Final = """
+SELECT DISTINCT t.order_id
+FROM orders o JOIN tx_attempts t ON t.order_id = o.id
+WHERE NOT o.final AND o.chain_id = $1 AND t.step_id = 'order' AND t.status = 'sent'
+    AND t.stored_at <= $2
+"""
 _UNKNOWN: Final = """
 SELECT min(greatest(e.block_number, t.block_number))
 FROM orders o
@@ -120,6 +124,14 @@ async def facts(connection: asyncpg.Connection, chain_id: int) -> list[PlacedFac
 async def included(connection: asyncpg.Connection, chain_id: int) -> list[PlacedFact]:
     """Transactions of open orders that are in a block."""
     return _places(chain_id, await connection.fetch(_INCLUDED, str(chain_id)))
+
+
+async def sent_before(
+    connection: asyncpg.Connection, chain_id: int, at: datetime
+) -> frozenset[str]:
+    """Open orders with a transaction that was taken at that time or before, and is in no block."""
+    rows = await connection.fetch(_SENT_BEFORE, str(chain_id), at)
+    return frozenset(str(row["order_id"]) for row in rows)
 
 
 async def unknown_since(connection: asyncpg.Connection, chain_id: int) -> int | None:

@@ -8,7 +8,7 @@ from typing import ClassVar, Final, NamedTuple
 
 import asyncpg
 
-from db.orders import ADD_EVENT, ADD_OUTBOX, NewOrder, Told, as_json
+from db.orders import ADD_OUTBOX, NewOrder, Told, as_json
 from domain import codec
 from domain.errors import PerpError, Recovery
 from domain.orders import OrderLeg, OrderState, Reason
@@ -46,13 +46,23 @@ RETURNING lease_epoch
 _RELEASE: Final = """
 UPDATE orders SET lease_owner = NULL, lease_until = NULL WHERE id = $1 AND lease_epoch = $2
 """
+_FINISH: Final = """
+WITH done AS (
+    UPDATE outbox SET done_at = now() WHERE order_id = $1 AND version <= $3 AND done_at IS NULL
+)
+UPDATE orders SET lease_owner = NULL, lease_until = NULL WHERE id = $1 AND lease_epoch = $2
+"""
 _HOLD: Final = "SELECT lease_epoch FROM orders WHERE id = $1 FOR UPDATE"
 _LOCK_SENDER: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _SAVE: Final = """
-UPDATE orders SET version = $3, state = $4, phase = $5, ending = $6, reason = $7,
-    cancel_requested = $8, cancel_sent = $9, final = $10, updated_at = $11
-WHERE id = $1 AND version = $3 - 1 AND ($2::bigint IS NULL OR lease_epoch = $2)
-RETURNING true
+WITH saved AS (
+    UPDATE orders SET version = $3, state = $4, phase = $5, ending = $6, reason = $7,
+        cancel_requested = $8, cancel_sent = $9, final = $10, updated_at = $11
+    WHERE id = $1 AND version = $3 - 1 AND ($2::bigint IS NULL OR lease_epoch = $2)
+    RETURNING id
+)
+INSERT INTO order_events (order_id, seq, at, type, from_state, to_state)
+SELECT id, $12::integer, $11, $13::text, $14::text, $15::text FROM saved RETURNING true
 """
 _REROUTE: Final = """
 UPDATE orders SET leg = $3, venue = $4, chain_id = $5, pool = $6, size_base = $7
@@ -107,6 +117,11 @@ async def release(connection: asyncpg.Connection, order_id: str, epoch: int) -> 
     await connection.execute(_RELEASE, order_id, epoch)
 
 
+async def finish(connection: asyncpg.Connection, order_id: str, epoch: int, version: int) -> None:
+    """All that was asked for up to a version of the order is done, and the lease ends with it."""
+    await connection.execute(_FINISH, order_id, epoch, version)
+
+
 async def save(
     connection: asyncpg.Connection,
     order_id: str,
@@ -125,10 +140,11 @@ async def save(
         None if reason is None else as_json(codec.encode(reason)),
         *change[5:],
         told.at,
+        told.seq,
+        *told[2:],
     )
     if not saved:
         raise LeaseLost(order_id)
-    await connection.execute(ADD_EVENT, order_id, *told)
 
 
 async def reroute(connection: asyncpg.Connection, order_id: str, epoch: int, leg: OrderLeg) -> None:

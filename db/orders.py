@@ -169,6 +169,7 @@ ORDER BY created_at DESC, id LIMIT $4
 _FACTS_OF: Final = """
 SELECT order_id, kind, data FROM chain_events WHERE order_id = ANY($1) AND undone_at IS NULL
 """
+_STANDING: Final = "SELECT version, final FROM orders WHERE id = $1 AND account_id = $2"
 _VERSIONS: Final = "SELECT id, version FROM orders WHERE id = ANY($1)"
 
 
@@ -198,6 +199,14 @@ async def page(
     for fact in await connection.fetch(_FACTS_OF, list(facts)):
         facts[fact["order_id"]].append(fact)
     return [_row(row, facts[row["id"]]) for row in rows]
+
+
+async def standing(
+    connection: asyncpg.Connection, account_id: str, order_id: str
+) -> tuple[int, bool] | None:
+    """Its version, and whether it is final; None also for somebody else's."""
+    row = await connection.fetchrow(_STANDING, order_id, account_id)
+    return None if row is None else (row["version"], row["final"])
 
 
 async def versions(connection: asyncpg.Connection, order_ids: Sequence[str]) -> Mapping[str, int]:

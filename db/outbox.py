@@ -12,6 +12,7 @@ class Entry(NamedTuple):
     version: int
 
 
+_ANY_WAITS: Final = "SELECT EXISTS (SELECT FROM outbox WHERE relayed_at IS NULL)"
 _WAITING: Final = """
 SELECT id, order_id, version FROM outbox WHERE relayed_at IS NULL
 ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
@@ -23,9 +24,6 @@ WHERE done_at IS NULL AND relayed_at < now() - $2::interval
 ORDER BY relayed_at LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 _RELAYED: Final = "UPDATE outbox SET relayed_at = now() WHERE id = ANY($1)"
-_DONE: Final = """
-UPDATE outbox SET done_at = now() WHERE order_id = $1 AND version <= $2 AND done_at IS NULL
-"""
 _OLDEST: Final = """
 SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8
 FROM outbox WHERE relayed_at IS NULL
@@ -33,6 +31,10 @@ FROM outbox WHERE relayed_at IS NULL
 _FORGET: Final = """
 DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE done_at < now() - $1::interval LIMIT $2)
 """
+
+
+async def any_waits(connection: asyncpg.Connection) -> bool:
+    return bool(await connection.fetchval(_ANY_WAITS))
 
 
 async def waiting(connection: asyncpg.Connection, count: int) -> list[Entry]:
@@ -47,11 +49,6 @@ async def lost(connection: asyncpg.Connection, count: int, after: timedelta) -> 
 
 async def relayed(connection: asyncpg.Connection, entries: list[Entry]) -> None:
     await connection.execute(_RELAYED, [entry.id for entry in entries])
-
-
-async def done(connection: asyncpg.Connection, order_id: str, version: int) -> None:
-    """All that was asked for up to a version of the order."""
-    await connection.execute(_DONE, order_id, version)
 
 
 async def oldest_s(connection: asyncpg.Connection) -> float:

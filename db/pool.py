@@ -115,6 +115,7 @@ class Database:
                     max_size=_SIZE,
                     timeout=CONNECT_TIMEOUT_S,
                     command_timeout=_COMMAND_TIMEOUT_S,
+                    reset=_keep,
                     server_settings={
                         "statement_timeout": str(STATEMENT_TIMEOUT_MS),
                         "idle_in_transaction_session_timeout": str(IDLE_TIMEOUT_MS),
@@ -136,3 +137,10 @@ def _give_up(connection: asyncpg.Connection) -> None:
     """Also one that the server ended meanwhile: the pool has it back already, and says so."""
     with suppress(asyncpg.InterfaceError):
         connection.terminate()
+
+
+async def _keep(connection: asyncpg.Connection) -> None:
+    """Between two uses, after the driver has rolled back what was open. Nobody leaves anything else
+    in a session (settings, listeners, locks), and asking the server to forget what there may be is
+    a question more for each use."""
+    del connection

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -192,11 +193,20 @@ class Chain:
 
     # What one node alone may not decide ---------------------------------------------------------
 
-    async def agreed(self, number: int, block_hash: str) -> bool:
-        """Whether as many nodes as are needed have this block on their chain."""
-        told = await self._told([("eth_getBlockByNumber", [hex(number), False])])
-        same = sum(block is not None and block.get("hash") == block_hash for (block,) in told)
-        return bool(same >= max(1, self.needed))
+    async def agreed(self, blocks: Sequence[tuple[int, str]]) -> set[tuple[int, str]]:
+        """Those of the numbers and hashes that as many nodes as are needed have on their chain."""
+        if not blocks:
+            return set()
+        told = await self._told(
+            [("eth_getBlockByNumber", [hex(number), False]) for number, _ in blocks]
+        )
+        same = Counter(
+            asked
+            for rows in told
+            for asked, block in zip(blocks, rows, strict=True)
+            if block is not None and block.get("hash") == asked[1]
+        )
+        return {asked for asked, count in same.items() if count >= max(1, self.needed)}
 
     async def disputed(self, receipts: Mapping[str, Receipt]) -> set[str]:
         """Hashes of those of which a node that has their blocks says something else."""

@@ -35,9 +35,13 @@ class Relay:
 
     async def relay(self) -> int:
         """Writes what waits; how many."""
-        async with self._database.acquire() as connection, connection.transaction():
-            entries = await outbox.waiting(connection, BATCH)
-            return await self._write(connection, entries)
+        async with self._database.acquire() as connection:
+            # Mostly nothing does, and one question is cheaper than a transaction.
+            if not await outbox.any_waits(connection):
+                return 0
+            async with connection.transaction():
+                entries = await outbox.waiting(connection, BATCH)
+                return await self._write(connection, entries)
 
     async def sweep(self) -> int:
         """Writes again what was told long ago and is not done; how many. Forgets what is."""

@@ -157,6 +157,7 @@ class Preparer:
             event = lifecycle.Step("cancel_refused", plan)
         async with self._database.acquire() as connection, connection.transaction():
             if isinstance(plan, Plan):
+                await order_changes.lock_sender(connection, plan.chain_id, plan.sender)
                 await self._store(connection, row, plan, now)
             await order_changes.hold(connection, new.id, epoch)
             if not row.final:
@@ -256,9 +257,9 @@ class Preparer:
     async def _store(
         self, connection: asyncpg.Connection, row: OrderRow, plan: Plan, now: datetime
     ) -> list[int]:
-        """What waits for a signature holds no nonce back: whoever signs one order and not another
-        would wait for ever. The first that is sent has it, and the others are prepared again."""
-        await order_changes.lock_sender(connection, plan.chain_id, plan.sender)
+        """In a transaction that has locked the sender. What waits for a signature holds no nonce
+        back: whoever signs one order and not another would wait for ever. The first that is sent
+        has it, and the others are prepared again."""
         first = plan.nonce
         taken = await tx_attempts.used_nonces(connection, plan.chain_id, plan.sender, first)
         # A cancel does not wait for the deadline of what it cancels.

@@ -40,7 +40,7 @@ SCHEMA: Final = 12
 AT_ONCE: Final = 8
 """Orders that are worked on at once."""
 BLOCK_MS: Final = 500
-RELAY_S: Final = 0.05
+RELAY_S: Final = 0.02
 TELL_S: Final = 0.1
 WATCH_S: Final = 0.25
 SWEEP_S: Final = 5.0

@@ -1,13 +1,14 @@
 """What depth and time decide: when an order is final, and when nobody knows where it is."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
 from db import chain_watch, order_changes, order_steps, orders, tx_attempts
+from db.chain_watch import PlacedFact
 from db.instants import instant
-from db.orders import OrderRow
 from db.pool import Database
 from db.tx_attempts import Attempt
 from domain.errors import InvariantViolation
@@ -21,6 +22,8 @@ from runtime.logs import get_logger
 
 LOST_AFTER: Final = timedelta(seconds=60)
 AT_ONCE: Final = 200
+FINALISED_AT_ONCE: Final = 40
+"""Orders whose blocks are asked for in one question."""
 _SEARCHED: Final = ("submitted", "unknown")
 NONCE_USED: Final = Reason(
     "NONCE_USED", "another transaction of the wallet took its place; this one can never be mined"
@@ -49,43 +52,45 @@ class Settler:
 
     async def settle(self, head: Block) -> None:
         """Raises ChainTransient and what Postgres raises."""
+        chain_id, now = self._chain.chain_id, instant(wall_us())
         async with self._database.acquire() as connection:
-            mine = await chain_watch.open_orders(connection, self._chain.chain_id)
-        now = instant(wall_us())
+            mine = await chain_watch.open_orders(connection, chain_id)
+            facts = await chain_watch.facts(connection, chain_id)
+            long_sent = await chain_watch.sent_before(connection, chain_id, now - LOST_AFTER)
+        await self._finalise([order for order in mine if order.state in TERMINAL], facts, head, now)
         for order in mine:
-            with apart(order.id):
-                if order.state in TERMINAL:
-                    await self._finalise(order, head, now)
-                elif order.state in _SEARCHED:
+            if order.state in _SEARCHED and order.id in long_sent:
+                with apart(order.id):
                     await self._search(order, head, now)
         await self._retire(head, now)
 
-    async def _finalise(self, order: OpenOrder, head: Block, now: datetime) -> None:
-        async with self._database.acquire() as connection:
-            row = await orders.read(connection, order.id)
-        if row is None or row.final:
-            return
-        settled = (
-            await self._is_deep(row, head) if row.facts else await self._cannot_land(row, head)
-        )
-        if settled:
-            await self._tell(order.id, Step("finalised"), now)
+    async def _finalise(
+        self, ended: Sequence[OpenOrder], facts: Sequence[PlacedFact], head: Block, now: datetime
+    ) -> None:
+        """Those of which every fact lies deep enough, and enough nodes have its block; and those
+        without one that can have none any more."""
+        blocks: dict[str, set[tuple[int, str]]] = defaultdict(set)
+        for fact in facts:
+            blocks[fact.order_id].add((fact.place.block_number, fact.place.block_hash))
+        last = head.number - self._depth
+        deep = [
+            order
+            for order in ended
+            if order.id in blocks and all(number <= last for number, _ in blocks[order.id])
+        ][:FINALISED_AT_ONCE]
+        asked = sorted({block for order in deep for block in blocks[order.id]})
+        agreed = await self._chain.agreed(asked)
+        for order in ended:
+            settled = order in deep and blocks[order.id] <= agreed
+            if settled or (order.id not in blocks and await self._cannot_land(order, head)):
+                with apart(order.id):
+                    await self._tell(order.id, Step("finalised"), now)
 
-    async def _is_deep(self, row: OrderRow, head: Block) -> bool:
-        """Every fact lies deep enough, and enough nodes have its block."""
-        blocks = {(fact.place.block_number, fact.place.block_hash) for fact in row.facts}
-        if any(number > head.number - self._depth for number, _ in blocks):
-            return False
-        for number, block_hash in sorted(blocks):
-            if not await self._chain.agreed(number, block_hash):
-                return False
-        return True
-
-    async def _cannot_land(self, row: OrderRow, head: Block) -> bool:
+    async def _cannot_land(self, order: OpenOrder, head: Block) -> bool:
         """Nothing was handed out, or its nonces are used by something else, deep enough."""
         async with self._database.acquire() as connection:
-            nonce = await order_steps.highest_nonce(connection, row.new.id)
-        return nonce is None or await self._next_nonce(row.new.owner, head) > nonce
+            nonce = await order_steps.highest_nonce(connection, order.id)
+        return nonce is None or await self._next_nonce(order.owner, head) > nonce
 
     async def _search(self, order: OpenOrder, head: Block, now: datetime) -> None:
         """An order that was sent and is in no block."""

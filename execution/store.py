@@ -1,6 +1,7 @@
 """Orders of Postgres under the events of their life: one transaction an event or more."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Final, NamedTuple, cast
 
@@ -61,14 +62,17 @@ async def record(
     events: Sequence[Event],
     now: datetime,
     epoch: int | None = None,
+    locked: OrderRow | None = None,
 ) -> Recorded:
-    """All events, or none of them. ``epoch``: of the lease of whoever works on the order; None for
-    who only tells facts.
+    """All events, or none of them: of a transaction of the caller, where there is one, a part that
+    ends it where it fails. ``epoch``: of the lease of whoever works on the order; None for
+    who only tells facts. ``locked``: the order as the caller's transaction has it locked.
 
     Raises LeaseLost, InvariantViolation (also ``NO_SUCH_ORDER``), and what asyncpg raises.
     """
-    async with connection.transaction():
-        row = await orders.read(connection, order_id, lock=True)
+    apart = nullcontext() if connection.is_in_transaction() else connection.transaction()
+    async with apart:
+        row = locked or await orders.read(connection, order_id, lock=True)
         if row is None:
             raise InvariantViolation("NO_SUCH_ORDER", f"there is no order {order_id}")
         order = order_of(row)

@@ -120,7 +120,8 @@ class Submitter:
             ):
                 await order_changes.notify(connection, order_id, version, now)
             if attempt.step_id == "order" and current and current.state == "prepared":
-                await record(connection, row.new.id, [lifecycle.Step("submitted")], now, epoch)
+                submitted = [lifecycle.Step("submitted")]
+                await record(connection, row.new.id, submitted, now, epoch, current)
 
     async def _refused(
         self, row: OrderRow, attempt: Attempt, error: str, now: datetime, epoch: int | None

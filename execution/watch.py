@@ -175,7 +175,7 @@ class Watcher:
                 ):
                     await order_changes.notify(connection, order_id, version, now)
             if attempt.step_id == "order" and not row.final:
-                await record(connection, attempt.order_id, [Seen(fact)], now)
+                await record(connection, attempt.order_id, [Seen(fact)], now, locked=row)
             elif attempt.step_id != "order":
                 # What was behind it can be prepared now.
                 await order_changes.notify(connection, attempt.order_id, row.version, now)

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
-from db import order_changes, orders, outbox
+from db import order_changes, orders
 from db.instants import instant
 from db.order_changes import LeaseLost
 from db.orders import OrderRow
@@ -93,8 +93,7 @@ class Worker:
                 letter = await bury(
                     connection, order_id, delivery.deliveries, failure, now, epoch
                 )  # fmt: skip
-            await outbox.done(connection, order_id, delivery.version)
-            await order_changes.release(connection, order_id, epoch)
+            await order_changes.finish(connection, order_id, epoch, delivery.version)
         if letter is not None and failure is not None:
             await self._intake.tell_dead(letter, order_id, failure.code)
         return True

@@ -23,10 +23,17 @@ async def transaction(database: Database) -> AsyncIterator[asyncpg.Connection]:
 
     Raises Unavailable ``DATABASE_UNAVAILABLE``; whether it was committed is not known then.
     """
+    async with reading(database) as connection, connection.transaction():
+        yield connection
+
+
+@asynccontextmanager
+async def reading(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """A connection whose statements each stand by themselves. Raises Unavailable
+    ``DATABASE_UNAVAILABLE``."""
     try:
-        async with asyncio.timeout(TIMEOUT_S):
-            async with database.acquire() as connection, connection.transaction():
-                yield connection
+        async with asyncio.timeout(TIMEOUT_S), database.acquire() as connection:
+            yield connection
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         # What was not even tried is counted.
         if not isinstance(error, Resting | PoolBusy):

@@ -8,7 +8,7 @@ from typing import Any, Final
 import asyncpg
 import orjson
 
-from api.auth.postgres import transaction
+from api.auth.postgres import reading
 from api.orders import placing, submission
 from api.orders.answer import accepted_row, order_row
 from api.orders.once import Asker, Once
@@ -227,30 +227,27 @@ class OrderDesk:
     async def read(self, account_id: str, order_id: str, wait_version: int | None) -> OrderView:
         """``wait_version``: waits for it, ``WAIT_S`` at most. Raises InputError ``NOT_FOUND``, also
         for somebody else's, and Unavailable."""
-        view = await self._read(account_id, order_id)
-        row = view.row
-        if wait_version is not None and row.version < wait_version and not row.final:
-            await self._versions.wait(order_id, wait_version, WAIT_S)
-            view = await self._read(account_id, order_id)
-        return view
+        if wait_version is not None:
+            async with reading(self._database) as connection:
+                standing = await orders.standing(connection, account_id, order_id)
+            if standing is not None and standing[0] < wait_version and not standing[1]:
+                await self._versions.wait(order_id, wait_version, WAIT_S)
+        async with reading(self._database) as connection:
+            return _found(await order_views.read(connection, account_id, order_id))
 
     async def page(
         self, account_id: str, wanted: OrderFilter, after: Place | None, limit: int
     ) -> Sequence[OrderView]:
         """Raises Unavailable."""
-        async with transaction(self._database) as connection:
+        async with reading(self._database) as connection:
             return await order_views.page(connection, account_id, wanted, after, limit)
 
     async def fills(
         self, account_id: str, wanted: FillFilter, after: Place | None, limit: int
     ) -> Sequence[FillView]:
         """Raises Unavailable."""
-        async with transaction(self._database) as connection:
+        async with reading(self._database) as connection:
             return await order_views.fill_page(connection, account_id, wanted, after, limit)
-
-    async def _read(self, account_id: str, order_id: str) -> OrderView:
-        async with transaction(self._database) as connection:
-            return _found(await order_views.read(connection, account_id, order_id))
 
     async def _locked(self, connection: asyncpg.Connection, who: Asker, order_id: str) -> OrderView:
         return _found(await order_views.read(connection, who.account.id, order_id, lock=True))

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from api.auth.postgres import transaction
+from api.auth.postgres import reading
 from api.problems import Unavailable
 from db import orders
 from db.pool import Database
@@ -50,7 +50,7 @@ class Versions:
         while self._waiting:
             await asyncio.sleep(POLL_S)
             try:
-                async with transaction(self._database) as connection:
+                async with reading(self._database) as connection:
                     found = await orders.versions(connection, list(self._waiting))
             except Unavailable:
                 # Who waits is told when their time is up.

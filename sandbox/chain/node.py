@@ -1,11 +1,12 @@
 """A client of the node of a sandbox chain."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import orjson
 
-from sandbox.chain.link import Link
+from sandbox.chain.http1 import Client
 from sandbox.chain.places import BASE_FEE_WEI, KEEPER
 
 _TIMEOUT_S: Final = 5.0
@@ -13,8 +14,10 @@ _FORWARD_S: Final = 30.0
 # A sender may pay this many times what the chain asks for, and pays what it asks for.
 _FEE_CAP: Final = 10
 
+# ValueError also of what is no JSON.
+_FAILED: Final = (OSError, EOFError, ValueError)
+
 Call = tuple[str, Sequence[Any]]
-_Asked = TypeVar("_Asked", dict[str, Any], list[Any])
 
 
 class NodeError(Exception):
@@ -24,7 +27,9 @@ class NodeError(Exception):
 class Node:
     def __init__(self, url: str, chain_id: int) -> None:
         self.url = url
-        self._link = Link(url)
+        self._client = Client(url)
+        # The node gives out nonces, and the same one to two at once.
+        self._sending = asyncio.Lock()
         self._fee_cap = hex(BASE_FEE_WEI[chain_id] * _FEE_CAP)
 
     async def call(self, method: str, *params: Any) -> Any:
@@ -38,7 +43,10 @@ class Node:
             {"jsonrpc": "2.0", "id": i, "method": method, "params": list(params)}
             for i, (method, params) in enumerate(calls)
         ]
-        answers = await self._post(calls[0][0], requests, _TIMEOUT_S)
+        try:
+            answers = orjson.loads(await self._client.post(orjson.dumps(requests), _TIMEOUT_S))
+        except _FAILED as error:
+            raise NodeError(f"{calls[0][0]}: {type(error).__name__}") from None
         results = {}
         for answer in answers:
             if "error" in answer:
@@ -47,14 +55,22 @@ class Node:
             results[answer["id"]] = answer["result"]
         return [results[i] for i in range(len(calls))]
 
-    async def forward(self, request: _Asked) -> _Asked:
-        """The node's own answer to a request of somebody else, or to a batch of them. Raises
-        NodeError."""
-        name = "batch" if isinstance(request, list) else str(request.get("method"))
-        answer = await self._post(name, request, _FORWARD_S)
-        if not isinstance(answer, type(request)):
-            raise NodeError(f"{name}: no answer")
+    async def forward(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The node's own answer to a request of somebody else. Raises NodeError."""
+        try:
+            answer = orjson.loads(await self._client.post(orjson.dumps(request), _FORWARD_S))
+        except _FAILED as error:
+            raise NodeError(f"{request.get('method')}: {type(error).__name__}") from None
+        if not isinstance(answer, dict):
+            raise NodeError(f"{request.get('method')}: no answer")
         return answer
+
+    async def exchange(self, body: bytes) -> bytes:
+        """The node's own answer to a body of somebody else, as it is. Raises NodeError."""
+        try:
+            return await self._client.post(body, _FORWARD_S)
+        except _FAILED as error:
+            raise NodeError(type(error).__name__) from None
 
     async def send(self, to: str, data: bytes) -> str:
         """The hash of a transaction of the keeper's account, of which the node holds the key.
@@ -66,17 +82,12 @@ class Node:
             "maxFeePerGas": self._fee_cap,
             "maxPriorityFeePerGas": "0x0",
         }
-        sent: str = await self.call("eth_sendTransaction", transaction)
+        async with self._sending:
+            sent: str = await self.call("eth_sendTransaction", transaction)
         return sent
 
     async def close(self) -> None:
-        self._link.close()
-
-    async def _post(self, name: str, body: Any, limit_s: float) -> Any:
-        try:
-            return orjson.loads(await self._link.post(orjson.dumps(body), limit_s))
-        except (OSError, EOFError, ValueError) as error:
-            raise NodeError(f"{name}: {type(error).__name__}") from None
+        await self._client.close()
 
 
 def view(to: str, data: bytes) -> Call:

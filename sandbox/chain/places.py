@@ -121,5 +121,5 @@ ACCOUNTS: Final = (
         "0x47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a",
     ),
 )
-# The last of them. Nobody else sends from it, so its transactions need no turns.
+# The last of them. Nobody sends from it but the sandbox.
 KEEPER: Final = "0xa0Ee7A142d267C1f36714E4a8F75612F20a79720"

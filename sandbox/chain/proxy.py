@@ -64,12 +64,17 @@ class Proxy:
         except ValueError:
             error = {"code": -32700, "message": "parse error"}
             return _json({"jsonrpc": "2.0", "id": None, "error": error})
-        if endpoint.is_honest(asked_for):
-            with contextlib.suppress(NodeError):
-                return _json(await endpoint.chain.node.forward(asked_for))
-        if isinstance(asked_for, list):
-            return _json(await asyncio.gather(*(endpoint.answer(each) for each in asked_for)))
-        return _json(await endpoint.answer(asked_for))
+        batch = asked_for if isinstance(asked_for, list) else [asked_for]
+        if not endpoint.kinds() and all(map(_only_asks, batch)):
+            # As a node takes it: in one go.
+            try:
+                told = await endpoint.chain.node.exchange(body)
+                return Response(told, media_type="application/json")
+            except NodeError as error:
+                answers = [_error(each, str(error)) for each in batch]
+        else:
+            answers = await asyncio.gather(*(endpoint.answer(each) for each in batch))
+        return _json(answers if isinstance(asked_for, list) else answers[0])
 
     async def _socket(self, client: WebSocket) -> None:
         endpoint = self._endpoint(client)
@@ -101,15 +106,6 @@ class _Endpoint:
 
     def kinds(self) -> frozenset[Kind]:
         return self._faults.kinds(self.chain.chain_id, self._name, mono_ns())
-
-    def is_honest(self, batch: Any) -> bool:
-        """Whether all of it goes to the node as it is: at once it costs what one of it does."""
-        return (
-            isinstance(batch, list)
-            and bool(batch)
-            and not self.kinds()
-            and all(isinstance(each, dict) and each.get("method") != SEND for each in batch)
-        )
 
     async def answer(self, request: Any) -> _Json:
         """Of the node, as far as faults let it through."""
@@ -270,6 +266,11 @@ def _sender(raw: str) -> str:
     from eth_account import Account
 
     return str(Account.recover_transaction(raw))
+
+
+def _only_asks(request: Any) -> bool:
+    """Not what has to be looked at before the node gets it."""
+    return isinstance(request, dict) and request.get("method") != SEND
 
 
 async def _body(request: Request) -> bytes | None:

@@ -3,6 +3,7 @@ keeper tells it. Pure; scales of the contract."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from eth_abi.abi import decode, encode
@@ -35,11 +36,13 @@ INFO: Final = "(uint32,uint32,uint32,uint16,uint48,uint48,uint8,uint32,uint8)"
 ID: Final = "(address,uint32)"
 _ORDER: Final = f"({TRADE},address,uint32,bool,uint8,uint32,uint16)"
 _FEES: Final = "(uint128,int128,uint128,uint128,uint128,uint128,int128,uint128)"
-_ACCOUNTS: Final = f"(address,uint256,uint32,{TRADE}[],{INFO}[],{_FEES}[],{_ORDER}[])[]"
+_ACCOUNT: Final = f"(address,uint256,uint32,{TRADE}[],{INFO}[],{_FEES}[],{_ORDER}[])"
 _LOG: Final = "(bytes32[],bytes)"
 _SETTLEMENT: Final = (
     f"(address,uint256,bool,uint32,uint8,{TRADE},{INFO},int128,int128,uint256,{_LOG}[])[]"
 )
+_WORD: Final = 32
+_REMEMBERED: Final = 512
 _ACCOUNTS_CALL: Final = keccak(text="accounts(uint256,uint256)")[:4]
 _SETTLE_CALL: Final = keccak(text=f"settle({_SETTLEMENT})")[:4]
 
@@ -139,8 +142,24 @@ def accounts_call(start: int, end: int) -> bytes:
 
 def read_accounts(answer: bytes) -> tuple[list[Request], int]:
     """What waits, and how many accounts were told."""
-    (rows,) = decode([_ACCOUNTS], answer)
-    return [request for row in rows for request in _requests(*row)], len(rows)
+    count = _word(answer, _WORD)
+    # An array of what has no fixed length: where each begins, then all of them one after the other.
+    rows = answer[2 * _WORD :]
+    starts = [_word(rows, place * _WORD) for place in range(count)]
+    ends = [*starts, len(rows)][1:]
+    found = [_account(rows[start:end]) for start, end in zip(starts, ends, strict=True)]
+    return [request for requests in found for request in requests], count
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _account(raw: bytes) -> tuple[Request, ...]:
+    """Decoding takes a millisecond a trade, and of most accounts nothing is new."""
+    (row,) = decode([_ACCOUNT], _WORD.to_bytes(_WORD, "big") + raw)
+    return tuple(_requests(*row))
+
+
+def _word(raw: bytes, place: int) -> int:
+    return int.from_bytes(raw[place : place + _WORD], "big")
 
 
 def settle_call(settlements: Sequence[Settlement]) -> bytes:

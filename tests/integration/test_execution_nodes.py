@@ -88,10 +88,10 @@ async def test_all_nodes_are_given_a_transaction_and_one_may_know_it(sandbox: Sa
 async def test_a_block_is_final_when_both_have_it(sandbox: Sandbox) -> None:
     async with chain_of(sandbox) as chain:
         head = await chain.head()
-        assert await chain.agreed(head.number, head.hash)
-        assert not await chain.agreed(head.number, "0x" + "00" * 32)
+        block, other = (head.number, head.hash), (head.number, "0x" + "00" * 32)
+        assert await chain.agreed([other, block]) == {block}
         await sandbox.fault("refuse", endpoint="a")
-        assert not await chain.agreed(head.number, head.hash)
+        assert not await chain.agreed([block])
 
 
 async def test_reads_are_of_one_block_and_say_what_reverted(sandbox: Sandbox) -> None:
