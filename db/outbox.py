@@ -70,7 +70,8 @@ def _entries(rows: list[asyncpg.Record]) -> list[Entry]:
 
 
 class DeadLetter(NamedTuple):
-    """``deliveries``: how often it was tried. ``version``: of the order then."""
+    """``deliveries``: how often it was tried. ``version``: of the order then. ``replayed_at``: also
+    when the chain turned out to have the order."""
 
     id: int
     order_id: str
@@ -93,6 +94,10 @@ SELECT {_COLUMNS} FROM dead_letters WHERE replayed_at IS NULL ORDER BY id DESC L
 _SHOW: Final = f"SELECT {_COLUMNS} FROM dead_letters WHERE id = $1"
 _REPLAY: Final = """
 UPDATE dead_letters SET replayed_at = $2 WHERE id = $1 AND replayed_at IS NULL RETURNING order_id
+"""
+_LIVES: Final = """
+UPDATE dead_letters SET replayed_at = $2
+WHERE id = (SELECT max(id) FROM dead_letters WHERE order_id = $1)
 """
 
 
@@ -125,6 +130,11 @@ async def take_dead(connection: asyncpg.Connection, number: int, now: datetime) 
     """The order of a letter that is replayed now, for the first time; else None."""
     found = await connection.fetchval(_REPLAY, number, now)
     return None if found is None else str(found)
+
+
+async def lives(connection: asyncpg.Connection, order_id: str, since: datetime | None) -> None:
+    """The chain has an order that is dead, so that nobody has to replay it; None: not any more."""
+    await connection.execute(_LIVES, order_id, since)
 
 
 def _letter(row: asyncpg.Record) -> DeadLetter:

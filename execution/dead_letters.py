@@ -4,11 +4,16 @@ from datetime import datetime
 
 import asyncpg
 
-from db import order_changes, orders, outbox
+from db import order_changes, orders, outbox, tx_attempts
 from domain.errors import InputError
 from domain.orders import Reason
 from execution.lifecycle import Step
 from execution.store import order_of, record
+
+
+class TryAgain(Exception):
+    """It is no dead letter: it was not tried often enough, or what its wallet signed is still to
+    be sent."""
 
 
 async def bury(
@@ -21,9 +26,9 @@ async def bury(
 ) -> int | None:
     """The number of the letter; None of an order that is not dead but ``unknown`` now, because it
     was submitted, or that has ended otherwise. What the chain or the venue has is neither: that it
-    cannot be cancelled or changed now is tried again.
+    cannot be cancelled or changed now is tried again, and so is what was signed and not sent yet.
 
-    One transaction. Raises LeaseLost and what asyncpg raises.
+    One transaction. Raises TryAgain, LeaseLost and what asyncpg raises.
     """
     async with connection.transaction():
         row = await orders.read(connection, order_id, lock=True)
@@ -35,6 +40,10 @@ async def bury(
             return None
         if state not in ("accepted", "prepared"):
             return None
+        if any(
+            item.status == "stored" for item in await tx_attempts.of_order(connection, order_id)
+        ):
+            raise TryAgain
         await record(connection, order_id, [Step("failed", reason)], now, epoch)
         return await outbox.bury(
             connection, order_id, row.version, deliveries, reason.code, reason.message, now

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, cast
 
 import asyncpg
 
-from db import order_changes, orders
+from db import order_changes, orders, outbox
 from db.order_changes import Change
 from db.orders import OrderRow, Told
 from domain.errors import InvariantViolation
@@ -22,6 +22,7 @@ from execution.lifecycle import (
     Reconcile,
     Seen,
     SendAgain,
+    Step,
     TakeBackFill,
     Tell,
     Undone,
@@ -113,6 +114,8 @@ async def _store(
         await order_changes.see(connection, order.id, event.fact, now)
     elif isinstance(event, Undone):
         await order_changes.undo(connection, event.place, now)
+    if not isinstance(event, Step) and (tell.before == "dead") is not (tell.after == "dead"):
+        await outbox.lives(connection, order.id, now if tell.before == "dead" else None)
     for effect in effects:
         if isinstance(effect, BookFill):
             await order_changes.book(connection, row.new, effect.fill, now)

@@ -15,7 +15,7 @@ from db.orders import OrderRow
 from db.pool import Database
 from domain.errors import PerpError
 from domain.orders import Reason
-from execution.dead_letters import bury
+from execution.dead_letters import TryAgain, bury
 from execution.intake import MAX_DELIVERIES, Delivery, Intake
 from runtime.clock import wall_us
 from runtime.logs import get_logger
@@ -85,14 +85,12 @@ class Worker:
         order_id = row.new.id
         letter, failure = None, await self._failure(delivery, row, epoch)
         async with self._database.acquire() as connection:
-            if failure is not None:
-                if delivery.deliveries < MAX_DELIVERIES:
-                    await order_changes.release(connection, order_id, epoch)
-                    return False
-                now = instant(wall_us())
-                letter = await bury(
-                    connection, order_id, delivery.deliveries, failure, now, epoch
-                )  # fmt: skip
+            try:
+                if failure is not None:
+                    letter = await _bury(connection, delivery, failure, epoch)
+            except TryAgain:
+                await order_changes.release(connection, order_id, epoch)
+                return False
             await order_changes.finish(connection, order_id, epoch, delivery.version)
         if letter is not None and failure is not None:
             await self._intake.tell_dead(letter, order_id, failure.code)
@@ -115,3 +113,13 @@ class Worker:
             code = error.code if isinstance(error, PerpError) else "FAILED"
             return Reason(code, f"{type(error).__name__}: {error}"[:300])
         return None
+
+
+async def _bury(
+    connection: asyncpg.Connection, delivery: Delivery, failure: Reason, epoch: int
+) -> int | None:
+    """As ``dead_letters.bury``, after ``MAX_DELIVERIES``. Raises TryAgain before that too."""
+    count, now = delivery.deliveries, instant(wall_us())
+    if count < MAX_DELIVERIES:
+        raise TryAgain
+    return await bury(connection, delivery.order_id, count, failure, now, epoch)

@@ -13,15 +13,17 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
-from db import order_telling, orders, outbox
+from db import order_telling, orders, outbox, tx_attempts
 from db.order_changes import lease
 from db.orders import NewOrder, OrderRow
 from db.pool import Database
+from db.tx_attempts import Attempt
 from domain.errors import InputError
+from domain.outcomes import EventPlace, Resting
 from execution import teller
 from execution.dead_letters import replay
 from execution.intake import MAX_DELIVERIES, Delivery, Intake
-from execution.lifecycle import Step
+from execution.lifecycle import Seen, Step, Undone
 from execution.outbox import Relay
 from execution.store import record
 from execution.teller import Teller
@@ -311,6 +313,38 @@ async def test_what_was_submitted_is_never_dead(desk: Desk) -> None:
     await poisoned(desk, new)
     assert (await desk.row(new)).state == "unknown"
     assert await outbox.dead_letters(desk.connection, 10) == []
+
+
+async def test_what_was_signed_is_never_dead(desk: Desk) -> None:
+    new = await accepted(desk.connection)
+    await record(desk.connection, new.id, [Step("prepared")], NOW)
+    given = Attempt(42161, "0x77", new.id, "order", 1, new.owner, 7, None, NOW)
+    assert await tx_attempts.add(desk.connection, given)
+    await desk.relay.relay()
+    intake = desk.intake("one", SOON_MS)
+    worker = desk.worker(intake, "one", explode)
+    [delivery] = await intake.read(10, 100)
+    for number in range(1, MAX_DELIVERIES + 3):
+        assert delivery.deliveries == number
+        assert not await worker.work(delivery)
+        [delivery] = await desk.stale(intake)
+    assert (await desk.row(new)).state == "prepared"
+    assert await outbox.dead_letters(desk.connection, 10) == []
+
+
+async def test_an_order_that_the_chain_has_after_all_is_no_dead_letter(desk: Desk) -> None:
+    new = await accepted(desk.connection)
+    await poisoned(desk, new)
+    [letter] = await outbox.dead_letters(desk.connection, 10)
+    place = EventPlace(42161, 7, "0x07", "0x77", 3)
+    resting = Resting(place, new.owner, "r", "limit", reduces=False)
+    await record(desk.connection, new.id, [Seen(resting)], NOW)
+    assert (await desk.row(new)).state == "working"
+    assert await outbox.dead_letters(desk.connection, 10) == []
+    assert await replay(desk.connection, letter.id, NOW) is None
+    await record(desk.connection, new.id, [Undone(place)], NOW)
+    assert (await desk.row(new)).state == "dead"
+    assert await outbox.dead_letters(desk.connection, 10) == [letter]
 
 
 async def test_the_command(
