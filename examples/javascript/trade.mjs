@@ -30,13 +30,27 @@ async function patiently(ask) {
       return await ask();
     } catch (error) {
       if (!(error instanceof Problem) || !error.retryable || left === 0) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      await pause();
     }
   }
 }
 
+// What is left out for a moment, because its price is gone, may be there the next time.
+async function found(ask, isThere) {
+  for (let left = 10; ; left -= 1) {
+    const answer = await patiently(ask());
+    if (isThere(answer) || left === 0) return answer;
+    await pause();
+  }
+}
+
+function pause() {
+  return new Promise((resolve) => setTimeout(resolve, 1_000));
+}
+
 async function quoted(wanted) {
-  const { best: offered, routes, excluded } = await patiently(() => client.routes(wanted));
+  const asked = () => () => client.routes(wanted);
+  const { best: offered, routes, excluded } = await found(asked, (row) => row.routes.length > 0);
   if (routes.length === 0) {
     throw new Error(`no route: ${excluded.map((row) => `${row.venue} ${row.code}`).join(", ")}`);
   }
@@ -104,7 +118,11 @@ const opening = await quoted({
 });
 await carriedOut(await client.order(opening.quote_id, { owner: { address: account.address } }));
 
-const { orders, skipped } = await client.flatten(market, venue, randomUUID());
+// One key for one request, however often it is sent.
+function closing(key = randomUUID()) {
+  return () => client.flatten(market, venue, key);
+}
+const { orders, skipped } = await found(closing, (row) => row.orders.length > 0);
 if (orders.length === 0) throw new Error(`not closed: ${skipped.map((row) => row.code).join(", ")}`);
 for (const order of orders) await carriedOut(order);
 console.log("closed");

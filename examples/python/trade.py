@@ -31,16 +31,28 @@ async def patiently(ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, A
     return await ask()
 
 
+async def found(
+    ask: Callable[[], Callable[[], Awaitable[dict[str, Any]]]], name: str
+) -> dict[str, Any]:
+    """What is left out for a moment, because its price is gone, may be there the next time."""
+    for _ in range(10):
+        answer = await patiently(ask())
+        if answer[name]:
+            return answer
+        await asyncio.sleep(1)
+    return await patiently(ask())
+
+
 async def quoted(client: Client, wanted: Mapping[str, Any], pool: str) -> dict[str, Any]:
     """``pool``: empty for the best of all, which is the cheapest that the wallet can pay for."""
-    found = await patiently(lambda: client.routes(wanted))
+    told = await found(lambda: lambda: client.routes(wanted), "routes")
     routes = [
         row
-        for row in found["routes"]
-        if (row["pool"] == pool if pool else row["route_id"] == found["best"])
+        for row in told["routes"]
+        if (row["pool"] == pool if pool else row["route_id"] == told["best"])
     ]
     if not routes:
-        sys.exit(f"no route: {[(row['venue'], row['code']) for row in found['excluded']]}")
+        sys.exit(f"no route: {[(row['venue'], row['code']) for row in told['excluded']]}")
     best = routes[0]
     print("route", best["route_id"], "at", best["expected_price"], "all in", best["all_in_bps"])
     return await patiently(lambda: client.guarded_quote(wanted, best["route_id"]))
@@ -102,7 +114,12 @@ async def main(url: str, market: str, venue: str, chain: str, usd: str, pool: st
         quote = await quoted(client, wanted, pool)
         owner = {"address": account.address}
         await carried_out(client, await client.place(quote["quote_id"], owner=owner))
-        closing = await client.flatten(market, venue, str(uuid.uuid4()))
+
+        def close() -> Callable[[], Awaitable[dict[str, Any]]]:
+            key = str(uuid.uuid4())  # of one request, however often it is sent
+            return lambda: client.flatten(market, venue, key)
+
+        closing = await found(close, "orders")
         if not closing["orders"]:
             sys.exit(f"not closed: {closing['skipped']}")
         for order in closing["orders"]:

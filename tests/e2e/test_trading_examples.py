@@ -1,4 +1,5 @@
-"""The clients that trade, as their READMEs say: opened and closed, signed both ways."""
+"""The clients that trade, as their READMEs say: opened and closed, signed both ways, at every venue
+that takes orders."""
 
 import os
 import shutil
@@ -30,9 +31,14 @@ def _begun(
     )
 
 
+def _node(program: Program, chain_id: int) -> str:
+    urls: list[str] = program.runtime["rpc_urls"][str(chain_id)]
+    return next(url for url in urls if url.startswith("http"))
+
+
 def _check(process: "subprocess.Popen[str]") -> None:
     output, errors = process.communicate(timeout=WITHIN_S)
-    assert (process.returncode, errors) == (0, ""), output
+    assert (process.returncode, errors) == (0, ""), output + errors
     lines = output.splitlines()
     assert lines[0].startswith("signed in as 0x")
     assert sum(line.startswith("filled ") for line in lines) == 2, output
@@ -45,11 +51,14 @@ def test_open_and_close(program: Program, tmp_path: Path) -> None:
     (tmp_path / "node_modules").symlink_to(SHARE / "javascript-example" / "node_modules")
     javascript = [find_node(), str(tmp_path / "trade.mjs")]
     python = [sys.executable, str(EXAMPLES / "python" / "trade.py")]
-    node_url = next(u for u in program.runtime["rpc_urls"][str(POLYGON)] if u.startswith("http"))
+    nodes = {chain: _node(program, chain) for chain in (ARBITRUM, POLYGON)}
     begun = [
         _begun(javascript, program, "gmx", ARBITRUM, GMX_POOL),
-        _begun(javascript, program, "gains", POLYGON, "137:USDC", RPC_URL=node_url),
-        _begun(python, program, "gmx", ARBITRUM, GMX_POOL),
+        _begun(javascript, program, "gmx", ARBITRUM, GMX_POOL, RPC_URL=nodes[ARBITRUM]),
+        _begun(javascript, program, "gains", ARBITRUM, "42161:USDC"),
+        _begun(javascript, program, "gains", POLYGON, "137:USDC", RPC_URL=nodes[POLYGON]),
+        # Without a pool: whatever is best.
+        _begun(python, program, "gains", POLYGON, ""),
     ]
     try:
         for process in begun:

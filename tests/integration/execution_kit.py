@@ -77,7 +77,7 @@ class Desk:
         return answer["result"]
 
     async def control(self, path: str, body: Any) -> None:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=WAIT_S) as client:
             answer = await client.post(f"{self.content['sandbox']['control_url']}{path}", json=body)
         assert answer.status_code < 300, answer.text
 

@@ -44,18 +44,22 @@ class RestTrader:
         assert answer.is_success, answer.text
         return answer.json()["data"]
 
-    async def excluded(self, place: Place, body: Mapping[str, Any]) -> str:
-        """Why there is no route through the pool; prices may be gone for a moment."""
+    async def left_out(self, place: Place, body: Mapping[str, Any], code: str) -> None:
+        """There is no route through the pool, for this reason; prices may be gone for a moment."""
         asked = {**body, "venues": [place.venue], "chain_ids": [place.chain_id]}
+        last: list[Any] = []
 
-        async def read() -> str | None:
+        async def read() -> bool | None:
             answer = await self.ask("POST", "/v1/routes", asked)
+            last[:] = [answer.text]
             rows = answer.json()["data"]["excluded"] if answer.is_success else []
-            codes = [row["code"] for row in rows if row["pool"] == place.pool]
-            return codes[0] if codes else None
+            codes = {row["code"] for row in rows if row["pool"] == place.pool}
+            return True if code in codes else None
 
-        found: str = await until(read, f"{place} to be left out")
-        return found
+        async def show() -> Any:
+            return last
+
+        await until(read, f"{place} to be left out: {code}", show)
 
     async def order(self, place: Place, body: Mapping[str, Any], **more: Any) -> dict[str, Any]:
         """An order of a guarded quote of the route through the pool."""
