@@ -130,14 +130,18 @@ class CpuShares:
     process, or of several that are each counted with the children they have."""
 
     def __init__(self, pids: Mapping[str, int | Sequence[int]]) -> None:
-        self._processes = {name: _family(found) for name, found in pids.items()}
+        self._processes = {
+            name: [psutil.Process(pid) for pid in ([found] if isinstance(found, int) else found)]
+            for name, found in pids.items()
+        }
+        self._families = {name for name, found in pids.items() if not isinstance(found, int)}
         self._before = self._read()
         self._total = self._machine()
         self._at = time.monotonic()
 
     def _read(self) -> dict[str, float]:
         return {
-            name: sum(_cpu_s(process) for process in processes)
+            name: sum(_cpu_s(process, family=name in self._families) for process in processes)
             for name, processes in self._processes.items()
         }
 
@@ -158,16 +162,16 @@ class CpuShares:
         return "  ".join(f"{name} {spent / elapsed:.0%}" for name, spent in self.spent().items())
 
 
-def _family(pids: int | Sequence[int]) -> list[psutil.Process]:
-    if isinstance(pids, int):
-        return [psutil.Process(pids)]
-    parents = [psutil.Process(pid) for pid in pids]
-    return parents + [child for parent in parents for child in parent.children(recursive=True)]
-
-
-def _cpu_s(process: psutil.Process) -> float:
+def _cpu_s(process: psutil.Process, *, family: bool) -> float:
+    """``family``: with its children, those that have ended and those that live."""
     times = process.cpu_times()
-    return float(times.user + times.system)
+    if not family:
+        return float(times.user + times.system)
+    found = float(sum(times[:4]))
+    for child_process in process.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += sum(child_process.cpu_times()[:2])
+    return found
 
 
 class FeedUnderTest(Protocol):

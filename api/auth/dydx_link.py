@@ -2,9 +2,9 @@
 sign them (ADR-36). Pure, and blocking for some milliseconds: for worker threads."""
 
 import base64
+import contextlib
 import hashlib
 import json
-from contextlib import suppress
 from typing import Final
 
 from Crypto.Hash import RIPEMD160
@@ -77,11 +77,12 @@ def verify(address: str, text: str, public_key: bytes, signature: bytes) -> None
 
 def _key(public_key: bytes) -> PublicKey:
     if len(public_key) == _KEY_BYTES and public_key[0] in (2, 3):
-        with suppress(ValueError):
+        # libsecp256k1 refuses an x that no point has.
+        with contextlib.suppress(ValueError):
             key = PublicKey.from_compressed_bytes(public_key)
-            point = key.to_bytes()
-            x, y = (int.from_bytes(part, "big") for part in (point[:32], point[32:]))
-            # One of the two backends of the library makes a point of any x.
+            raw = key.to_bytes()
+            x, y = (int.from_bytes(part, "big") for part in (raw[:32], raw[32:]))
+            # The Python that stands in for it makes a point of any x.
             if x < _FIELD and (y * y - x**3 - 7) % _FIELD == 0:
                 return key
     raise LinkRefused("public_key", "BAD_KEY", "no compressed secp256k1 key")

@@ -19,6 +19,8 @@ WAIT_S: Final = 0.15
 """So much later is a route at most, whatever the nodes do."""
 TIMEOUT_S: Final = 1.0
 URLS_BOUND: Final = 2
+CONNECTIONS: Final = 16
+"""The pool looks at each that rests twice a request."""
 MAX_BYTES: Final = 256 * 1024
 _FAILURES: Final = 3
 _REST_NS: Final = 2_000_000_000
@@ -39,7 +41,7 @@ class Nodes:
         self._breakers = {
             url: Breaker(_FAILURES, _REST_NS) for urls in self._urls.values() for url in urls
         }
-        self._client = dialer.http(TIMEOUT_S)
+        self._client = dialer.http(TIMEOUT_S, connections=CONNECTIONS)
 
     async def close(self) -> None:
         await self._client.aclose()

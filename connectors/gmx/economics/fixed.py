@@ -7,6 +7,7 @@ nothing but roots of two.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from math import isqrt
 from typing import Final
 
@@ -20,6 +21,8 @@ PER_SIZE_ONE: Final = 10**45
 _E12: Final = 10**12
 _E18: Final = 10**18
 _HALF_E18: Final = _E18 // 2
+_REMEMBERED: Final = 256
+"""Powers: a price of liquidation is looked for with the same ones a hundred times."""
 _EXP2_LIMIT_E18: Final = 192 * _E18
 
 
@@ -61,6 +64,7 @@ def bound_magnitude(value: int, low: int, high: int) -> int:
     return -magnitude if value < 0 else magnitude
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def power(base_e30: int, exponent_e30: int) -> int:
     """``base ** exponent`` as the contracts compute it: 0 below one, exact for the exponent 1,
     otherwise a few units of the 18th decimal off.
