@@ -39,7 +39,6 @@ NODE_LIMIT_S: Final = 2.0
 CONNECT_LIMIT_S: Final = 1.0
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 _REVERTED: Final = 3
-_NO_METHOD: Final = -32601
 _log = get_logger(__name__)
 
 
@@ -163,14 +162,12 @@ class Chain:
         self, sender: str, calls: Sequence[Mapping[str, str]], block: int
     ) -> list[CallResult] | None:
         """Transactions one after the other, as if they were mined on that block; None where the
-        node cannot do that."""
+        node does not do that, for which each kind of node has an error of its own."""
         given = {"blockStateCalls": [{"calls": [{"from": sender, **call} for call in calls]}]}
         try:
             [found] = await self.call("eth_simulateV1", [given, hex(block)])
-        except ChainRejected as error:
-            if error.code == str(_NO_METHOD):
-                return None
-            raise
+        except ChainRejected:
+            return None
         return [call_result_of(row) for row in found["calls"]]
 
     async def estimate(self, sender: str, call: Mapping[str, str], block: int) -> CallResult:

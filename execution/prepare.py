@@ -44,7 +44,7 @@ from execution.reroute import alternatives, may_move, moved
 from execution.rpc_values import Block, CallResult
 from execution.store import record
 from execution.venues import Venues
-from runtime.clock import mono_ns
+from runtime.clock import mono_ns, wall_us
 from runtime.failpoints import reach
 
 SIGN_WITHIN: Final = timedelta(minutes=2)
@@ -236,7 +236,7 @@ class Preparer:
         )
         with self._venues.priced(pools):
             refusals = builder.check(request, facts)
-            not_before = _not_before(refusals) if isinstance(request, Cancel) else None
+            not_before = _not_before(refusals, block) if isinstance(request, Cancel) else None
             if refusals and not_before is None:
                 told = "; ".join(refusal.message for refusal in refusals)
                 return Reason(refusals[0].code, told[:500])
@@ -291,11 +291,14 @@ def free_nonces(first: int, taken: set[int], count: int) -> list[int]:
     return found
 
 
-def _not_before(refusals: Sequence[Refusal]) -> datetime | None:
-    """When none of them speaks against it any more; None where that is not known."""
+def _not_before(refusals: Sequence[Refusal], block: Block) -> datetime | None:
+    """When none of them speaks against it any more; None where that is not known. By our clock:
+    that of a chain on a desk may be days away."""
     times = [refusal.from_s for refusal in refusals]
     known = [at_s for at_s in times if at_s is not None]
-    return instant(max(known) * 1_000_000) if known and len(known) == len(times) else None
+    if not known or len(known) != len(times):
+        return None
+    return instant(wall_us()) + timedelta(seconds=max(known) - block.time_s)
 
 
 async def _simulated(

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,16 @@ def _in_url(host: str) -> str:
 
 SANDBOX_PORTS: Final = ("control", "dydx", "gmx", "gains")
 SANDBOX_CHAINS: Final = places.CHAINS
+_COMPANIONS: Final = {
+    "PERP_GMX_API_URLS": "PERP_GMX_KEEPER_URLS",
+    "PERP_GAINS_PRICING_HTTP_URL": "PERP_GAINS_PRICING_WS_URL",
+    **{
+        f"PERP_GAINS_BACKEND_WS_URL_{chain}": f"PERP_GAINS_BACKEND_URL_{chain}"
+        for chain in SANDBOX_CHAINS
+    },
+}
+"""What is not to come from a replica where the user has named the other one: it would tell of
+another world."""
 
 
 def sandbox_ports(settings: Settings, free: Sequence[int]) -> Mapping[str, int] | None:
@@ -50,14 +60,18 @@ def sandbox_listens(ports: Mapping[str, int]) -> dict[str, str]:
     return {f"PERP_SANDBOX_{name.upper()}_PORT": str(port) for name, port in ports.items()}
 
 
-def sandbox_venues(ports: Mapping[str, int]) -> dict[str, str]:
-    """Settings that lead to the replicas."""
+def sandbox_venues(
+    ports: Mapping[str, int], chains: Iterable[int] = SANDBOX_CHAINS
+) -> dict[str, str]:
+    """Settings that lead to the replicas. ``chains``: those that are ours; of the pools of another
+    one the replica of the GMX API knows nothing."""
+    apis = {"PERP_GMX_API_URLS": f"http://127.0.0.1:{ports['gmx']}"}
     dydx, gmx, gains = (f"127.0.0.1:{ports[venue]}" for venue in ("dydx", "gmx", "gains"))
     return {
         "PERP_DYDX_WS_URL": f"ws://{dydx}/v4/ws",
         "PERP_DYDX_HTTP_URL": f"http://{dydx}",
         "PERP_GMX_KEEPER_URLS": f"http://{gmx}",
-        "PERP_GMX_API_URLS": f"http://{gmx}",
+        **(apis if places.ARBITRUM in chains else {}),
         "PERP_GAINS_PRICING_WS_URL": f"ws://{gains}/v4",
         "PERP_GAINS_PRICING_HTTP_URL": f"http://{gains}/pricing",
         **{
@@ -120,7 +134,12 @@ class Layout:
             ),
         }
         if self.sandbox is not None:
-            env = sandbox_venues(self.sandbox) | env | sandbox_listens(self.sandbox)
+            own = {
+                name: url
+                for name, url in sandbox_venues(self.sandbox, self.chains).items()
+                if _COMPANIONS.get(name) not in env
+            }
+            env = own | env | sandbox_listens(self.sandbox)
         argv = (sys.executable, "-P", "-m", "perptape", name)
         return Launch(argv=argv, env=env, niceness=niceness)
 

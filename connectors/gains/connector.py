@@ -1,7 +1,7 @@
 """Gains: lists the markets of every chain by REST and makes the sources that price them."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -38,8 +38,10 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ChainUrls:
+    """``ws``: None where there is only what can be polled."""
+
     http: str
-    ws: str
+    ws: str | None = None
 
 
 class GainsConnector:
@@ -51,14 +53,18 @@ class GainsConnector:
     def __init__(
         self,
         pricing_ws_url: str,
-        pricing_http_url: str,
+        pricing_http_url: str | None,
         chains: Mapping[int, ChainUrls],
         dialer: Dialer,
         market_map: MarketMap,
     ) -> None:
         self._pricing_ws_url = pricing_ws_url
         self._dialer = dialer
-        self._pricing = RestClient(pricing_http_url, dialer, c.REST_PER_SECOND)
+        self._pricing = (
+            None
+            if pricing_http_url is None
+            else RestClient(pricing_http_url, dialer, c.REST_PER_SECOND)
+        )
         self._chains = chains
         self._rest = {
             chain_id: RestClient(urls.http, dialer, c.REST_PER_SECOND)
@@ -193,39 +199,33 @@ class GainsConnector:
                 WsTransport(self._pricing_ws_url, self._dialer.websocket),
                 partial(PriceSession, board),
                 tuple(markets),
-            ),
-            Source(
-                SourceId(f"{c.VENUE}:charts:{number}"),
-                HttpTransport(self._pricing.get),
-                partial(SeedSession, board),
-                (),
-            ),
+            )
         ]
+        if self._pricing is not None:
+            name, transport = f"{c.VENUE}:charts:{number}", HttpTransport(self._pricing.get)
+            sources.append(Source(SourceId(name), transport, partial(SeedSession, board), ()))
         for state in self._states if fresh else ():
-            chain_id = state.chain_id
-            sources.append(
-                Source(
-                    SourceId(f"{c.VENUE}:chain:{chain_id}:{number}"),
-                    HttpTransport(self._rest[chain_id].get),
-                    partial(ChainPollSession, state),
-                    (),
-                    parse.read_variables,
-                )
-            )
-            sources.append(
-                Source(
-                    SourceId(f"{c.VENUE}:stream:{chain_id}:{number}"),
-                    WsTransport(
-                        self._chains[chain_id].ws,
-                        self._dialer.websocket,
-                        c.STREAM_MAX_FRAME_BYTES,
-                    ),
-                    partial(ChainStreamSession, state),
-                    (),
-                    parse.read_update,
-                )
-            )
+            sources += self._of_chain(state, number)
         return sources
+
+    def _of_chain(self, state: ChainState, number: int) -> Iterator[Source]:
+        chain_id = state.chain_id
+        yield Source(
+            SourceId(f"{c.VENUE}:chain:{chain_id}:{number}"),
+            HttpTransport(self._rest[chain_id].get),
+            partial(ChainPollSession, state),
+            (),
+            parse.read_variables,
+        )
+        ws_url = self._chains[chain_id].ws
+        if ws_url is not None:
+            yield Source(
+                SourceId(f"{c.VENUE}:stream:{chain_id}:{number}"),
+                WsTransport(ws_url, self._dialer.websocket, c.STREAM_MAX_FRAME_BYTES),
+                partial(ChainStreamSession, state),
+                (),
+                parse.read_update,
+            )
 
     def _slot(self, market: Market) -> Slot:
         pair = self._map.venue_key(c.VENUE, market.market)
@@ -240,31 +240,34 @@ class GainsConnector:
         return ()
 
     async def close(self) -> None:
-        await self._pricing.close()
+        if self._pricing is not None:
+            await self._pricing.close()
         for client in self._rest.values():
             await client.close()
 
 
 def from_settings(settings: Settings, market_map: MarketMap) -> GainsConnector:
-    """Raises SettingsError when an address is neither configured nor known for the network."""
+    """Raises SettingsError when an address is neither configured nor known for the network. What is
+    configured stands alone: a stream of the public host would tell of another state."""
     known = c.CHAINS.get(settings.network, {})
     ws_url, http_url = settings.gains_pricing_ws_url, settings.gains_pricing_http_url
-    if known:
-        ws_url, http_url = ws_url or c.PRICING_WS_URL, http_url or c.PRICING_HTTP_URL
-    if ws_url is None or http_url is None:
+    if known and ws_url is None:
+        ws_url, http_url = c.PRICING_WS_URL, http_url or c.PRICING_HTTP_URL
+    if ws_url is None:
+        raise SettingsError(
+            "GAINS_URL_MISSING", f"network {settings.network} needs PERP_GAINS_PRICING_WS_URL"
+        )
+    chains = {
+        chain_id: ChainUrls(f"https://{host}", f"wss://{host}") for chain_id, host in known.items()
+    }
+    streams = settings.gains_backend_ws_urls
+    for chain_id, url in settings.gains_backend_urls.items():
+        chains[chain_id] = ChainUrls(url, streams.get(chain_id))
+    if not chains or not set(streams) <= set(chains):
         raise SettingsError(
             "GAINS_URL_MISSING",
-            f"network {settings.network} needs PERP_GAINS_PRICING_WS_URL and"
-            " PERP_GAINS_PRICING_HTTP_URL",
+            "PERP_GAINS_BACKEND_URL_<chain> is not set, or only PERP_GAINS_BACKEND_WS_URL_<chain>",
         )
-    backends = {chain_id: f"https://{host}" for chain_id, host in known.items()}
-    streams = {chain_id: f"wss://{host}" for chain_id, host in known.items()}
-    backends.update(settings.gains_backend_urls)
-    streams.update(settings.gains_backend_ws_urls)
-    if not backends or set(backends) != set(streams):
-        raise SettingsError(
-            "GAINS_URL_MISSING",
-            "PERP_GAINS_BACKEND_URL_<chain> and PERP_GAINS_BACKEND_WS_URL_<chain> come in pairs",
-        )
-    chains = {chain_id: ChainUrls(url, streams[chain_id]) for chain_id, url in backends.items()}
+    for chain_id in set(streams) - set(settings.gains_backend_urls):
+        chains[chain_id] = ChainUrls(chains[chain_id].http, streams[chain_id])
     return GainsConnector(ws_url, http_url, chains, dialer_of(settings), market_map)

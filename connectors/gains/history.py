@@ -70,8 +70,10 @@ def _candle(row: Any, width_us: int) -> Candle:
 
 
 def from_settings(settings: Settings, market_map: MarketMap) -> GainsHistory | None:
-    """None where the network has no pricing host. Raises SettingsError."""
-    known = c.PRICING_HTTP_URL if settings.network in c.CHAINS else None
+    """None where the network has no pricing host, and where a stream is configured without one.
+    Raises SettingsError."""
+    public = settings.network in c.CHAINS and settings.gains_pricing_ws_url is None
+    known = c.PRICING_HTTP_URL if public else None
     url = settings.gains_pricing_http_url or known
     if url is None:
         return None

@@ -24,6 +24,7 @@ from connectors.gmx.orders.tables import Tables, TradedPool, traded_pools
 from connectors.gmx.parse import Token
 from connectors.gmx.polls import DaySession, InfoSession, TickersSession
 from connectors.gmx.pool_polls import ConfigSession, ValuesSession
+from connectors.gmx.pool_reads import ReadsSession
 from connectors.gmx.roles import router_roles
 from connectors.gmx.rpc import Nodes
 from connectors.gmx.state import GmxState, Listing
@@ -246,7 +247,7 @@ class GmxConnector:
                 self._poll(f"values:{number}", ValuesSession, markets, ()),
             ]
         if begins and self._chain.urls(("http://", "https://")):
-            sources.append(self._gas(number))
+            sources += [self._gas(number), self._reads(number)]
         for url in self._chain.urls(("ws://", "wss://"))[:1] if begins else ():
             emitter, chain_id = self._chain.contracts["EVENT_EMITTER"], self._chain.chain_id
             session = partial(LogsSession, self._state, emitter, chain_id)
@@ -275,6 +276,14 @@ class GmxConnector:
         session = partial(GasSession, self._state, self._chain.chain_id, store, self._nodes.blame)
         transport = HttpTransport(self._nodes.post)
         return Source(SourceId(f"{c.VENUE}:gas:{number}"), transport, session, ())
+
+    def _reads(self, number: int) -> Source:
+        """Of all listed pools, whatever markets there are sources of."""
+        chain, nodes = self._chain, self._nodes
+        session = partial(
+            ReadsSession, self._state, chain.chain_id, chain.version, chain.contracts, nodes.blame
+        )
+        return Source(SourceId(f"{c.VENUE}:reads:{number}"), HttpTransport(nodes.post), session, ())
 
     def depth(self, market: Market, book: BookLevels | None, mono_ns: int) -> Sequence[PoolDepth]:
         return self._state.depth(market.market, mono_ns)
@@ -334,7 +343,11 @@ def _listing(
 def from_settings(settings: Settings, market_map: MarketMap) -> GmxConnector:
     """Raises SettingsError when the network has no keeper of its own and none is configured, and
     for addresses and URLs that cannot be used."""
-    keepers = comma_urls(settings.gmx_keeper_urls) or c.KEEPER_URLS.get(settings.network, ())
+    keepers, apis = comma_urls(settings.gmx_keeper_urls), comma_urls(settings.gmx_api_urls)
+    if not keepers:
+        # Of another world than a keeper's of one's own the public hosts have nothing to tell.
+        keepers = c.KEEPER_URLS.get(settings.network, ())
+        apis = apis or c.API_URLS.get(settings.network, ())
     if not keepers:
         raise SettingsError(
             "GMX_URL_MISSING", f"network {settings.network} needs PERP_GMX_KEEPER_URLS"
@@ -346,6 +359,5 @@ def from_settings(settings: Settings, market_map: MarketMap) -> GmxConnector:
         table = contracts(chain_id, version, settings.gmx_addresses)
     except InputError as error:
         raise SettingsError("BAD_ADDRESS", f"PERP_GMX_..._ADDRESS: {error.message}") from None
-    apis = comma_urls(settings.gmx_api_urls) or c.API_URLS.get(settings.network, ())
     chain = Chain(chain_id, rpc_urls, table, version)
     return GmxConnector(keepers, dialer_of(settings), chain, market_map, apis)

@@ -78,6 +78,16 @@ VALUES_LAG_US: Final = 10_000_000
 """A host that has read nothing for as long is used, but another one may do better."""
 CONFIG_MAX_AGE_NS: Final = 200_000_000_000
 """Governance seldom changes anything; three polls may fail."""
+READS_EVERY_NS: Final = 1_000_000_000
+READS_AT_ONCE: Final = 8
+"""Pools that are read from the chain at a time, some 270 calls in one batch: no contract is asked
+to gather them, which others would have to deploy."""
+READ_WAIT_NS: Final = 6_000_000_000
+"""A request that was not answered for so long is forgotten."""
+READS_AFTER_NS: Final = 3_000_000_000
+"""So long after a start the API is waited for."""
+READ_MAX_AGE_NS: Final = 20_000_000_000
+"""What was read of a pool longer ago is unknown."""
 GAS_MAX_AGE_NS: Final = 200_000_000_000
 """As long; what an order has to bring along is asked for when it is made."""
 

@@ -1,5 +1,5 @@
-"""What the pools can be priced with now, from what polls of the API and of the tickers have said.
-Pure; part of the state that sources share."""
+"""What the pools can be priced with now, from what polls of the API, the chain and the tickers have
+said. Pure; part of the state that sources share."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from connectors.gmx import constants as c
 from connectors.gmx.economics.fixed import FACTOR_ONE
-from connectors.gmx.economics.model import MarketPrices, PriceRange
+from connectors.gmx.economics.model import MarketPrices, OpeningState, PriceRange
 from connectors.gmx.economics.opened import PoolToken, Posted, long_is_index
 from connectors.gmx.economics.pricing import NO_FIXED, Fixed, GmxInputs, PoolTerms
 from connectors.gmx.parse import Ticker
@@ -53,9 +53,17 @@ class _Terms(NamedTuple):
     """What was made of what."""
 
     config: PoolConfig
-    values: PoolValues
+    stored: OpeningState
     token: IndexToken
     terms: PoolTerms
+
+
+class _Read(NamedTuple):
+    """Of the chain."""
+
+    config: PoolConfig
+    stored: OpeningState
+    mono_ns: int
 
 
 class PoolBook:
@@ -67,6 +75,7 @@ class PoolBook:
         self._configs_ns = 0
         self._values: Mapping[str, PoolValues] = {}
         self._values_said = _Said(0, 0)
+        self._reads: dict[str, _Read] = {}
         self._tickers: Mapping[str, Ticker | None] = {}
         self._tickers_said = _Said(0, 0)
         self._gas: OrderGas | None = None
@@ -85,6 +94,11 @@ class PoolBook:
         """Takes over a good answer."""
         self._values, self._values_said = values, _Said(wall_us, mono_ns)
 
+    def learn_read(self, pool: str, config: PoolConfig, stored: OpeningState, mono_ns: int) -> None:
+        """Takes over what the contracts themselves have of a pool; it stands in where the API says
+        nothing."""
+        self._reads[pool] = _Read(config, stored, mono_ns)
+
     def learn_tickers(
         self, tickers: Mapping[str, Ticker | None], wall_us: int, mono_ns: int
     ) -> None:
@@ -98,6 +112,7 @@ class PoolBook:
     def keep(self, pools: Iterable[str]) -> None:
         """Forgets what was made for any others."""
         kept = set(pools)
+        self._reads = {pool: read for pool, read in self._reads.items() if pool in kept}
         self._terms = {pool: made for pool, made in self._terms.items() if pool in kept}
         self._inputs = {pool: made for pool, made in self._inputs.items() if pool in kept}
 
@@ -154,13 +169,14 @@ class PoolBook:
 
     def inputs(self, pool: str, index: IndexToken, mono_ns: int) -> GmxInputs | None:
         """The very same object while nothing changes; None where the pool cannot be priced."""
-        config, values = self.config(pool, mono_ns), self.values(pool, mono_ns)
-        if config is None or config.disabled or values is None:
+        known_of = self._said(pool, mono_ns) or self._read(pool, mono_ns)
+        if known_of is None or known_of[0].disabled:
             return None
+        config, stored = known_of
         prices = self.prices(index.address, config, mono_ns)
         if prices is None:
             return None
-        terms, fixed = self._pool_terms(pool, config, values, index), self.fixed(mono_ns)
+        terms, fixed = self._pool_terms(pool, config, stored, index), self.fixed(mono_ns)
         known = self._inputs.get(pool)
         if (
             known is None
@@ -172,23 +188,38 @@ class PoolBook:
             known = self._inputs[pool] = GmxInputs(terms, prices, fixed, fee_wei)
         return known
 
+    def is_told(self, pool: str, mono_ns: int) -> bool:
+        """Whether the API says all of it."""
+        return self._said(pool, mono_ns) is not None
+
+    def _said(self, pool: str, mono_ns: int) -> tuple[PoolConfig, OpeningState] | None:
+        config, values = self.config(pool, mono_ns), self.values(pool, mono_ns)
+        return None if config is None or values is None else (config, values.opening)
+
+    def _read(self, pool: str, mono_ns: int) -> tuple[PoolConfig, OpeningState] | None:
+        read = self._reads.get(pool)
+        if read is None or mono_ns - read.mono_ns > c.READ_MAX_AGE_NS:
+            return None
+        return read.config, read.stored
+
     def _pool_terms(
-        self, pool: str, config: PoolConfig, values: PoolValues, index: IndexToken
+        self, pool: str, config: PoolConfig, stored: OpeningState, index: IndexToken
     ) -> PoolTerms:
         known = self._terms.get(pool)
         if (
             known is not None
             and known.config is config
-            and known.values is values
+            and known.stored is stored
             and known.token == index
         ):
             return known.terms
-        opening = replace(config.opening, min_position_size_usd_e30=index.min_size_usd_e30)
+        least = index.min_size_usd_e30 or config.opening.min_position_size_usd_e30
+        opening = replace(config.opening, min_position_size_usd_e30=least)
         posted = _posted(config, index)
-        terms = PoolTerms(index.decimals, opening, opening_state(config, values), posted)
+        terms = PoolTerms(index.decimals, opening, opening_state(config, stored), posted)
         if known is not None and known.terms == terms:
             terms = known.terms
-        self._terms[pool] = _Terms(config, values, index, terms)
+        self._terms[pool] = _Terms(config, stored, index, terms)
         return terms
 
 
@@ -198,9 +229,11 @@ def _posted(config: PoolConfig, index: IndexToken) -> Posted | None:
     long_token, short_token = known.get(config.long_token), known.get(config.short_token)
     if long_token is None or short_token is None:
         return None
-    margins = None
-    if config.margins is not None and index.min_collateral_usd_e30 is not None:
-        margins = replace(config.margins, min_collateral_usd_e30=index.min_collateral_usd_e30)
+    margins, least = config.margins, index.min_collateral_usd_e30
+    if margins is not None and least is not None:
+        margins = replace(margins, min_collateral_usd_e30=least)
+    elif margins is not None and not margins.min_collateral_usd_e30:
+        margins = None
     moves = long_is_index(index.address, index.symbol, long_token)
     return Posted(long_token, short_token, moves, margins)
 

@@ -109,6 +109,8 @@ def decode(found: Log) -> GmxEvent:
 
 
 def _put(values: dict[str, Value], key: str, value: Value) -> None:
+    if not key:
+        return  # a place that the contracts made room for and left empty
     if key in values:
         raise InputError("BAD_EVENT", f"two values of {key:.60}")
     values[key] = value

@@ -81,7 +81,7 @@ class ValuesSession(PollSession):
         prices = None if config is None else book.prices(listing.token, config, mono_ns)
         available: list[str | None] = [None, None]
         if config is not None and prices is not None:
-            state = opening_state(config, found)
+            state = opening_state(config, found.opening)
             rooms = [capacity(config.opening, state, prices, is_long) for is_long in (True, False)]
             available = [_usd(room.available_usd_e30) for room in rooms]
         return Funding(

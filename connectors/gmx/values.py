@@ -57,10 +57,9 @@ def values(body: bytes) -> Mapping[str, PoolValues]:
     return _by_pool(body, _values)
 
 
-def opening_state(config: PoolConfig, values: PoolValues) -> OpeningState:
+def opening_state(config: PoolConfig, stored: OpeningState) -> OpeningState:
     """The values as the configuration means them: where there is no virtual inventory, its value
     stands at zero all the same."""
-    stored = values.opening
     if config.has_virtual:
         return stored
     return OpeningState(

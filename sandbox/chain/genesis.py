@@ -16,6 +16,7 @@ from sandbox.chain.places import (
     CONTRACTS,
     FAUCET,
     GENESIS,
+    OLDER_READER,
     ROTATED_OUT_ROUTER,
     TOKENS,
 )
@@ -92,6 +93,7 @@ def genesis(chain_id: int) -> dict[str, Any]:
         alloc[token.address] = _entry(built["Token"]["code"], storage)
     if "EXCHANGE_ROUTER" in places:
         alloc[ROTATED_OUT_ROUTER] = _entry(built["ExchangeRouter"]["code"], {})
+        alloc[OLDER_READER] = _entry(built["OlderReader"]["code"], {})
     alloc[_HASHES] = _entry(_STOP, {})
     return {
         "config": {"chainId": chain_id},

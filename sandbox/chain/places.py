@@ -46,6 +46,8 @@ CONTRACTS: Final[Mapping[int, Mapping[str, str]]] = {
 }
 # The router of the release before: it stands there without its roles.
 ROTATED_OUT_ROUTER: Final = "0x1C3fa76e6E1088bCE750f23a5BFcffa1efEF6A41"
+# Its reader still answers, in its own layout.
+OLDER_READER: Final = "0x470fbC46bcC0f16532691Df360A07d8Bf5ee0789"
 
 
 class TokenSpec(NamedTuple):

@@ -297,7 +297,8 @@ class GainsOrders:
         kind, index = reads.reference(request.refs)
         if kind == REQUEST:
             blocks = answers.value("timeout")
-            yield from checks.request_cancel(answers.request(), activated, facts, blocks)
+            block = answers.block(facts.block_number)
+            yield from checks.request_cancel(answers.request(), activated, facts, blocks, block)
         elif kind == ORDER:
             yield from checks.resting_cancel(answers.trade(), activated)
         else:

@@ -305,15 +305,19 @@ def resting_cancel(order: StoredTrade | None, activated: int) -> Iterator[Refusa
 
 
 def request_cancel(
-    request: StoredRequest | None, activated: int, facts: ChainFacts, timeout_blocks: int
+    request: StoredRequest | None,
+    activated: int,
+    facts: ChainFacts,
+    timeout_blocks: int,
+    block: int,
 ) -> Iterator[Refusal]:
-    """Blocks are of the chain's own count, on Arbitrum that of its node."""
+    """``block``: what the diamond has for the number of now."""
     if activated == PAUSED:
         yield refusal("Paused")
     if request is None:
         yield refusal("NoOrder")
         return
-    missing = request.created_block + timeout_blocks - facts.block_number
+    missing = request.created_block + timeout_blocks - block
     if missing > 0:
         from_s = facts.block_time_s + ceil_div(missing * BLOCK_MS[facts.chain_id], 1000)
         told = f"{message_of('WaitTimeout')}: {missing} more blocks"

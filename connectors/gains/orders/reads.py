@@ -17,6 +17,12 @@ from domain.orders import OrderLeg
 
 KINDS: Final = (ORDER, REQUEST, TAKE_PROFIT, STOP_LOSS)
 
+_WORD: Final = 32
+_COUNTED_BY_ARB_SYS: Final = (42161, 421614)
+_ARB_SYS: Final = "0x0000000000000000000000000000000000000064"
+_ARB_BLOCK_NUMBER: Final = bytes.fromhex("a3b1b31d")
+"""Source: ArbSys.arbBlockNumber(), which the diamond counts blocks with on these chains."""
+
 PAUSED: Final = 2
 """Of ``getTradingActivated``: 0 takes everything, 1 takes closes and cancels.
 
@@ -85,6 +91,8 @@ def calls(tables: Tables, request: OrderRequest) -> Mapping[str, Call]:
         if kind == REQUEST:
             found["request"] = view("getPendingOrder", (owner, index))
             found["timeout"] = view("getMarketOrdersTimeoutBlocks")
+            if leg.chain_id in _COUNTED_BY_ARB_SYS:
+                found["block"] = Call(_ARB_SYS, _ARB_BLOCK_NUMBER)
         else:
             found |= trade(index)
         return found
@@ -139,6 +147,12 @@ class Answers:
             return next(iter(named(function.outputs, values).values()))
 
         return self._try(name, read)
+
+    def block(self, height: int) -> int:
+        """What the diamond has for the number of the block; ``height`` where nothing else counts,
+        as on a chain without the precompile."""
+        data = self._found.get("block")
+        return int.from_bytes(data) if data is not None and len(data) == _WORD else height
 
     def trade(self) -> StoredTrade | None:
         """None where there is none, or none any more."""

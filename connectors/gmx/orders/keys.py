@@ -24,6 +24,18 @@ _GET_BOOL: Final = Function(
     (Parameter("key", "bytes32"),),
     (Parameter("value", "bool"),),
 )
+_GET_INT: Final = Function(
+    "getInt",
+    bytes.fromhex("dc97d962"),
+    (Parameter("key", "bytes32"),),
+    (Parameter("value", "int256"),),
+)
+_GET_WORD: Final = Function(
+    "getBytes32",
+    bytes.fromhex("a6ed563e"),
+    (Parameter("key", "bytes32"),),
+    (Parameter("value", "bytes32"),),
+)
 
 
 @lru_cache(maxsize=4096)
@@ -45,6 +57,24 @@ def uint_call(data_store: str, found: bytes) -> Call:
 
 def bool_call(data_store: str, found: bytes) -> Call:
     return Call(data_store, _GET_BOOL.encode(found))
+
+
+def int_call(data_store: str, found: bytes) -> Call:
+    return Call(data_store, _GET_INT.encode(found))
+
+
+def word_call(data_store: str, found: bytes) -> Call:
+    return Call(data_store, _GET_WORD.encode(found))
+
+
+def integer(data: bytes) -> int:
+    """Raises: InputError ``BAD_CALLDATA``."""
+    return int(_GET_INT.decode_result(data)[0])
+
+
+def word(data: bytes) -> bytes:
+    """Raises: InputError ``BAD_CALLDATA``."""
+    return bytes(_GET_WORD.decode_result(data)[0])
 
 
 def uint(data: bytes) -> int:

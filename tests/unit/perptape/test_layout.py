@@ -72,6 +72,30 @@ def test_what_the_user_set_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
+def test_no_replica_talks_into_what_the_user_has_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {
+        "PERP_GMX_KEEPER_URLS": "PERP_GMX_API_URLS",
+        "PERP_GAINS_PRICING_WS_URL": "PERP_GAINS_PRICING_HTTP_URL",
+        "PERP_GAINS_BACKEND_URL_137": "PERP_GAINS_BACKEND_WS_URL_137",
+    }
+    for name, companion in names.items():
+        assert companion in layout(load_settings()).launch_role("feed", 5001).env
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+        assert companion not in layout(load_settings()).launch_role("feed", 5001).env
+        monkeypatch.setenv(companion, "http://127.0.0.1:2")
+        assert layout(load_settings()).launch_role("feed", 5001).env[companion].endswith(":2")
+    assert "PERP_GAINS_BACKEND_WS_URL_8453" in layout(load_settings()).launch_role("feed", 1).env
+
+
+def test_pools_of_a_chain_that_is_not_ours_are_not_told_by_the_replica(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PERP_RPC_URLS_42161", "http://127.0.0.1:8545")
+    env = layout(load_settings()).launch_role("feed", 5001).env
+    assert "PERP_GMX_API_URLS" not in env
+    assert env["PERP_GMX_KEEPER_URLS"] == "http://127.0.0.1:4003"
+
+
 def test_live_has_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERP_NETWORK", "live")
     settings = load_settings()

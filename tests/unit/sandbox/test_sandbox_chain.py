@@ -21,7 +21,8 @@ from sandbox.gmx import events
 from sandbox.gmx.catalogue import load_catalogue
 from sandbox.gmx.traders import Order, Seen
 
-ABI = Path(__file__).parents[2] / "data/gmx/abi/EventEmitter.json"
+DATA = Path(__file__).parents[2] / "data"
+ABI = DATA / "gmx/abi/EventEmitter.json"
 WETH, USDC = "0x82aF49447D8a07e3bd95BD0d56f35241523fBab1", "0x" + "a" * 40
 
 
@@ -50,6 +51,35 @@ def test_the_emitter_has_the_events_and_functions_of_the_real_one() -> None:
         "EventLog", "EventLog1", "EventLog2", "emitEventLog", "emitEventLog1", "emitEventLog2"
     }  # fmt: skip
     assert ours <= real
+
+
+WHOLE = {
+    **{
+        name: DATA / f"gmx/abi/{name}.json"
+        for name in ("ExchangeRouter", "Reader", "Router", "DataStore", "OrderVault", "RoleStore")
+    },
+    "OlderReader": DATA / "gmx/abi/v2.2b/Reader.json",
+    "Diamond": DATA / "gains/abi/GNSMultiCollatDiamond.json",
+}
+KEEPERS = {"accounts", "changes", "setCollateralPrice", "setTradingState", "settle", "versions"}
+"""Functions of the diamond that the sandbox's keeper alone calls."""
+
+
+@pytest.mark.parametrize("contract", WHOLE)
+def test_what_clients_can_ask_the_real_contract_has_too(contract: str) -> None:
+    """A client that works with the sandbox needs nothing that only the sandbox has."""
+
+    def answered(entry: dict[str, Any]) -> tuple[str, str]:
+        return signature(entry), signature({"name": "", "inputs": entry.get("outputs", [])})
+
+    def functions(abi: Any) -> set[tuple[str, str]]:
+        return {answered(entry) for entry in abi if entry["type"] == "function"}
+
+    ours = functions(json.loads(BUILT.read_bytes())[contract]["abi"])
+    more = ours - functions(json.loads(WHOLE[contract].read_bytes()))
+    assert {name.partition("(")[0] for name, _ in more} == (
+        KEEPERS if contract == "Diamond" else set()
+    )
 
 
 def test_contracts_stand_where_the_real_ones_do() -> None:

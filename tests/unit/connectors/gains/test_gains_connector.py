@@ -183,17 +183,33 @@ def test_urls_come_from_the_network_or_the_settings() -> None:
     table = market_map.load()
     with pytest.raises(SettingsError, match="PERP_GAINS_PRICING_WS_URL"):
         from_settings(Settings(network="sandbox"), table)
-    pricing: Any = {
-        "gains_pricing_ws_url": "ws://127.0.0.1:1/v4",
-        "gains_pricing_http_url": "http://127.0.0.1:1",
-    }
-    with pytest.raises(SettingsError, match="come in pairs"):
+    pricing: Any = {"gains_pricing_ws_url": "ws://127.0.0.1:1/v4"}
+    with pytest.raises(SettingsError, match="PERP_GAINS_BACKEND_URL"):
         from_settings(Settings(network="sandbox", **pricing), table)
+    stream: Any = {"gains_backend_ws_urls": {1: "ws://127.0.0.1:1"}}
+    with pytest.raises(SettingsError, match="only PERP_GAINS_BACKEND_WS_URL"):
+        from_settings(Settings(network="sandbox", **pricing, **stream), table)
     urls: Any = {"gains_backend_urls": {1: "http://127.0.0.1:1"}}
-    with pytest.raises(SettingsError, match="come in pairs"):
-        from_settings(Settings(network="sandbox", **pricing, **urls), table)
-    urls["gains_backend_ws_urls"] = {1: "ws://127.0.0.1:1"}
-    assert from_settings(Settings(network="sandbox", **pricing, **urls), table).venue == "gains"
+    assert sources_of(Settings(network="sandbox", **pricing, **urls)) == ["prices", "chain:1"]
+    both = pricing | urls | stream | {"gains_pricing_http_url": "http://127.0.0.1:1"}
+    full = ["prices", "charts", "chain:1", "stream:1"]
+    assert sources_of(Settings(network="sandbox", **both)) == full
+
+
+def test_what_is_configured_is_not_mixed_with_the_public_hosts() -> None:
+    """A stream of another state would change what was polled."""
+    urls: Any = {"gains_backend_urls": {42161: "http://127.0.0.1:1"}}
+    found = sources_of(Settings(network="live", gains_pricing_ws_url="ws://127.0.0.1:1", **urls))
+    assert "charts" not in found
+    assert ("chain:42161" in found, "stream:42161" in found) == (True, False)
+    assert {"chain:137", "stream:137"} <= set(found)
+    assert "charts" in sources_of(Settings(network="live"))
+
+
+def sources_of(settings: Settings) -> list[str]:
+    """Without the venue and their number."""
+    connector = from_settings(settings, market_map.load())
+    return [item.source_id.split(":", 1)[1].rpartition(":")[0] for item in connector.sources([])]
 
 
 @pytest.mark.parametrize(

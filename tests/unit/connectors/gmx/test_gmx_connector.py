@@ -219,13 +219,14 @@ async def test_only_tickers_carry_markets_and_new_ones_get_polls_of_their_own() 
         first = connector.sources(markets[:-1])
         assert names(first) == [
             ("gmx:tickers:0", 111), ("gmx:info:0", 0), ("gmx:day:0", 0),
-            ("gmx:gas:0", 0), ("gmx:logs:0", 0),
+            ("gmx:gas:0", 0), ("gmx:reads:0", 0), ("gmx:logs:0", 0),
         ]  # fmt: skip
-        assert first[4].transport == WsTransport("wss://node.invalid/key", LOOPBACK.websocket)
+        assert first[5].transport == WsTransport("wss://node.invalid/key", LOOPBACK.websocket)
         later = connector.sources(markets[-1:])
         assert names(later) == [("gmx:tickers:1", 1), ("gmx:info:1", 0), ("gmx:day:1", 0)]
         # Markets given before: everything begins anew, the events too.
-        assert names(connector.sources(markets))[3:] == [("gmx:gas:2", 0), ("gmx:logs:2", 0)]
+        anew = [("gmx:gas:2", 0), ("gmx:reads:2", 0), ("gmx:logs:2", 0)]
+        assert names(connector.sources(markets))[3:] == anew
 
 
 async def test_without_a_node_there_are_no_events() -> None:

@@ -128,6 +128,14 @@ def broken() -> dict[str, str]:
     }
 
 
+def test_places_that_the_contracts_left_empty_say_nothing() -> None:
+    uints = [[["", 0], ["sizeDeltaUsd", 7], ["", 0]], []]
+    groups = [[[], []], uints, *[[[], []]] * 5]
+    data = encode(("address", "string", eventlog._TYPES[2]), ["0x" + "1" * 40, "Name", groups])
+    found = eventlog.decode(eventlog.log(GOOD | {"data": f"0x{data.hex()}"}))
+    assert found.values == {"sizeDeltaUsd": 7}
+
+
 @pytest.mark.parametrize("why", broken())
 def test_data_that_is_no_event_is_refused(why: str) -> None:
     with pytest.raises(InputError) as refused:

@@ -71,6 +71,7 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "createdBlock": 1_000,
     },
     "timeout": 200,
+    "block": None,
     "balance": 10**12,
     "allowance": 0,
 }
@@ -153,9 +154,9 @@ class Desk:
 
     def _answer(self, name: str) -> bytes | None:
         value = self.answers[name]
-        if value is None:
-            return None
-        if name in ("balance", "allowance"):
+        if value is None or isinstance(value, bytes):
+            return value
+        if name in ("balance", "allowance", "block"):
             return units(value)
         return answer(reads.VIEWS[name], value)
 

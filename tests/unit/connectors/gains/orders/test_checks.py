@@ -304,6 +304,16 @@ def test_a_request_is_taken_back_when_its_time_is_up() -> None:
     assert Desk(activated=2).codes(request, block=1_200) == ["MARKET_CLOSED"]
 
 
+def test_blocks_are_counted_as_the_diamond_does() -> None:
+    """By ArbSys where the chain has it; a chain without answers nothing, or nothing of use."""
+    request = cancelled(request="12")
+    assert Desk(block=1_200).codes(request, block=5) == []
+    assert Desk(block=1_199).codes(request, block=9_999) == ["TOO_EARLY"]
+    for nothing in (None, b"", b"\x01"):
+        assert Desk(block=nothing).codes(request, block=1_200) == []
+        assert Desk(block=nothing).codes(request, block=1_199) == ["TOO_EARLY"]
+
+
 def test_an_exit_is_taken_away_while_there_is_a_position() -> None:
     assert DESK.codes(cancelled(tp="7")) == []
     assert Desk(trade=TRADE | {"isOpen": False}).codes(cancelled(sl="7")) == ["POSITION_GONE"]

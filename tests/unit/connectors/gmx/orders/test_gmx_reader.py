@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any
 
 import pytest
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
 
 from connectors.gmx.economics.checks import OrderType
 from connectors.gmx.orders import keys, reader
@@ -28,6 +30,15 @@ def test_keys_are_those_of_the_prebuilt_table(row: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("name", "key"), KEYS["global"].items())
 def test_keys_that_take_nothing(name: str, key: str) -> None:
     assert f"0x{keys.key(name).hex()}" == key
+
+
+@pytest.mark.parametrize(("name", "row"), KEYS["compound"].items())
+def test_keys_take_the_base_of_the_table_and_its_arguments(name: str, row: dict[str, Any]) -> None:
+    types = [kind.split()[0] for kind in row["args"]]
+    samples = {"address": ADDRESS, "bool": True, "uint256": 7, "bytes32": b"\x09" * 32}
+    values = [samples[kind] for kind in types]
+    packed = encode(["bytes32", *types], [raw(row["base"]), *values])
+    assert keys.key(name, tuple(types), tuple(values)) == keccak(packed)
 
 
 def test_a_position_has_the_key_of_the_reference() -> None:
