@@ -11,7 +11,7 @@ import pytest
 from tests.chaos import chains, reader, storm
 from tests.chaos.storm import Outcome, Plan, report
 from tests.chaos.victims import Cell
-from tests.integration.execution_kit import Desk, trading_program
+from tests.integration.execution_kit import Desk, trading_program, until
 from tests.integration.program_kit import Program
 
 pytestmark = pytest.mark.timeout(480)
@@ -101,7 +101,10 @@ async def _effect_twice(
     approve = fees | {"from": owner, "to": token, "data": approval}
     await rpc(chain, "eth_sendTransaction", approve)
     again = fees | {name: sent[name] for name in ("from", "to", "value", "gas")}
-    await rpc(chain, "eth_sendTransaction", again | {"data": sent["input"]})
+    name = await rpc(chain, "eth_sendTransaction", again | {"data": sent["input"]})
+    # A node takes it before it is in a block.
+    receipt = await until(lambda: rpc(chain, "eth_getTransactionReceipt", name), f"{name} mined")
+    assert receipt["status"] == "0x1", receipt
     return "doubled", "I2", order_id
 
 
