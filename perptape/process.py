@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from perptape.service_user import ServiceUser
+from runtime.priority import give_way
 
 # In the environment of everything we start, so that it can be told from what we did not start.
 MARK: Final = "PERPTAPE_DATA_DIR"
@@ -67,7 +68,8 @@ def _die_with_parent(death_signal: signal.Signals, niceness: int) -> Callable[[]
         _libc.prctl(_PR_SET_PDEATHSIG, int(death_signal))
         if os.getppid() != parent:  # it died before the line above
             os._exit(1)
-        os.nice(niceness)
+        if niceness:
+            give_way(niceness)
 
     return in_child
 

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any, Final, TypeVar
 
 from runtime.logs import get_logger
+from runtime.priority import give_way
 
 TIMEOUT_S: Final = 10.0
 """For one call, the start of the process included. What is called takes 0.1 s."""
@@ -58,7 +59,7 @@ def serve() -> None:
 
 
 def _answer(calls: IO[bytes], answers: IO[bytes]) -> None:
-    os.nice(_NICENESS)
+    give_way(_NICENESS)
     while True:
         try:
             function, arguments = pickle.load(calls)
