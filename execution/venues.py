@@ -24,9 +24,9 @@ from runtime.redis import CALL_TIMEOUT_S
 from runtime.settings import Settings, comma_urls
 from runtime.wire import DEPTH_VERSION
 
-DEPTH_TRIES: Final = 56
+DEPTH_TRIES: Final = 120
 DEPTH_AGAIN_S: Final = 0.05
-"""What is missing is mostly there with the feed's next turn."""
+"""What is missing is mostly there with the feed's next turn; a feed that starts again takes 3 s."""
 
 Pools = Mapping[tuple[VenueId, str], Any]
 

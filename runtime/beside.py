@@ -59,7 +59,7 @@ def serve() -> None:
 
 
 def _answer(calls: IO[bytes], answers: IO[bytes]) -> None:
-    give_way(_NICENESS)
+    gives_way = False
     while True:
         try:
             function, arguments = pickle.load(calls)
@@ -71,6 +71,10 @@ def _answer(calls: IO[bytes], answers: IO[bytes]) -> None:
         except BrokenPipeError:
             # Its owner is gone, and nobody wants what is left in the buffer.
             os._exit(0)
+        if not gives_way:
+            # With the first call come the imports, which would take too long behind others.
+            give_way(_NICENESS)
+            gives_way = True
 
 
 class _Raised:

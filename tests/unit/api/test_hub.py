@@ -15,7 +15,7 @@ from api.realtime.delivery import STREAM_BOUND, WRITES_PER_STEP
 from api.realtime.frames import TEXT, frame
 from api.realtime.hub import Hub, Rate
 from api.tape.board import Board
-from tests.unit.api.hub_kit import Note, publish, turn
+from tests.unit.api.hub_kit import Note, publish, turn, turns
 
 WINDOW_S = 0.02
 
@@ -77,13 +77,13 @@ async def test_a_stalled_member_is_owed_the_newest_of_each_room(hub: Hub, board:
     for seq in range(1, 6):
         publish(hub, board, "price:BTC-USD", seq)
         publish(hub, board, "price:ETH-USD", seq + 100)
-        await turn()
+        await turns()
     assert member.frames == []
     assert len(other.frames) == 10
     member.resume()
     assert member.seqs() == [5, 105]
     publish(hub, board, "price:BTC-USD", 6)
-    await turn()
+    await turns()
     assert member.seqs() == [5, 105, 6]
 
 
