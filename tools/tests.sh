@@ -37,11 +37,9 @@ again() {
   part "$name" --last-failed --last-failed-no-failures none "$@"
 }
 
-# The fast ones take what the whole programs leave of the cores, which is more than half: as a session of
-# their own, since a kernel with autogroups compares niceness only within one.
+# The fast ones take what the whole programs leave of the cores, which is more than half.
 log="$(mktemp)"
-setsid bash -c 'echo 5 >/proc/self/autogroup || true; exec nice -n 5 "$@"' beside \
-  .venv/bin/pytest -o cache_dir=.pytest_cache/fast -n 2 "${fast[@]}" >"$log" 2>&1 &
+nice -n 10 .venv/bin/pytest -o cache_dir=.pytest_cache/fast -n 2 "${fast[@]}" >"$log" 2>&1 &
 beside=$!
 trap 'kill "$beside" 2>/dev/null || true; rm -f "$log"' EXIT
 part whole "${whole[@]}" || again whole "${whole[@]}"
