@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from itertools import chain
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from redis.exceptions import RedisError
 
 from runtime.redis import CALL_TIMEOUT_S
 
-LOST = (RedisError, OSError, TimeoutError)
+LOST: Final = (RedisError, OSError, TimeoutError)
 """What ``Gathered.ask`` raises where Redis does not answer in time."""
 
 _Key = TypeVar("_Key", bound=Hashable)

@@ -3,7 +3,7 @@ its chains, executed by its keepers."""
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -218,15 +218,8 @@ class Desk:
         tx = step.new.payload
         found = Account.sign_transaction(
             {
-                "chainId": int(tx["chain_id"]),
-                "to": tx["to"],
-                "value": int(tx["value"]),
-                "data": tx["data"],
-                "nonce": int(tx["nonce"]),
-                "gas": int(tx["gas"]),
-                "type": 2,
+                **wallet_fields(tx),
                 "maxFeePerGas": int(tx["max_fee_per_gas"]) * fee_times,
-                "maxPriorityFeePerGas": int(tx["max_priority_fee_per_gas"]),
                 **more,
             },
             self.wallet["private_key"],
@@ -288,3 +281,18 @@ async def until(read: Callable[[], Any], what: str, show: Callable[[], Any] | No
             raise AssertionError(f"waited for {what}: {await show() if show else ''}")
         await asyncio.sleep(0.05)
     return found
+
+
+def wallet_fields(tx: Mapping[str, str]) -> dict[str, Any]:
+    """A step as a wallet signs it."""
+    return {
+        "chainId": int(tx["chain_id"]),
+        "to": tx["to"],
+        "value": int(tx["value"]),
+        "data": tx["data"],
+        "nonce": int(tx["nonce"]),
+        "gas": int(tx["gas"]),
+        "type": 2,
+        "maxFeePerGas": int(tx["max_fee_per_gas"]),
+        "maxPriorityFeePerGas": int(tx["max_priority_fee_per_gas"]),
+    }

@@ -12,7 +12,7 @@ from eth_account import Account
 
 from runtime.clock import mono_ns
 from tests.integration.auth_kit import Wallet
-from tests.integration.execution_kit import Desk, until
+from tests.integration.execution_kit import Desk, until, wallet_fields
 
 TIMEOUT_S: Final = 30.0
 PATIENCE_NS: Final = 80_000_000_000
@@ -121,7 +121,9 @@ class RestTrader:
         if name in self._sent:
             return
         self._sent.add(name)
-        signed = Account.sign_transaction(_fields(step["tx"]), self._desk.wallet["private_key"])
+        signed = Account.sign_transaction(
+            wallet_fields(step["tx"]), self._desk.wallet["private_key"]
+        )
         raw = f"0x{bytes(signed.raw_transaction).hex()}"
         body = {"step_id": step["id"], "step_version": step["version"]}
         if bare:
@@ -131,21 +133,6 @@ class RestTrader:
         else:
             body |= {"raw_transaction": raw}
         await self.done("POST", f"/v1/orders/{order['id']}/submission", body)
-
-
-def _fields(tx: Mapping[str, str]) -> dict[str, Any]:
-    """A step as a wallet signs it."""
-    return {
-        "chainId": int(tx["chain_id"]),
-        "to": tx["to"],
-        "value": int(tx["value"]),
-        "data": tx["data"],
-        "nonce": int(tx["nonce"]),
-        "gas": int(tx["gas"]),
-        "type": 2,
-        "maxFeePerGas": int(tx["max_fee_per_gas"]),
-        "maxPriorityFeePerGas": int(tx["max_priority_fee_per_gas"]),
-    }
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ from tests.integration.execution_kit import (
     opened_desk,
     trading_program,
     until,
+    wallet_fields,
 )
 from tests.integration.program_kit import Program
 
@@ -318,7 +319,7 @@ async def test_funding_is_claimed_over_rest_and_only_once(
         ("funding", "USDC", "12.5"),
         ("funding", "ETH", "0.003"),
     }
-    signed = Account.sign_transaction(transaction_of(step["tx"]), desk.wallet["private_key"])
+    signed = Account.sign_transaction(wallet_fields(step["tx"]), desk.wallet["private_key"])
     body = {
         "step_id": "order",
         "step_version": step["version"],
@@ -341,21 +342,6 @@ async def test_funding_is_claimed_over_rest_and_only_once(
     assert await balance(desk, 42161) - before == 12_500_000
     again = await claimed(client, str(uuid.uuid4()), "rejected", "prepared")
     assert again["reason"]["code"] == "NOTHING"
-
-
-def transaction_of(tx: dict[str, Any]) -> dict[str, Any]:
-    """A step as a wallet signs it."""
-    return {
-        "chainId": int(tx["chain_id"]),
-        "to": tx["to"],
-        "value": int(tx["value"]),
-        "data": tx["data"],
-        "nonce": int(tx["nonce"]),
-        "gas": int(tx["gas"]),
-        "type": 2,
-        "maxFeePerGas": int(tx["max_fee_per_gas"]),
-        "maxPriorityFeePerGas": int(tx["max_priority_fee_per_gas"]),
-    }
 
 
 async def test_a_price_beyond_the_guard_is_cancelled_by_the_venue(desk: Desk) -> None:
