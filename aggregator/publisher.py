@@ -1,9 +1,9 @@
-"""Quotes to Redis: one batch at a time, the newest of everything, the tape first.
+"""Quotes to Redis: in batches, the newest of everything, the tape first.
 
-A batch goes out at once after quiet and then at most every ``MIN_SPACING_S``; at least every
-``REWRITE_MS`` the life of every live quote is extended, or it is written again where it is gone,
-and the tape carries a beat, so that both end with this process. Nothing is written without the
-leader's lease.
+A batch goes out at once after quiet and then at most every ``MIN_SPACING_NS``, and does not wait
+until the one before was answered; at least every ``REWRITE_MS`` the life of every live quote is
+extended, or it is written again where it is gone, and the tape carries a beat, so that both end
+with this process. Nothing is written without the leader's lease.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from aggregator.conflate import STREAM_BOUND, Outbox
 from aggregator.envelopes import Envelopes
 from aggregator.keeper import Keeper, Lasting
 from aggregator.ladders import Ladder
+from aggregator.pipe import Pipe
 from domain.ids import MarketId
 from domain.quote import BestQuote
 from runtime import channels, metrics
@@ -30,7 +31,7 @@ from runtime.redis import CALL_TIMEOUT_S, cause_of, fast_client
 from runtime.tasks import Backoff
 from runtime.wire import Cause, Envelope, encode_batch, encode_depth, encode_envelope
 
-MIN_SPACING_S: Final = 0.002
+MIN_SPACING_NS: Final = 4_000_000
 SHARES: Final = 4
 SHARE_NS: Final = channels.REWRITE_MS * 1_000_000 // SHARES
 """Live quotes are extended in shares, one after the other: news would wait behind all at once."""
@@ -82,7 +83,10 @@ class Publisher:
         self._on_lead = on_lead
         self._identity = secrets.token_hex(8)
         self._outbox: Outbox[Envelope] = Outbox()
-        self._wake = asyncio.Event()
+        self._pipe: Pipe | None = None
+        self._sent_ns = 0
+        self._next_push: asyncio.Handle | None = None
+        self._backoff = Backoff(0.05, 1.0)
         self._said = Envelopes()
         self._lease_until_ns = 0
         self._live: tuple[dict[MarketId, bytes], ...] = tuple({} for _ in range(SHARES))
@@ -139,7 +143,7 @@ class Publisher:
             self._outbox.put_newest(envelope.room, envelope)
         if cause == "frame" and self._oldest_received_us is None:
             self._oldest_received_us = received_us
-        self._wake.set()
+        self._push_soon()
 
     def publish_ladder(self, ladder: Ladder) -> None:
         """The ``ladder`` envelope to the tape, and both keys behind it."""
@@ -148,12 +152,12 @@ class Publisher:
         inputs = encode_depth(market, self._said.stamp(envelope.room, now_us), ladder.depth)
         keys = {channels.ladder_key(market): envelope.body, channels.depth_key(market): inputs}
         self._keeper.keep(envelope.room, keys, channels.LADDER_TTL_MS, envelope)
-        self._wake.set()
+        self._push_soon()
 
     def repeat_ladder(self, market: MarketId) -> None:
         """Both keys live on."""
         self._keeper.keep_on(channels.ladder_room(market))
-        self._wake.set()
+        self._push_soon()
 
     def publish_funding(
         self, share: int, changed: Mapping[str, Any], whole: Mapping[str, Any]
@@ -171,7 +175,7 @@ class Publisher:
             self._keeper.keep(key, {key: body}, channels.FUNDING_TTL_MS, envelope)
         else:
             self._keeper.keep_on(key)
-        self._wake.set()
+        self._push_soon()
 
     def is_waiting(self, room: str) -> bool:
         """Whether something of this name is still to be sent: another would replace it."""
@@ -184,12 +188,11 @@ class Publisher:
 
     async def run(self) -> None:
         """Takes the lease, writes until it is lost or Redis fails, starts again."""
-        backoff = Backoff(0.05, 1.0)
         while True:
             try:
                 await self._lead()
                 LEADING.set(1)
-                await self._write(backoff)
+                await self._write()
             except NotLeader:
                 _log.warning("feed_lost_lease", epoch=self.epoch)
             except (RedisError, OSError, TimeoutError) as error:
@@ -197,7 +200,7 @@ class Publisher:
                 if cause_of(error) != self._trouble:
                     self._trouble = cause_of(error)
                     _log.warning("redis_lost", error=self._trouble)
-                await asyncio.sleep(backoff.next_s())
+                await asyncio.sleep(self._backoff.next_s())
             finally:
                 LEADING.set(0)
 
@@ -256,49 +259,69 @@ class Publisher:
                 if not await self._renew(mono_ns()):
                     self._lease_until_ns = 0
 
-    async def _write(self, backoff: Backoff) -> None:
+    async def _write(self) -> None:
+        """Sends a batch at least whenever a share is due, until Redis does not answer. Raises
+        NotLeader, RedisError, OSError or TimeoutError."""
         connection: AbstractConnection = self._client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
         keeper = asyncio.create_task(self._keep_lease(), name="feed-lease")
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 await connection.connect()  # type: ignore[no-untyped-call]
+            self._pipe = pipe = Pipe(connection, self.push)
             rewrite_ns = 0
             while True:
                 now_ns = mono_ns()
+                pipe.check(now_ns, CALL_TIMEOUT_S)
                 if now_ns >= self._lease_until_ns:
                     raise NotLeader
-                self._wake.clear()
                 due = max(0, min(SHARES, (now_ns - rewrite_ns) // SHARE_NS + 1))
-                # What was late does not make the next ones later.
-                rewrite_ns = max(rewrite_ns + due * SHARE_NS, now_ns)
-                if due or len(self._outbox) or self._changed or self._keeper.waits:
-                    await self._send(connection, due)
-                    backoff.reset()
-                    if self._trouble is not None:
-                        self._trouble = None
-                        _log.info("redis_back")
-                    await asyncio.sleep(MIN_SPACING_S)
-                left_s = (rewrite_ns - mono_ns()) / 1e9
-                if left_s > 0 and not self._wake.is_set() and not self._keeper.waits:
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(left_s):
-                            await self._wake.wait()
+                if due and pipe.has_room:
+                    # What was late does not make the next ones later.
+                    rewrite_ns = max(rewrite_ns + due * SHARE_NS, now_ns)
+                    self._send(pipe, due, now_ns)
+                await asyncio.sleep(max(SHARE_NS // 4, rewrite_ns - mono_ns()) / 1e9)
         finally:
             keeper.cancel()
+            if self._pipe is not None:
+                self._pipe.abort()
+                self._pipe = None
             with contextlib.suppress(RedisError, OSError):
                 await connection.disconnect(nowait=True)
+
+    def push(self) -> None:
+        """Sends what waits, as soon as it may be sent."""
+        pipe, now_ns = self._pipe, mono_ns()
+        waits = len(self._outbox) or self._changed or self._keeper.waits
+        if not waits or pipe is None or not pipe.has_room or now_ns >= self._lease_until_ns:
+            return
+        left_ns = self._sent_ns + MIN_SPACING_NS - now_ns
+        if left_ns <= 0:
+            self._send(pipe, 0, now_ns)
+        elif self._next_push is None:
+            later = asyncio.get_running_loop().call_later
+            self._next_push = later(left_ns / 1e9, self._push_next)
+
+    def _push_soon(self) -> None:
+        """After what else there is to publish now."""
+        if self._next_push is None:
+            self._next_push = asyncio.get_running_loop().call_soon(self._push_next)
+
+    def _push_next(self) -> None:
+        self._next_push = None
+        self.push()
 
     def _share(self, market: MarketId) -> dict[MarketId, bytes]:
         return self._live[zlib.crc32(market.encode()) % SHARES]
 
-    async def _send(self, connection: AbstractConnection, due: int) -> None:
+    def _send(self, pipe: Pipe, due: int, now_ns: int) -> None:
         """One batch: changed keys, the tape, then what can wait, and so many shares of the other
         quotes, which only live on: their bodies would be megabytes a second, into the log that
         Redis keeps on disk as well.
 
         The keys go unanswered; the beat behind them is answered and meets the same refusals (out of
-        memory, read-only). Raises RedisError or TimeoutError; the connection is unusable then.
+        memory, read-only).
         """
+        self._sent_ns = now_ns
         envelopes = self._outbox.take()
         changed, self._changed = self._changed, {}
         received_us, self._oldest_received_us = self._oldest_received_us, None
@@ -313,23 +336,38 @@ class Publisher:
             resp.publish(channels.TAPE, encode_batch(self.epoch, sent_us, envelopes)),
         )
         replies = 3
-        later = [*self._due_later(sent_us), *(self._due_states() if due else ())]
+        # Behind what is on the way: news would wait behind it.
+        later = self._due_later(sent_us) if due or pipe.is_quiet else []
+        if due:
+            later += self._due_states()
         if later:
             parts += (resp.REPLIES_OFF, *later, resp.REPLIES_ON)
             replies += 1
         lasting = self._due_again(due, changed)
         parts += [resp.extend_px(of_a_life.keys, ttl) for ttl, of_a_life in lasting.items()]
-        async with asyncio.timeout(CALL_TIMEOUT_S):
-            await connection.send_packed_command([b"".join(parts)])
-            for _ in range(replies):
-                await connection.read_response()
-            for of_a_life in lasting.values():
-                for at in await connection.read_response():
-                    self._write_again(of_a_life.owners[at])
+        owners = [of_a_life.owners for of_a_life in lasting.values()]
+
+        def answered(answers: Sequence[Any]) -> None:
+            ENVELOPES.inc(len(envelopes))
+            self._answered(owners, answers[replies:], received_us)
+
+        pipe.send(b"".join(parts), replies + len(owners), answered, now_ns)
+
+    def _answered(
+        self, owners: Sequence[Sequence[str]], gone: Sequence[Any], received_us: int | None
+    ) -> None:
+        """A batch was taken. ``gone``: of each life, the positions of the keys that were not
+        there."""
+        for names, positions in zip(owners, gone, strict=True):
+            for at in positions:
+                self._write_again(names[at])
         BATCHES.inc()
-        ENVELOPES.inc(len(envelopes))
         if received_us is not None:
             PUBLISHED.observe(max(0, wall_us() - received_us) / 1e6)
+        self._backoff.reset()
+        if self._trouble is not None:
+            self._trouble = None
+            _log.info("redis_back")
 
     def _due_again(self, due: int, changed: Mapping[MarketId, None]) -> dict[int, Lasting]:
         """What only has to live on, by its life in ms: the next shares of quotes, and others."""
@@ -348,7 +386,7 @@ class Publisher:
             self._keeper.gone(owner)
         else:
             self._changed[MarketId(owner)] = None
-        self._wake.set()
+        self._push_soon()
 
     def _due_later(self, sent_us: int) -> list[bytes]:
         """Some of what can wait, with a tape message of its own."""

@@ -90,6 +90,7 @@ class Outlet(Protocol):
         self, share: int, changed: Mapping[str, Any], whole: Mapping[str, Any]
     ) -> None: ...
     def is_waiting(self, room: str) -> bool: ...
+    def push(self) -> None: ...
     async def run(self) -> None: ...
     async def close(self) -> None: ...
 
@@ -155,6 +156,8 @@ class Feed:
             self._depths.notice(best)
             if self._history is not None:
                 self._history.offer(best, now_us)
+        # Not with the next turn of the loop: others may have a lot to do in this one.
+        self._publisher.push()
         if self._consolidator.has_news:
             self._flush_soon()
         for market, rows in rooms.trade_rows(self._consolidator.trades()).items():

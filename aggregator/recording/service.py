@@ -61,6 +61,8 @@ class Nowhere:
         self, share: int, changed: Mapping[str, Any], whole: Mapping[str, Any]
     ) -> None: ...
 
+    def push(self) -> None: ...
+
     def is_waiting(self, room: str) -> bool:
         return False
 

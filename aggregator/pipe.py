@@ -1,0 +1,105 @@
+"""A connection to Redis that is written to without waiting: its replies are matched as they come.
+
+A task that waits for each reply costs the quotes a turn of the event loop at every step, and a busy
+loop has turns of milliseconds.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import hiredis
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+WINDOW: Final = 4
+"""Batches that may be unanswered. What comes meanwhile waits where the newest of it wins."""
+
+Then: TypeAlias = Callable[[Sequence[Any]], None]
+"""What is called with the replies of a batch."""
+
+
+class _Batch(NamedTuple):
+    replies: int
+    then: Then
+    sent_ns: int
+
+
+class Pipe(asyncio.Protocol):
+    """Takes over the line of a connection that redis-py has made: TLS, password and database are
+    done. Whose connection it is closes it. ``on_room`` is called whenever there is room for a
+    batch again."""
+
+    def __init__(self, connection: AbstractConnection, on_room: Callable[[], None]) -> None:
+        self._on_room = on_room
+        self._reader = hiredis.Reader(protocolError=RedisError, replyError=ResponseError)
+        self._batches: deque[_Batch] = deque()
+        self._replies: list[Any] = []
+        self._is_full = False
+        self._lost: Exception | None = None
+        # redis-py has no public name for it.
+        writer = connection._writer
+        if writer is None:
+            raise RedisConnectionError("not connected")
+        self._transport: asyncio.WriteTransport = writer.transport
+        self._transport.set_protocol(self)
+
+    @property
+    def has_room(self) -> bool:
+        return len(self._batches) < WINDOW and not self._is_full and self._lost is None
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether everything was answered."""
+        return not self._batches
+
+    def send(self, commands: bytes, replies: int, then: Then, now_ns: int) -> None:
+        """One batch; ``then`` is not called if the connection ends before so many replies came."""
+        self._batches.append(_Batch(replies, then, now_ns))
+        self._transport.write(commands)
+
+    def check(self, now_ns: int, timeout_s: float) -> None:
+        """Raises what ended the connection, or TimeoutError if a batch waits that long."""
+        if self._lost is not None:
+            raise self._lost
+        if self._batches and now_ns - self._batches[0].sent_ns > timeout_s * 1e9:
+            raise RedisTimeoutError(f"no answer within {timeout_s} s")
+
+    def abort(self) -> None:
+        """At once: what was not answered may not have arrived."""
+        self._end(RedisConnectionError("closed"))
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self._lost is not None:
+            return
+        try:
+            self._reader.feed(data)
+            while self._batches and (reply := self._reader.gets()) is not False:
+                if isinstance(reply, Exception):
+                    raise reply
+                self._replies.append(reply)
+                if len(self._replies) == self._batches[0].replies:
+                    replies, self._replies = self._replies, []
+                    self._batches.popleft().then(replies)
+        except (RedisError, hiredis.HiredisError) as error:
+            self._end(error)
+        else:
+            self._on_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(RedisConnectionError(f"closed by the server{'' if exc is None else f': {exc}'}"))
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        self._on_room()
+
+    def _end(self, why: Exception) -> None:
+        if self._lost is None:
+            self._lost = why
