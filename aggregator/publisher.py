@@ -8,7 +8,6 @@ with this process. Nothing is written without the leader's lease.
 
 import asyncio
 import contextlib
-import secrets
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -21,6 +20,7 @@ from aggregator.conflate import STREAM_BOUND, Outbox
 from aggregator.envelopes import Envelopes
 from aggregator.keeper import Keeper, Lasting
 from aggregator.ladders import Ladder
+from aggregator.lease import Lease
 from aggregator.pipe import Pipe
 from domain.ids import MarketId
 from domain.quote import BestQuote
@@ -37,8 +37,6 @@ SHARE_NS: Final = channels.REWRITE_MS * 1_000_000 // SHARES
 """Live quotes are extended in shares, one after the other: news would wait behind all at once."""
 LATER_BYTES: Final = 64 * 1024
 """What goes behind the tape in one batch, more or less."""
-RENEW_S: Final = 0.3
-RETRY_LEASE_S: Final = 0.1
 
 PUBLISHED: Final = metrics.Histogram(
     "perptape_publish_seconds",
@@ -52,18 +50,6 @@ LIVE_QUOTES: Final = metrics.Gauge("perptape_quotes_live", "Markets with a live 
 LEADING: Final = metrics.Gauge("perptape_feed_leading", "1 while this feed holds the lease")
 CONFLATED: Final = metrics.Gauge("perptape_tape_conflated", "Envelopes replaced before being sent")
 TRADES_DROPPED: Final = metrics.Gauge("perptape_tape_trades_dropped", "Trades dropped unsent")
-
-# Extends the lease if it is still ours: nobody else may have taken it in between.
-_RENEW: Final = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-  return redis.call('PEXPIRE', KEYS[1], ARGV[2])
-end
-return 0
-"""
-_RELEASE: Final = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0
-"""
 
 _log = get_logger(__name__)
 
@@ -81,14 +67,13 @@ class Publisher:
     def __init__(self, redis_url: str, on_lead: Callable[[], None]) -> None:
         self._client = fast_client(redis_url)
         self._on_lead = on_lead
-        self._identity = secrets.token_hex(8)
+        self._lease = Lease(self._client)
         self._outbox: Outbox[Envelope] = Outbox()
         self._pipe: Pipe | None = None
         self._sent_ns = 0
         self._next_push: asyncio.Handle | None = None
         self._backoff = Backoff(0.05, 1.0)
         self._said = Envelopes()
-        self._lease_until_ns = 0
         self._live: tuple[dict[MarketId, bytes], ...] = tuple({} for _ in range(SHARES))
         self._next_share = 0
         self._changed: dict[MarketId, None] = {}
@@ -205,65 +190,30 @@ class Publisher:
                 LEADING.set(0)
 
     async def close(self) -> None:
-        """Gives the lease back, so that a successor need not wait for it to run out."""
-        with contextlib.suppress(RedisError, OSError, TimeoutError):
-            release = self._client.register_script(_RELEASE)
-            await release(keys=[channels.FEED_LEADER], args=[self._identity])
+        await self._lease.release()
         await self._client.aclose()
 
     async def _lead(self) -> None:
-        """Returns once the lease is held. A lease that had lapsed begins a new epoch, higher than
-        every one before, so that sequence numbers never fall and readers can tell."""
-        waiting = False
-        while True:
-            asked_ns = mono_ns()
-            if self.epoch and await self._renew(asked_ns):
-                self._on_lead()
-                return
-            if await self._client.set(
-                channels.FEED_LEADER, self._identity, nx=True, px=channels.LEASE_MS
-            ):
-                break
-            if not waiting:
-                waiting = True
-                _log.info("feed_stands_by", why="another feed holds the lease")
-            await asyncio.sleep(RETRY_LEASE_S)
-        self._lease_until_ns = asked_ns + channels.LEASE_MS * 1_000_000
-        last = int(await self._client.get(channels.FEED_EPOCH) or 0)
-        epoch = max(wall_us() // 1_000_000, last + 1, self.epoch + 1)
-        self._said.begin(epoch)
-        await self._client.set(channels.FEED_EPOCH, epoch)
-        for share in self._live:
-            share.clear()
-        self._unpriced.clear()
-        self._unpriced_changed = True
-        self._changed.clear()
-        self._keeper.clear()
-        self._outbox.take()
-        self._oldest_received_us = None
-        _log.info("feed_leads", epoch=self.epoch)
+        """Returns once the lease is held."""
+        epoch = await self._lease.take(self.epoch)
+        if epoch != self.epoch:
+            self._said.begin(epoch)
+            for share in self._live:
+                share.clear()
+            self._unpriced.clear()
+            self._unpriced_changed = True
+            self._changed.clear()
+            self._keeper.clear()
+            self._outbox.take()
+            self._oldest_received_us = None
+            _log.info("feed_leads", epoch=epoch)
         self._on_lead()
-
-    async def _renew(self, asked_ns: int) -> bool:
-        renew = self._client.register_script(_RENEW)
-        kept = await renew(keys=[channels.FEED_LEADER], args=[self._identity, channels.LEASE_MS])
-        if kept:
-            self._lease_until_ns = asked_ns + channels.LEASE_MS * 1_000_000
-        return bool(kept)
-
-    async def _keep_lease(self) -> None:
-        while True:
-            await asyncio.sleep(RENEW_S)
-            # A failing Redis ends the lease by its own time; the writer notices first anyway.
-            with contextlib.suppress(RedisError, OSError, TimeoutError):
-                if not await self._renew(mono_ns()):
-                    self._lease_until_ns = 0
 
     async def _write(self) -> None:
         """Sends a batch at least whenever a share is due, until Redis does not answer. Raises
         NotLeader, RedisError, OSError or TimeoutError."""
         connection: AbstractConnection = self._client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
-        keeper = asyncio.create_task(self._keep_lease(), name="feed-lease")
+        keeper = asyncio.create_task(self._lease.keep(), name="feed-lease")
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 await connection.connect()  # type: ignore[no-untyped-call]
@@ -272,7 +222,7 @@ class Publisher:
             while True:
                 now_ns = mono_ns()
                 pipe.check(now_ns, CALL_TIMEOUT_S)
-                if now_ns >= self._lease_until_ns:
+                if not self._lease.is_held(now_ns):
                     raise NotLeader
                 due = max(0, min(SHARES, (now_ns - rewrite_ns) // SHARE_NS + 1))
                 if due and pipe.has_room:
@@ -291,8 +241,11 @@ class Publisher:
     def push(self) -> None:
         """Sends what waits, as soon as it may be sent."""
         pipe, now_ns = self._pipe, mono_ns()
-        waits = len(self._outbox) or self._changed or self._keeper.waits
-        if not waits or pipe is None or not pipe.has_room or now_ns >= self._lease_until_ns:
+        if pipe is None or not pipe.has_room or not self._lease.is_held(now_ns):
+            return
+        # What can wait does, until nothing is on the way.
+        can_wait = self._keeper.waits and pipe.is_quiet
+        if not (len(self._outbox) or self._changed or can_wait):
             return
         left_ns = self._sent_ns + MIN_SPACING_NS - now_ns
         if left_ns <= 0:
@@ -336,7 +289,6 @@ class Publisher:
             resp.publish(channels.TAPE, encode_batch(self.epoch, sent_us, envelopes)),
         )
         replies = 3
-        # Behind what is on the way: news would wait behind it.
         later = self._due_later(sent_us) if due or pipe.is_quiet else []
         if due:
             later += self._due_states()
