@@ -39,6 +39,7 @@ class Pipe(asyncio.Protocol):
         self._batches: deque[_Batch] = deque()
         self._replies: list[Any] = []
         self._is_full = False
+        self._late: _Batch | None = None
         self._lost: Exception | None = None
         # redis-py has no public name for it.
         writer = connection._writer
@@ -62,15 +63,25 @@ class Pipe(asyncio.Protocol):
         self._transport.write(commands)
 
     def check(self, now_ns: int, timeout_s: float) -> None:
-        """Raises what ended the connection, or TimeoutError if a batch waits that long."""
+        """Raises what ended the connection, or TimeoutError if a batch waits that long. To be
+        called again and again."""
         if self._lost is not None:
             raise self._lost
         if self._batches and now_ns - self._batches[0].sent_ns > timeout_s * 1e9:
-            raise RedisTimeoutError(f"no answer within {timeout_s} s")
+            # Where this process stood still its answer may only wait to be read: the second look
+            # counts.
+            if self._late is self._batches[0]:
+                raise RedisTimeoutError(f"no answer within {timeout_s} s")
+            self._late = self._batches[0]
+
+    def end(self, why: Exception) -> None:
+        """Nothing more is sent or heard; ``check`` raises the first ``why``."""
+        if self._lost is None:
+            self._lost = why
 
     def abort(self) -> None:
         """At once: what was not answered may not have arrived."""
-        self._end(RedisConnectionError("closed"))
+        self.end(RedisConnectionError("closed"))
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -81,17 +92,21 @@ class Pipe(asyncio.Protocol):
             while self._batches and (reply := self._reader.gets()) is not False:
                 if isinstance(reply, Exception):
                     raise reply
+                if isinstance(reply, hiredis.PushNotification):
+                    continue  # some servers tell of their maintenance
                 self._replies.append(reply)
                 if len(self._replies) == self._batches[0].replies:
                     replies, self._replies = self._replies, []
                     self._batches.popleft().then(replies)
-        except (RedisError, hiredis.HiredisError) as error:
-            self._end(error)
+        except Exception as error:
+            # What Redis refused, or a bug: whoever writes learns it, the event loop has no use
+            # for it.
+            self.end(error)
         else:
             self._on_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end(RedisConnectionError(f"closed by the server{'' if exc is None else f': {exc}'}"))
+        self.end(RedisConnectionError(f"closed by the server{'' if exc is None else f': {exc}'}"))
 
     def pause_writing(self) -> None:
         self._is_full = True
@@ -99,7 +114,3 @@ class Pipe(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._is_full = False
         self._on_room()
-
-    def _end(self, why: Exception) -> None:
-        if self._lost is None:
-            self._lost = why

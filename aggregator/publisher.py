@@ -249,7 +249,11 @@ class Publisher:
             return
         left_ns = self._sent_ns + MIN_SPACING_NS - now_ns
         if left_ns <= 0:
-            self._send(pipe, 0, now_ns)
+            try:
+                self._send(pipe, 0, now_ns)
+            except Exception as error:
+                # A bug, and what was to be sent is gone: ``run`` ends with it and begins anew.
+                pipe.end(error)
         elif self._next_push is None:
             later = asyncio.get_running_loop().call_later
             self._next_push = later(left_ns / 1e9, self._push_next)

@@ -102,8 +102,20 @@ async def test_silence_ends_it(opened: Opened) -> None:
     sent_ns = mono_ns()
     opened.send(resp.command(b"BLPOP", b"pipe:nothing", b"0"), 1)
     opened.pipe.check(sent_ns, CALL_TIMEOUT_S)
+    # An answer may lie there unread.
+    opened.pipe.check(mono_ns() + 250_000_001, CALL_TIMEOUT_S)
     with pytest.raises(RedisTimeoutError):
         opened.pipe.check(mono_ns() + 250_000_001, CALL_TIMEOUT_S)
+
+
+async def test_what_goes_wrong_with_an_answer_ends_it(opened: Opened) -> None:
+    def breaks(_answers: Sequence[Any]) -> None:
+        raise LookupError("a bug")
+
+    opened.pipe.send(resp.delete("pipe:none"), 1, breaks, mono_ns())
+    await until(lambda: not opened.pipe.has_room, "its end")
+    with pytest.raises(LookupError):
+        opened.pipe.check(mono_ns(), CALL_TIMEOUT_S)
 
 
 async def test_a_line_that_the_server_ends(opened: Opened) -> None:
