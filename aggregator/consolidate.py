@@ -28,6 +28,10 @@ from domain.quote import BestQuote, Cause, VenueQuote, best_of
 AUDIT_TOLERANCE_DIVISOR: Final = 500
 """REST lags the socket by a second or so: only 1/500 = 20 bps apart is a difference."""
 
+MANY_EVENTS: Final = 16
+"""A frame with more prices than this waits behind those with fewer: a poll tells of every market at
+once, a tick of one."""
+
 
 class VenueTrade(NamedTuple):
     venue: VenueId
@@ -163,6 +167,7 @@ class Consolidator:
             return
         source.last_frame_us = wall_us
         mark: Mark = ("frame", wall_us)
+        many = len(events) > MANY_EVENTS
         for event in events:
             kind = type(event)
             if kind is tuple:
@@ -178,9 +183,9 @@ class Consolidator:
                         if row.ask_snapshot(mono_ns):
                             self._want_snapshot(row)
             elif kind is PoolQuote:
-                self._on_pool(source, event, mark)  # type: ignore[arg-type]  # as its type says
+                self._on_pool(source, event, mark, many)  # type: ignore[arg-type]  # it is one
             elif kind is OraclePrice:
-                self._on_oracle(source, event, mark)  # type: ignore[arg-type]  # as its type says
+                self._on_oracle(source, event, mark, many)  # type: ignore[arg-type]  # it is one
             else:
                 self._apply_rare(source, event, wall_us, mono_ns)
 
@@ -213,7 +218,7 @@ class Consolidator:
         row.doubt = None
         self._news.add(event.market, ("frame", wall_us))
 
-    def _on_pool(self, source: SourceRecord, event: PoolQuote, mark: Mark) -> None:
+    def _on_pool(self, source: SourceRecord, event: PoolQuote, mark: Mark, many: bool) -> None:
         row = source.rows.get(event.market)
         if row is None or row.source is not source:
             row = self._rows.get((source.venue, event.market))
@@ -224,13 +229,14 @@ class Consolidator:
         # What a pool adds to a price does not make the price current: only its own source does.
         if source is row.source or (row.source is not None and row.trusted):
             row.take_pool(event, mark[1])
-            self._news.add(event.market, mark)
+            (self._news.add_bulk if many else self._news.add)(event.market, mark)
 
-    def _on_oracle(self, source: SourceRecord, event: OraclePrice, mark: Mark) -> None:
+    def _on_oracle(self, source: SourceRecord, event: OraclePrice, mark: Mark, many: bool) -> None:
         row = self._rows.get((source.venue, event.market))
         if row is not None:
             row.oracle_e18, row.oracle_source = event.price_e18, source
-            self._news.add_first(event.market, mark)
+            news = self._news
+            (news.add_first_bulk if many else news.add_first)(event.market, mark)
 
     def _on_status(self, source: SourceRecord, event: VenueStatus, wall_us: int) -> None:
         source.state, source.reason = event.state, event.reason

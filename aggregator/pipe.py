@@ -1,22 +1,18 @@
-"""A connection to Redis that is written to without waiting: its replies are matched as they come.
+"""A connection to Redis that is written to without waiting: its replies are taken as they come.
 
-A task that waits for each reply costs the quotes a turn of the event loop at every step, and a busy
-loop has turns of milliseconds.
+A task that waits for each of them costs the quotes a turn of the event loop at every step, and a
+busy loop has turns of milliseconds.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import hiredis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-
-WINDOW: Final = 4
-"""Batches that may be unanswered. What comes meanwhile waits where the newest of it wins."""
 
 Then: TypeAlias = Callable[[Sequence[Any]], None]
 """What is called with the replies of a batch."""
@@ -36,7 +32,7 @@ class Pipe(asyncio.Protocol):
     def __init__(self, connection: AbstractConnection, on_room: Callable[[], None]) -> None:
         self._on_room = on_room
         self._reader = hiredis.Reader(protocolError=RedisError, replyError=ResponseError)
-        self._batches: deque[_Batch] = deque()
+        self._batch: _Batch | None = None
         self._replies: list[Any] = []
         self._is_full = False
         self._late: _Batch | None = None
@@ -50,29 +46,26 @@ class Pipe(asyncio.Protocol):
 
     @property
     def has_room(self) -> bool:
-        return len(self._batches) < WINDOW and not self._is_full and self._lost is None
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether everything was answered."""
-        return not self._batches
+        """For one batch at a time: what comes meanwhile waits where the newest of it wins."""
+        return self._batch is None and not self._is_full and self._lost is None
 
     def send(self, commands: bytes, replies: int, then: Then, now_ns: int) -> None:
         """One batch; ``then`` is not called if the connection ends before so many replies came."""
-        self._batches.append(_Batch(replies, then, now_ns))
+        self._batch = _Batch(replies, then, now_ns)
         self._transport.write(commands)
 
     def check(self, now_ns: int, timeout_s: float) -> None:
-        """Raises what ended the connection, or TimeoutError if a batch waits that long. To be
+        """Raises what ended the connection, or TimeoutError if the batch waits that long. To be
         called again and again."""
         if self._lost is not None:
             raise self._lost
-        if self._batches and now_ns - self._batches[0].sent_ns > timeout_s * 1e9:
+        batch = self._batch
+        if batch is not None and now_ns - batch.sent_ns > timeout_s * 1e9:
             # Where this process stood still its answer may only wait to be read: the second look
             # counts.
-            if self._late is self._batches[0]:
+            if self._late is batch:
                 raise RedisTimeoutError(f"no answer within {timeout_s} s")
-            self._late = self._batches[0]
+            self._late = batch
 
     def end(self, why: Exception) -> None:
         """Nothing more is sent or heard; ``check`` raises the first ``why``."""
@@ -89,20 +82,21 @@ class Pipe(asyncio.Protocol):
             return
         try:
             self._reader.feed(data)
-            while self._batches and (reply := self._reader.gets()) is not False:
+            while self._batch is not None and (reply := self._reader.gets()) is not False:
                 if isinstance(reply, Exception):
                     raise reply
                 if isinstance(reply, hiredis.PushNotification):
                     continue  # some servers tell of their maintenance
                 self._replies.append(reply)
-                if len(self._replies) == self._batches[0].replies:
-                    replies, self._replies = self._replies, []
-                    self._batches.popleft().then(replies)
+                if len(self._replies) == self._batch.replies:
+                    then, replies = self._batch.then, self._replies
+                    self._batch, self._replies = None, []
+                    then(replies)
         except Exception as error:
             # What Redis refused, or a bug: whoever writes learns it, the event loop has no use
             # for it.
             self.end(error)
-        else:
+        if self.has_room:
             self._on_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -113,4 +107,5 @@ class Pipe(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._is_full = False
-        self._on_room()
+        if self.has_room:
+            self._on_room()

@@ -1,9 +1,9 @@
 """Quotes to Redis: in batches, the newest of everything, the tape first.
 
-A batch goes out at once after quiet and then at most every ``MIN_SPACING_NS``, and does not wait
-until the one before was answered; at least every ``REWRITE_MS`` the life of every live quote is
-extended, or it is written again where it is gone, and the tape carries a beat, so that both end
-with this process. Nothing is written without the leader's lease.
+A batch goes out at once after quiet, and then when the one before was answered, at most every
+``MIN_SPACING_NS``; at least every ``REWRITE_MS`` the life of every live quote is extended, or it is
+written again where it is gone, and the tape carries a beat, so that both end with this process.
+Nothing is written without the leader's lease.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from runtime.redis import CALL_TIMEOUT_S, cause_of, fast_client
 from runtime.tasks import Backoff
 from runtime.wire import Cause, Envelope, encode_batch, encode_depth, encode_envelope
 
-MIN_SPACING_NS: Final = 4_000_000
+MIN_SPACING_NS: Final = 2_000_000
 SHARES: Final = 4
 SHARE_NS: Final = channels.REWRITE_MS * 1_000_000 // SHARES
 """Live quotes are extended in shares, one after the other: news would wait behind all at once."""
@@ -243,9 +243,7 @@ class Publisher:
         pipe, now_ns = self._pipe, mono_ns()
         if pipe is None or not pipe.has_room or not self._lease.is_held(now_ns):
             return
-        # What can wait does, until nothing is on the way.
-        can_wait = self._keeper.waits and pipe.is_quiet
-        if not (len(self._outbox) or self._changed or can_wait):
+        if not (len(self._outbox) or self._changed or self._keeper.waits):
             return
         left_ns = self._sent_ns + MIN_SPACING_NS - now_ns
         if left_ns <= 0:
@@ -293,9 +291,7 @@ class Publisher:
             resp.publish(channels.TAPE, encode_batch(self.epoch, sent_us, envelopes)),
         )
         replies = 3
-        later = self._due_later(sent_us) if due or pipe.is_quiet else []
-        if due:
-            later += self._due_states()
+        later = [*self._due_later(sent_us), *(self._due_states() if due else ())]
         if later:
             parts += (resp.REPLIES_OFF, *later, resp.REPLIES_ON)
             replies += 1

@@ -31,7 +31,7 @@ from runtime.tasks import end_all, supervise
 ADVANCE_S: Final = 0.04
 BOARD_S: Final = 0.1
 VENUES_S: Final = 0.1
-MARKETS_S: Final = 0.4
+MARKETS_S: Final = 1.0
 LOOK_NS: Final = 50_000_000
 LADDERS_S: Final = 0.1
 SLICES_LATE: Final = 8
@@ -267,6 +267,8 @@ class Feed:
             LADDER_SECONDS.observe((mono_ns() - started_ns) / 1e9)
             for ladder in ladders:
                 self._publisher.publish_ladder(ladder)
+                # Frames need not wait for all of them.
+                await asyncio.sleep(0)
 
     async def _say_funding(self) -> None:
         """The ``funding`` room, a share of the markets after the other."""

@@ -42,7 +42,7 @@ STATE_REWRITE_MS: Final = 300
 LADDER_TTL_MS: Final = 1_000
 """Of ``ladder:*`` and ``depth:*``, which are made every ``LADDER_MS`` and extended in between."""
 LADDER_MS: Final = 1_000
-FUNDING_SHARES: Final = 8
+FUNDING_SHARES: Final = 20
 """Funding is told and written in shares, one after the other."""
 FUNDING_MS: Final = 1_000
 FUNDING_TTL_MS: Final = 3_000

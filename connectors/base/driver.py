@@ -32,6 +32,7 @@ OPEN_TIMEOUT_S: Final = 4.0
 CLOSE_TIMEOUT_S: Final = 1.0
 SEND_TIMEOUT_S: Final = 4.0
 MAX_TICK_S: Final = 0.1
+LONG_NS: Final = 500_000
 FIRST_RETRY_S: Final = 0.25
 QUICK_RETRY_S: Final = 2.0
 QUICK_RETRIES: Final = 30
@@ -148,6 +149,9 @@ class SourceDriver:
                 session.receive(await self._read_frame(frame), wall, mono)
                 self._drain(session, wall, mono)
                 await _send_all(socket, session)
+                if mono_ns() - mono > LONG_NS:
+                    # Frames that wait are read without a pause, and all others would wait for them.
+                    await asyncio.sleep(0)
         except ConnectionClosed as error:
             if session.failure is not None:
                 return session.failure
