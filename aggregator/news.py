@@ -11,7 +11,7 @@ Mark: TypeAlias = tuple[Cause, int]
 """Why, and the wall clock (us) at which that came."""
 
 
-BULK: Final = 8
+BULK: Final = 16
 """So many of what came in bulk are told at a time: somebody else's tick would wait behind all."""
 
 
