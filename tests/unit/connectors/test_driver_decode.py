@@ -4,13 +4,14 @@ in the order of the frames, and short ones as they came."""
 import asyncio
 import os
 import signal
+import time
 from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from connectors.base.decoding import LONG_FRAME_BYTES, read_long
-from connectors.base.driver import SourceDriver
+from connectors.base.driver import LONG_NS, SourceDriver
 from connectors.base.protocol import (
     Decoded,
     Failure,
@@ -130,3 +131,34 @@ async def test_a_source_whose_frame_cannot_be_read_connects_again() -> None:
             await asyncio.sleep(0.01)
     running.cancel()
     assert all("DECODER_LOST" in str(status) for status in statuses)
+
+
+async def test_frames_that_take_long_let_others_in_between() -> None:
+    turns, seen = 0, []
+
+    class Slow(Script):
+        def receive(self, frame: Frame, wall_us: int, mono_ns: int) -> None:
+            super().receive(frame, wall_us, mono_ns)
+            seen.append(turns)
+            time.sleep(2 * LONG_NS / 1e9)
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def say(socket: ServerConnection) -> None:
+        for _ in range(20):
+            await socket.send(b"[1]")
+        await socket.wait_closed()
+
+    script = Slow(20)
+    script.outgoing = list  # type: ignore[method-assign]
+    async with serve(say, "127.0.0.1", 0, compression=None) as server:
+        port = server.sockets[0].getsockname()[1]
+        transport = WsTransport(f"ws://127.0.0.1:{port}", LOOPBACK.websocket)
+        others = asyncio.create_task(count())
+        await ran(Source(SourceId("x:0"), transport, lambda _now: script, ()), script)
+        others.cancel()
+    assert len(set(seen)) == 20
