@@ -9,6 +9,7 @@ from domain.candles import BEST, Tick
 from domain.units import E18
 from runtime.channels import candles_tape_room
 from runtime.clock import iso_ms
+from tests.integration.feed_kit import until
 from tests.integration.gateway_kit import Client, Rig, running_gateway
 from tests.integration.history_kit import database, opened, write
 from tests.integration.test_gateway_rest import check_problem
@@ -188,9 +189,16 @@ async def test_the_room_has_a_snapshot_and_streams_the_forming_candle(rig: Rig) 
         return {"1m": row, "1h": {**row, "ticks": 40}}
 
     tape_room = candles_tape_room("BTC-USD")
+    rooms = ("candles:BTC-USD:1m", "candles:BTC-USD:1h", "candles:ETH-USD:1m")
+
+    async def is_known() -> bool:
+        async with Client(rig.url, ["websocket"]) as early:
+            snapshots = await early.subscribe(rooms[0])
+            return snapshots[rooms[0]]["data"]["t"] is not None
+
     await rig.feed.send(rig.feed.envelope(tape_room, told("2"), "timer"))
+    await until(is_known, "the candle at the gateway")
     async with Client(rig.url, ["websocket"]) as client:
-        rooms = ("candles:BTC-USD:1m", "candles:BTC-USD:1h", "candles:ETH-USD:1m")
         snapshots = await client.subscribe(*rooms)
         assert snapshots[rooms[0]]["data"] == told("2")["1m"]
         assert snapshots[rooms[1]]["data"]["ticks"] == 40

@@ -235,10 +235,10 @@ async def test_a_server_that_hangs_stops_only_the_writing() -> None:
             async with recording(server.url) as recorder:
                 recorder.put(chunk("BTC-USD", BEST, *ticks[:20]))
                 await until(lambda: _holds(server.url, 20), "the first ticks")
-                every = [
-                    process.pid,
-                    *(child.pid for child in psutil.Process(process.pid).children()),
-                ]
+                # The first of them is who notices that another has ended: stopped first and woken
+                # last, so that none of the others is gone in between.
+                os.kill(process.pid, signal.SIGSTOP)
+                every = [child.pid for child in psutil.Process(process.pid).children()]
                 for pid in every:
                     os.kill(pid, signal.SIGSTOP)
                 try:
@@ -246,7 +246,7 @@ async def test_a_server_that_hangs_stops_only_the_writing() -> None:
                     await asyncio.sleep(1.5)
                     assert recorder._rows == 20
                 finally:
-                    for pid in every:
+                    for pid in (*every, process.pid):
                         os.kill(pid, signal.SIGCONT)
                 await until(lambda: _holds(server.url, 40), "the others")
         finally:
