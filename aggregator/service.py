@@ -40,6 +40,7 @@ VENUES_REPEAT_NS: Final = 1_000_000_000
 FLUSH_MARKETS: Final = 32
 """At a time: a poll or an array changes a hundred at once, and the first need not wait for the
 last, nor other venues for all of them."""
+PIECE_NS: Final = 1_000_000
 LISTING_NS: Final = 5_000_000_000
 """How long after its start a feed waits for the market lists of all venues."""
 
@@ -265,10 +266,13 @@ class Feed:
                 self._depths.forget_said()
                 continue
             LADDER_SECONDS.observe((mono_ns() - started_ns) / 1e9)
+            turn_ns = mono_ns()
             for ladder in ladders:
                 self._publisher.publish_ladder(ladder)
-                # Frames need not wait for all of them.
-                await asyncio.sleep(0)
+                # Frames need not wait for all of them, nor each of them for frames.
+                if mono_ns() - turn_ns > PIECE_NS:
+                    await asyncio.sleep(0)
+                    turn_ns = mono_ns()
 
     async def _say_funding(self) -> None:
         """The ``funding`` room, a share of the markets after the other."""

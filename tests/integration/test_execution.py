@@ -71,10 +71,15 @@ async def test_killed_before_it_was_sent_an_order_is_sent_once_and_filled(
     row = await desk.state(new, "filled", "cancelled", "rejected")
     assert row.state == "filled", row.reason
     assert program.pid("executor") != before
-    attempts = await tx_attempts.of_order(desk.connection, new.id)
-    assert [attempt.status for attempt in attempts] == ["mined", "mined"]
     receipt = await desk.rpc(42161, "eth_getTransactionReceipt", tx_hash)
     assert receipt["status"] == "0x1"
+
+    async def attempted() -> bool | None:
+        found = await tx_attempts.of_order(desk.connection, new.id)
+        return [attempt.status for attempt in found] == ["mined", "mined"] or None
+
+    # The events of the venue may be read before the receipt.
+    await until(attempted, "the attempts to be mined")
     row = await desk.final(new)
     [fill] = [fact for fact in row.facts if isinstance(fact, Executed)]
     assert fill.price <= (new.leg.guard_price or 0)
