@@ -162,7 +162,7 @@ async def test_what_nobody_signs_expires(desk: Desk) -> None:
 
 async def test_a_reorganised_chain_takes_a_fill_back_and_brings_it_again(desk: Desk) -> None:
     new = await desk.accept(await desk.leg(*GAINS), life_s=120)
-    # The money was put there as state: a chain that goes back to before that has none of it.
+    # Nobody sends again what gave the account its money: the chain goes back to later than that.
     await desk.rpc(42161, "anvil_mine", 8)
     await desk.submit(new, "approve")
     tx_hash = await desk.submit(new, "order")

@@ -32,15 +32,16 @@ class Opened:
     def send(self, commands: bytes, replies: int) -> None:
         self.pipe.send(commands, replies, self.answers.append, mono_ns())
 
-    async def until_lost(self) -> None:
-        def lost() -> bool:
+    async def until_ended(self, by: type[Exception], words: str) -> None:
+        def ended() -> bool:
             try:
                 self.pipe.check(mono_ns(), 60.0)
-            except RedisConnectionError:
-                return True
+            except by as error:
+                return words in str(error)
             return False
 
-        await until(lost, "the end of the line")
+        await until(ended, f"its end by {by.__name__}: {words}")
+        assert not self.pipe.has_room
 
 
 @pytest_asyncio.fixture
@@ -85,15 +86,7 @@ async def test_replies_that_come_in_pieces_are_put_together(opened: Opened) -> N
 async def test_what_redis_refuses_ends_it_in_its_words(opened: Opened) -> None:
     opened.send(resp.command(b"SET", b"pipe:a") + resp.delete("pipe:a"), 2)
 
-    def is_refused() -> bool:
-        try:
-            opened.pipe.check(mono_ns(), 60.0)
-        except ResponseError as error:
-            return "wrong number of arguments" in str(error)
-        return False
-
-    await until(is_refused, "the refusal")
-    assert not opened.pipe.has_room
+    await opened.until_ended(ResponseError, "wrong number of arguments")
     assert opened.answers == []
     assert opened.rooms == 0
 
@@ -113,16 +106,7 @@ async def test_what_goes_wrong_with_an_answer_ends_it(opened: Opened) -> None:
         raise LookupError("a bug")
 
     opened.pipe.send(resp.delete("pipe:none"), 1, breaks, mono_ns())
-
-    def is_told() -> bool:
-        try:
-            opened.pipe.check(mono_ns(), 60.0)
-        except LookupError:
-            return True
-        return False
-
-    await until(is_told, "the bug")
-    assert not opened.pipe.has_room
+    await opened.until_ended(LookupError, "a bug")
 
 
 async def test_a_line_that_the_server_ends(opened: Opened) -> None:
@@ -130,8 +114,7 @@ async def test_a_line_that_the_server_ends(opened: Opened) -> None:
     await until(lambda: bool(opened.answers), "its number")
     (number,) = opened.answers[0]
     await opened.redis.client_kill_filter(_id=str(number))
-    await opened.until_lost()
-    assert not opened.pipe.has_room
+    await opened.until_ended(RedisConnectionError, "closed by the server")
 
 
 async def test_nothing_is_heard_of_what_was_given_up(opened: Opened) -> None:
